@@ -1,0 +1,85 @@
+"""What the engine is told: a chroot to have, a build to do, and the limits it must keep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+DAY = 24 * 3600
+DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+BUILDER_UID = 1234
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChrootSpec:
+    """A base system to build or work in; `mirror` may be empty: then the machine's own Debian mirror is meant."""
+
+    name: str
+    suite: str
+    architecture: str
+    mirror: str = ""
+    components: tuple[str, ...] = ("main",)
+    variant: str = "buildd"  # mmdebstrap's: buildd, minbase, apt, ...
+    packages: tuple[str, ...] = ()  # installed on top of the variant
+    keyring: Path = DEBIAN_KEYRING
+    bootstrap_options: tuple[str, ...] = ()  # handed to mmdebstrap as they are
+    refresh_after: int = DAY  # seconds until the archive is asked whether the base is still current
+
+    @property
+    def key(self) -> str:
+        """Names what the base is made of, whatever the chroot is called: equal keys share one base."""
+        recipe = {**asdict(self), "keyring": os.fspath(self.keyring), "packages": sorted(self.packages)}
+        for name in ("name", "refresh_after"):
+            del recipe[name]
+        digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        return f"{self.suite}-{self.architecture}-{self.variant}-{digest[:12]}"
+
+
+class BuildType(StrEnum):
+    """Which packages to make, by Debian's words."""
+
+    ANY = "any"  # only those of this architecture
+    ALL = "all"  # only those for every architecture
+    BINARY = "binary"  # both
+    SOURCE = "source"
+
+    @property
+    def option(self) -> str:
+        """The option of dpkg-buildpackage."""
+        return {"any": "-B", "all": "-A", "binary": "-b", "source": "-S"}[self]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much one build may take; None is without limit."""
+
+    time_limit: float | None = 12 * 3600.0  # seconds of wall clock
+    idle_limit: float | None = 3600.0  # seconds of silence
+    memory: int | None = None  # bytes
+    disk: int = 16 << 30  # bytes the build may write
+    processes: int = 4096
+    parallel: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSpec:
+    """One build: a source package's name in the archive, or the path of a `.dsc` with its files beside it."""
+
+    source: str
+    chroot: ChrootSpec
+    output: Path
+    version: str = ""  # empty: the newest in the suite
+    build_type: BuildType = BuildType.BINARY
+    profiles: tuple[str, ...] = ()
+    nocheck: bool = False
+    expect: Mapping[str, str] | None = None  # sha256 by file name, frozen at submit: any other file is refused
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def is_local(self) -> bool:
+        return self.source.endswith(".dsc")
