@@ -1,0 +1,134 @@
+"""Source packages in, binary packages out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+
+from hosts.models import LIVE, Artifact, State, Task
+
+if TYPE_CHECKING:
+    from debatomic.access.models import User
+
+
+class Tag(models.Model):
+    """A named collection of builds."""
+
+    name = models.SlugField(unique=True)
+    description = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Target(models.Model):
+    """Where builds are made and where they go: chroots by architecture, and the tag that takes the result."""
+
+    name = models.SlugField(unique=True)
+    description = models.CharField(max_length=200, blank=True)
+    chroots = models.ManyToManyField("chroots.Chroot", related_name="targets")
+    tag = models.ForeignKey(Tag, on_delete=models.PROTECT, related_name="targets")
+    channel = models.ForeignKey("hosts.Channel", on_delete=models.PROTECT, related_name="+")
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BuildQuerySet(models.QuerySet["Build"]):
+    def visible_to(self, user: Any) -> BuildQuerySet:
+        if user.is_authenticated:
+            return self if user.may("builds.view") else self.none()
+        return self.filter(task__public=True) if settings.PUBLIC_READING else self.none()
+
+    def live(self) -> BuildQuerySet:
+        return self.filter(task__state__in=LIVE)
+
+    def for_lists(self) -> BuildQuerySet:
+        return self.select_related("task", "target", "created_by", "task__host")
+
+
+class Build(models.Model):
+    """One source version against one target. Its state is its task's: kept nowhere else."""
+
+    class Origin(models.TextChoices):
+        ARCHIVE = "archive", "archive"
+        UPLOAD = "upload", "upload"
+
+    source = models.CharField(max_length=100, db_index=True)  # the source package's name
+    version = models.CharField(max_length=100)
+    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="builds")
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    files = models.JSONField(default=list)  # of the source package: [{name, sha256, size}], frozen at submit
+    scratch = models.BooleanField(default=False)
+    task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="build")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="builds")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = BuildQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        indexes: ClassVar = [models.Index(fields=["source", "-id"], name="build_source")]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.version}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("build", args=[self.pk])
+
+    @property
+    def state(self) -> str:
+        return self.task.state
+
+    @property
+    def is_live(self) -> bool:
+        return self.task.is_live
+
+    @property
+    def artifacts(self) -> models.QuerySet[Artifact]:
+        """What its tasks kept."""
+        return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
+
+    def can_cancel(self, user: User) -> bool:
+        return self.is_live and (user.pk == self.created_by_id or user.may("builds.cancel"))
+
+    def can_retry(self, user: User) -> bool:
+        mine = user.pk == self.created_by_id and user.may("builds.submit")
+        return self.state in (State.FAILED, State.CANCELED) and (mine or user.may("tasks.retry"))
+
+
+class BinaryPackage(models.Model):
+    """A .deb or .udeb that a build made."""
+
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="binaries")
+    name = models.CharField(max_length=100, db_index=True)
+    version = models.CharField(max_length=100)
+    architecture = models.CharField(max_length=20)
+    artifact = models.OneToOneField(Artifact, on_delete=models.PROTECT, related_name="binary_package")
+
+    class Meta:
+        ordering: ClassVar = ["name", "architecture"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} {self.architecture}"
+
+
+class TagEntry(models.Model):
+    """This build is in this tag."""
+
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="entries")
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="tag_entries")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["tag", "build"], name="build_once_per_tag")]
+
+    def __str__(self) -> str:
+        return f"{self.build} in {self.tag}"

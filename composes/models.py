@@ -1,0 +1,133 @@
+"""Packages in, atomic systems out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+
+from hosts.models import Artifact, State, Task
+
+if TYPE_CHECKING:
+    from debatomic.access.models import User
+
+PHASES = ("init", "gather", "rootfs", "ostree", "image", "test", "publish")
+
+
+class Definition(models.Model):
+    """A set of treefiles under one name; its text lives in revisions."""
+
+    name = models.SlugField(unique=True)
+    title = models.CharField(max_length=200, blank=True)
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def latest(self) -> Revision | None:
+        return self.revisions.order_by("-number").first()
+
+
+class Revision(models.Model):
+    """The files of a definition at one time; never changed."""
+
+    definition = models.ForeignKey(Definition, on_delete=models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)  # SHA-256 of names and contents
+    files = models.JSONField()  # {path: text}; `main` is the one to run
+    main = models.CharField(max_length=200)
+    variants = models.JSONField(default=dict)  # {name: {"title": ..., "architectures": [...]}}
+    message = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["definition", "number"], name="revision_number_once"),
+            models.UniqueConstraint(fields=["definition", "digest"], name="revision_content_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.definition} r{self.number}"
+
+
+class ComposeQuerySet(models.QuerySet["Compose"]):
+    def visible_to(self, user: Any) -> ComposeQuerySet:
+        if user.is_authenticated:
+            return self if user.may("composes.view") else self.none()
+        return self.filter(task__public=True) if settings.PUBLIC_READING else self.none()
+
+    def for_lists(self) -> ComposeQuerySet:
+        return self.select_related("task", "revision__definition", "created_by")
+
+
+class Compose(models.Model):
+    """One variant of a definition, composed once. Its state is its task's, in Pungi's words."""
+
+    identity = models.CharField(max_length=120, unique=True)  # debian-atomic-minimal-20261121.0
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="composes")
+    variant = models.CharField(max_length=60)
+    architectures = models.JSONField(default=list)
+    version = models.CharField(max_length=60, blank=True)
+    task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="compose")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="composes")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = ComposeQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.identity
+
+    def get_absolute_url(self) -> str:
+        return reverse("compose", args=[self.pk])
+
+    @property
+    def state(self) -> str:
+        """STARTED, FINISHED, DOOMED or TERMINATED."""
+        return {State.COMPLETED: "FINISHED", State.FAILED: "DOOMED", State.CANCELED: "TERMINATED"}.get(
+            State(self.task.state), "STARTED"
+        )
+
+    @property
+    def is_live(self) -> bool:
+        return self.task.is_live
+
+    @property
+    def artifacts(self) -> models.QuerySet[Artifact]:
+        return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
+
+    def can_cancel(self, user: User) -> bool:
+        return self.is_live and (user.pk == self.created_by_id or user.may("composes.cancel"))
+
+    def can_retry(self, user: User) -> bool:
+        return self.state in ("DOOMED", "TERMINATED") and user.may("composes.submit")
+
+
+class Deliverable(models.Model):
+    """One thing a compose delivers: a commit, an image; with what is known of it (boot proof, digests)."""
+
+    compose = models.ForeignKey(Compose, on_delete=models.CASCADE, related_name="deliverables")
+    kind = models.CharField(max_length=20)  # commit, raw, qcow2
+    architecture = models.CharField(max_length=20)
+    name = models.CharField(max_length=200)
+    artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, null=True, related_name="deliverables")
+    facts = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["architecture", "kind"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["compose", "architecture", "kind", "name"], name="deliverable_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,85 @@
+"""People, the roles they have, their API keys, and what was done."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils import timezone
+from knox.models import AbstractAuthToken
+
+from debatomic.access import roles
+
+
+class User(AbstractUser):
+    """A person. What they may do comes from their roles (and the key they use), never from Django's permissions."""
+
+    key_scopes: frozenset[str] | None = None  # set while a request uses an API key: only these rights
+
+    @cached_property
+    def roles(self) -> tuple[str, ...]:
+        return tuple(sorted(self.bindings.values_list("role", flat=True)))
+
+    @cached_property
+    def rights(self) -> frozenset[str]:
+        held = [roles.ADMINISTRATOR, *self.roles] if self.is_superuser else list(self.roles)
+        return frozenset().union(*(roles.rights_of(role) for role in held))
+
+    def may(self, right: str) -> bool:
+        """Whether this person has this right now. An unknown right is a mistake of ours and raises KeyError."""
+        roles.TABLE[right]
+        return self.is_active and right in self.rights and (self.key_scopes is None or right in self.key_scopes)
+
+
+class RoleBinding(models.Model):
+    """This person has this role."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="bindings")
+    role = models.CharField(max_length=20, choices=list(roles.TITLES.items()))
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "role"], name="role_once_per_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role}"
+
+
+class ApiKey(AbstractAuthToken):
+    """A key for scripts: knox keeps its hash; `scopes` are rights it is limited to (empty: all of its owner's)."""
+
+    name = models.CharField(max_length=100)
+    scopes = models.JSONField(default=list)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AuditEntry(models.Model):
+    """Who did what to which thing; append-only."""
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="acts")
+    act = models.CharField(max_length=60)  # build.submit, task.cancel, key.create
+    thing = models.CharField(max_length=200, blank=True)
+    address = models.CharField(max_length=45, blank=True)  # where the request came from
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.act} {self.thing}"
+
+    @classmethod
+    def note(cls, user: Any, act: str, thing: object = "", *, address: str = "", **details: Any) -> None:
+        """Write down one act. `user` may be anonymous."""
+        who = user if getattr(user, "is_authenticated", False) else None
+        cls.objects.create(user=who, act=act, thing=str(thing)[:200], address=address, details=details)

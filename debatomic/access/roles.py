@@ -1,0 +1,48 @@
+"""Who may do what: the whole of it, as one table. Pages, API and WebSockets ask `user.may(...)` and nothing else."""
+
+from __future__ import annotations
+
+from typing import Final
+
+VIEWER, PACKAGER, RELEASE_MANAGER, ADMINISTRATOR = "viewer", "packager", "release-manager", "administrator"
+
+TITLES: Final = {
+    VIEWER: "Viewer",
+    PACKAGER: "Packager",
+    RELEASE_MANAGER: "Release manager",
+    ADMINISTRATOR: "Administrator",
+}
+
+_V, _P, _R, _A = "v", "p", "r", "a"
+_LETTER = {VIEWER: _V, PACKAGER: _P, RELEASE_MANAGER: _R, ADMINISTRATOR: _A}
+
+# right                     who has it
+TABLE: Final = {
+    "tasks.view":           "v p r a",
+    "builds.view":          "v p r a",
+    "composes.view":        "v p r a",
+    "chroots.view":         "v p r a",
+    "hosts.view":           "v p r a",
+    "artifacts.view":       "v p r a",
+    "builds.submit":        "p r a",
+    "builds.scratch":       "p r a",
+    "builds.cancel":        "r a",      # one's own build: whoever submitted it
+    "tasks.cancel":         "r a",
+    "tasks.retry":          "r a",
+    "tasks.prioritize":     "r a",
+    "composes.submit":      "r a",
+    "composes.cancel":      "r a",
+    "composes.publish":     "r a",
+    "targets.edit":         "r a",
+    "chroots.refresh":      "r a",
+    "chroots.edit":         "a",
+    "hosts.edit":           "a",
+    "users.edit":           "a",
+    "audit.view":           "a",
+}  # fmt: skip
+
+
+def rights_of(role: str) -> frozenset[str]:
+    """The rights a role has; none for an unknown role."""
+    letter = _LETTER.get(role, "")
+    return frozenset(right for right, who in TABLE.items() if letter and letter in who.split())

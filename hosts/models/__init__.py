@@ -1,0 +1,9 @@
+"""Machines and the work they do."""
+
+from hosts.models.artifact import Artifact, Log
+from hosts.models.event import Event
+from hosts.models.host import Channel, Host
+from hosts.models.task import Attempt, Task
+from hosts.states import FINAL, HELD, LIVE, State
+
+__all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "Event", "Host", "Log", "State", "Task"]

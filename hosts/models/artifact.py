@@ -1,0 +1,59 @@
+"""Files that are kept: artifacts by content, and logs by attempt."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.urls import reverse
+
+
+class Artifact(models.Model):
+    """A kept file of a task. The content is stored once per SHA-256 (hosts.store)."""
+
+    class Kind(models.TextChoices):
+        BINARY = "binary", "binary package"
+        CHANGES = "changes", "changes"
+        BUILDINFO = "buildinfo", "buildinfo"
+        SOURCE = "source", "source package"
+        LOG = "log", "log"
+        IMAGE = "image", "image"
+        TREE = "tree", "OSTree repository"
+        PROOF = "proof", "proof"
+        METADATA = "metadata", "metadata"
+        OTHER = "other", "file"
+
+    task = models.ForeignKey("hosts.Task", on_delete=models.CASCADE, related_name="artifacts", null=True)
+    name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.OTHER)
+    media_type = models.CharField(max_length=100, default="application/octet-stream")
+    sha256 = models.CharField(max_length=64, db_index=True)
+    size = models.BigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["task", "name"], name="artifact_name_per_task")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("artifact-download", args=[self.pk, self.name])
+
+
+class Log(models.Model):
+    """One log of one attempt: an append-only file on the hub while it runs, compressed when `sealed_at` is set."""
+
+    task = models.ForeignKey("hosts.Task", on_delete=models.CASCADE, related_name="logs")
+    attempt = models.PositiveIntegerField()
+    name = models.CharField(max_length=100)
+    size = models.BigIntegerField(default=0)  # bytes, final once sealed; until then ask hosts.logs
+    sealed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["attempt", "pk"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["task", "attempt", "name"], name="log_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of task {self.task_id}, attempt {self.attempt}"

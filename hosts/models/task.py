@@ -1,0 +1,162 @@
+"""The one thing that is scheduled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.urls import reverse
+
+from hosts.models.event import Event
+from hosts.states import FINAL, HELD, LIVE, State
+
+if TYPE_CHECKING:
+    from debatomic.access.models import User
+
+DEFAULT_PRIORITY = 20
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    def visible_to(self, user: Any) -> TaskQuerySet:
+        """What this person (or a signed-out visitor) may know of."""
+        if user.is_authenticated:
+            return self if user.may("tasks.view") else self.none()
+        return self.filter(public=True) if settings.PUBLIC_READING else self.none()
+
+    def live(self) -> TaskQuerySet:
+        return self.filter(state__in=LIVE)
+
+    def held(self) -> TaskQuerySet:
+        return self.filter(state__in=HELD)
+
+    def waiting(self) -> TaskQuerySet:
+        return self.filter(state=State.FREE, is_parent=False)
+
+    def with_blocked(self) -> TaskQuerySet:
+        """Annotate `is_blocked`: a dependency is not completed."""
+        open_dependencies = Task.dependencies.through.objects.filter(from_task_id=OuterRef("pk")).exclude(
+            to_task__state=State.COMPLETED
+        )
+        return self.annotate(is_blocked=Exists(open_dependencies))
+
+    def in_queue_order(self) -> TaskQuerySet:
+        return self.order_by("priority", "pk")
+
+
+class Task(models.Model):
+    """Work for a host, or a parent that its children drive. Every state change goes through hosts.hub."""
+
+    method = models.CharField(max_length=40)  # names a hosts.registry.Method: "build-arch", "compose-arch"
+    title = models.CharField(max_length=200)  # for people: "figlet 2.2.5-3 for trixie, amd64"
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="children")
+    is_parent = models.BooleanField(default=False)
+    dependencies = models.ManyToManyField("self", symmetrical=False, blank=True, related_name="dependants")
+    architecture = models.CharField(max_length=20, blank=True)  # empty: any host
+    channel = models.ForeignKey("hosts.Channel", on_delete=models.PROTECT)
+    weight = models.FloatField(default=1.0)
+    priority = models.IntegerField(default=DEFAULT_PRIORITY)  # lower runs first
+    public = models.BooleanField(default=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="tasks")
+
+    request = models.JSONField(default=dict)  # frozen at submit
+    limits = models.JSONField(default=dict)  # time_limit, idle_limit (seconds), memory, disk (bytes)
+    result = models.JSONField(default=dict)  # small
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.FREE)
+    host = models.ForeignKey("hosts.Host", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks")
+    claim = models.UUIDField(null=True, unique=True)  # the fencing token of the attempt that may write
+    lease_ends_at = models.DateTimeField(null=True)
+    attempt = models.PositiveIntegerField(default=0)
+    attempts_allowed = models.PositiveIntegerField(default=3)  # of infrastructure faults; other failures are final
+    not_before_at = models.DateTimeField(null=True)
+    cancel_asked_at = models.DateTimeField(null=True)
+
+    reason = models.TextField(blank=True)  # why it failed or was canceled: one sentence
+    kind = models.CharField(max_length=20, blank=True)  # debatomic.tools.errors.Kind of a failure
+    decisive = models.JSONField(default=list)  # the log lines that say why
+    progress = models.JSONField(default=dict)  # debatomic.tools.progress report
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    claimed_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects: ClassVar = TaskQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        indexes: ClassVar = [
+            models.Index(fields=["priority", "id"], name="task_queue", condition=Q(state="free", is_parent=False)),
+            models.Index(fields=["lease_ends_at"], name="task_lease", condition=Q(state__in=["assigned", "running"])),
+            models.Index(fields=["state", "-id"], name="task_state"),
+            models.Index(fields=["host", "state"], name="task_host"),
+            models.Index(fields=["created_by", "-id"], name="task_creator"),
+            models.Index(fields=["method", "-id"], name="task_method"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(weight__gt=0), name="task_weight"),
+            models.CheckConstraint(
+                condition=~Q(state__in=["assigned", "running"], is_parent=False)
+                | Q(host__isnull=False, claim__isnull=False, lease_ends_at__isnull=False),
+                name="task_held_by_a_host",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("task", args=[self.pk])
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def cancel_asked(self) -> bool:
+        return self.is_live and self.cancel_asked_at is not None
+
+    def can_cancel(self, user: User) -> bool:
+        return self.is_live and (user.pk == self.created_by_id or user.may("tasks.cancel"))
+
+    def can_retry(self, user: User) -> bool:
+        may = user.may("tasks.retry") or (user.pk == self.created_by_id and user.may("builds.submit"))
+        return self.state in (State.FAILED, State.CANCELED) and may
+
+    def topics(self) -> list[str]:
+        """The names under which pages listen for this task's changes."""
+        own = ["tasks", f"task:{self.pk}", f"method:{self.method}"]
+        return [*own, f"task:{self.parent_id}"] if self.parent_id else own
+
+    def announce(self, what: str) -> None:
+        """Write the event that pages follow; call it in the transaction that made the change."""
+        Event.objects.create(kind="task", key=str(self.pk), what=what, topics=self.topics())
+
+    def depend_on(self, tasks: Iterable[Task]) -> None:
+        self.dependencies.add(*tasks)
+
+
+class Attempt(models.Model):
+    """History: one try of a task on a host, and how it ended."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempt_history")
+    number = models.PositiveIntegerField()
+    host = models.ForeignKey("hosts.Host", on_delete=models.PROTECT, related_name="attempts")
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=20, blank=True)  # completed, failed, canceled, lost
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["task", "number"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["task", "number"], name="attempt_once")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of task {self.task_id}"

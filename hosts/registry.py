@@ -1,0 +1,94 @@
+"""What can be done: each app registers its task methods here, in its `apps.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from debatomic.tools.errors import InputError
+
+if TYPE_CHECKING:
+    from hosts.models import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a host gets with a claim, and where it works: plain data, no database."""
+
+    task: int
+    attempt: int
+    claim: str
+    method: str
+    title: str
+    architecture: str
+    request: dict[str, Any]
+    limits: dict[str, Any]
+    folder: Path = Path()  # this attempt's own folder on the host, removed afterwards
+    fetch: Callable[[str, Path], None] = field(default=lambda sha256, to: None, compare=False)  # a kept file of the hub
+
+    @property
+    def output(self) -> Path:
+        """Where the program writes its files and `result.json`."""
+        return self.folder / "output"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptFile:
+    """A file of the output that becomes an artifact; `kind` is one of hosts.models.Artifact.Kind."""
+
+    path: Path
+    name: str
+    kind: str
+    media_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a job ended well: a small result for the task and the files to keep."""
+
+    result: dict[str, Any]
+    files: tuple[KeptFile, ...] = ()
+
+
+def _nothing(task: Task) -> None:
+    """The default for methods that keep no rows of their own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One kind of task.
+
+    `command` and `outcome` run on the host, without a database: the program to run (plain Python of ours), and what to
+    keep of its output. `changed` runs on the hub, in the transaction that changed the task's state. A parent's method has
+    neither command nor outcome.
+    """
+
+    name: str
+    weight: float = 1.0
+    command: Callable[[Job], list[str]] | None = None
+    outcome: Callable[[Job], Outcome] | None = None
+    after: Callable[[Job], list[str]] | None = None  # cleans the host up after a kill; short
+    changed: Callable[[Task], None] = _nothing
+    needs_hub: bool = False  # only a host that shares the hub's folder
+
+
+_methods: dict[str, Method] = {}
+
+
+def register(method: Method) -> None:
+    """Make a method known; called from `AppConfig.ready`, once per process."""
+    _methods[method.name] = method
+
+
+def method(name: str) -> Method:
+    """The method of this name. Raises InputError for an unknown one."""
+    try:
+        return _methods[name]
+    except KeyError:
+        raise InputError(f"This installation has no task method {name!r}.", hint="Is every host on one version?") from None
+
+
+def names() -> list[str]:
+    return sorted(_methods)
