@@ -41,7 +41,13 @@ class ToolError(Exception):
 
 
 class InputError(ToolError):
+    """What was given is wrong; `field` names the form or request field where that is known."""
+
     kind = Kind.INPUT
+
+    def __init__(self, message: str, *, hint: str = "", field: str = "", lines: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint, lines=lines)
+        self.field = field
 
 
 class InfrastructureError(ToolError):
