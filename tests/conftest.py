@@ -1,0 +1,64 @@
+"""What every test may use: a home of its own, people of every role, a channel and a host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from debatomic.access import roles
+from debatomic.access.models import RoleBinding, User
+from hosts.models import Channel, Host
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, settings: object) -> Path:
+    """Settings that keep everything a test writes in its own folder."""
+    folder = tmp_path / "home"
+    for name, path in {"HOME": folder, "LOGS": folder / "logs", "ARTIFACTS": folder / "artifacts",
+                       "OSTREE": folder / "ostree", "STATE": folder / "host"}.items():  # fmt: skip
+        setattr(settings, name, path)
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def users(db: None) -> dict[str, User]:
+    """One person per role, named as the role, and `stranger`, who has none."""
+    people = {}
+    for role in [*roles.TITLES, "stranger"]:
+        people[role] = User.objects.create_user(role, password="a long enough password")
+        if role != "stranger":
+            RoleBinding.objects.create(user=people[role], role=role)
+    return people
+
+
+@pytest.fixture
+def client_of(users: dict[str, User]) -> Callable[[str], Client]:
+    """A browser signed in as a role; "visitor" is signed out."""
+
+    def make(role: str) -> Client:
+        client = Client()
+        if role != "visitor":
+            client.force_login(users[role], backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def default_channel(db: None) -> Channel:
+    return Channel.objects.get_or_create(name="default")[0]
+
+
+@pytest.fixture
+def host(default_channel: Channel) -> Host:
+    """A host that is alive, runs amd64 and serves the default channel."""
+    made = Host.objects.create(
+        name="builder-1", architectures=["amd64"], capacity=2, is_hub=True, seen_at=timezone.now()
+    )
+    made.channels.add(default_channel)
+    return made
