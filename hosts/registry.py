@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,3 +94,9 @@ def method(name: str) -> Method:
 
 def names() -> list[str]:
     return sorted(_methods)
+
+
+def program(module: str, *args: str | Path) -> list[str]:
+    """The command line of a plain Python program of ours, which a person can run the same way by hand."""
+    root = Path(__file__).resolve().parent.parent
+    return ["env", f"PYTHONPATH={root}", sys.executable, "-m", module, *map(os.fspath, args)]
