@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
+from debatomic.access.checks import may, owns
 from hosts.models import LIVE, Artifact, State, Task
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Target(models.Model):
 class BuildQuerySet(models.QuerySet["Build"]):
     def visible_to(self, user: Any) -> BuildQuerySet:
         if user.is_authenticated:
-            return self if user.may("builds.view") else self.none()
+            return self if may(user, "builds.view") else self.none()
         return self.filter(task__public=True) if settings.PUBLIC_READING else self.none()
 
     def live(self) -> BuildQuerySet:
@@ -97,11 +98,12 @@ class Build(models.Model):
         return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
 
     def can_cancel(self, user: User) -> bool:
-        return self.is_live and (user.pk == self.created_by_id or user.may("builds.cancel"))
+        mine = owns(user, self) and may(user, "builds.submit")
+        return self.is_live and (mine or may(user, "builds.cancel"))
 
     def can_retry(self, user: User) -> bool:
-        mine = user.pk == self.created_by_id and user.may("builds.submit")
-        return self.state in (State.FAILED, State.CANCELED) and (mine or user.may("tasks.retry"))
+        mine = owns(user, self) and may(user, "builds.submit")
+        return self.state in (State.FAILED, State.CANCELED) and (mine or may(user, "tasks.retry"))
 
 
 class BinaryPackage(models.Model):

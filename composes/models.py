@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
+from debatomic.access.checks import may, owns
 from hosts.models import Artifact, State, Task
 
 if TYPE_CHECKING:
@@ -106,10 +107,11 @@ class Compose(models.Model):
         return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
 
     def can_cancel(self, user: User) -> bool:
-        return self.is_live and (user.pk == self.created_by_id or user.may("composes.cancel"))
+        mine = owns(user, self) and may(user, "composes.submit")
+        return self.is_live and (mine or may(user, "composes.cancel"))
 
     def can_retry(self, user: User) -> bool:
-        return self.state in ("DOOMED", "TERMINATED") and user.may("composes.submit")
+        return self.state in ("DOOMED", "TERMINATED") and may(user, "composes.submit")
 
 
 class Deliverable(models.Model):

@@ -61,6 +61,27 @@ class ApiKey(AbstractAuthToken):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_expired(self) -> bool:
+        return self.expiry is not None and self.expiry <= timezone.now()
+
+
+class Submission(models.Model):
+    """What a request with an `Idempotency-Key` was answered, so that the same request asked again makes nothing new."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="submissions")
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)  # SHA-256 of what was asked
+    status = models.PositiveIntegerField(null=True)  # null: it is being worked on, or its process died
+    answer = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "key"], name="submission_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
 
 class AuditEntry(models.Model):
     """Who did what to which thing; append-only."""

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 
+from debatomic.access.checks import may, owns
 from hosts.models.event import Event
 from hosts.states import FINAL, HELD, LIVE, State
 
@@ -124,11 +125,12 @@ class Task(models.Model):
         return self.is_live and self.cancel_asked_at is not None
 
     def can_cancel(self, user: User) -> bool:
-        return self.is_live and (user.pk == self.created_by_id or user.may("tasks.cancel"))
+        mine = owns(user, self) and (may(user, "builds.submit") or may(user, "composes.submit"))
+        return self.is_live and (mine or may(user, "tasks.cancel"))
 
     def can_retry(self, user: User) -> bool:
-        may = user.may("tasks.retry") or (user.pk == self.created_by_id and user.may("builds.submit"))
-        return self.state in (State.FAILED, State.CANCELED) and may
+        mine = owns(user, self) and may(user, "builds.submit")
+        return self.state in (State.FAILED, State.CANCELED) and (mine or may(user, "tasks.retry"))
 
     def topics(self) -> list[str]:
         """The names under which pages listen for this task's changes."""
