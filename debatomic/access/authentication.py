@@ -21,10 +21,13 @@ class ApiKeyAuthentication(TokenAuthentication):  # type: ignore[misc]
         try:
             user, key = super().authenticate_credentials(token)
         except (AuthenticationFailed, UnicodeDecodeError):
-            raise AuthenticationFailed("This API key is not valid: it is mistyped, revoked or its owner is disabled.") from None
+            raise AuthenticationFailed(
+                "This API key is not valid: it is mistyped, revoked or its owner is disabled."
+            ) from None
         if key.is_expired:
             raise AuthenticationFailed(f"The API key “{key.name}” has expired. Make a new one on your API keys page.")
         user.key_scopes = frozenset(key.scopes) if key.scopes else None
+        user.key_name = key.name
         moment = timezone.now()
         if key.used_at is None or (moment - key.used_at).total_seconds() > USE_NOTED_EVERY_SECONDS:
             type(key).objects.filter(pk=key.pk).update(used_at=moment)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+
+Q = TypeVar("Q", bound=QuerySet[Any])
 
 
 def may(user: Any, right: str) -> bool:
@@ -15,6 +19,12 @@ def may(user: Any, right: str) -> bool:
 def owns(user: Any, thing: Any) -> bool:
     """Whether this person made this thing; a signed-out visitor made nothing."""
     return bool(user.is_authenticated and thing.created_by_id == user.pk)
+
+
+def readable(queryset: Q, user: Any, right: str) -> Q:
+    """All of it for whoever has the right and for visitors of a public site; nothing for anybody else."""
+    seen = may(user, right) or (settings.PUBLIC_READING and not user.is_authenticated)
+    return queryset if seen else queryset.none()
 
 
 def require(allowed: bool, sentence: str = "Your role does not allow this.") -> None:

@@ -12,12 +12,14 @@ from django.utils import timezone
 from knox.models import AbstractAuthToken
 
 from debatomic.access import roles
+from debatomic.access.address import current as current_address
 
 
 class User(AbstractUser):
     """A person. What they may do comes from their roles (and the key they use), never from Django's permissions."""
 
     key_scopes: frozenset[str] | None = None  # set while a request uses an API key: only these rights
+    key_name: str = ""  # the key a request uses
 
     @cached_property
     def roles(self) -> tuple[str, ...]:
@@ -103,4 +105,7 @@ class AuditEntry(models.Model):
     def note(cls, user: Any, act: str, thing: object = "", *, address: str = "", **details: Any) -> None:
         """Write down one act. `user` may be anonymous."""
         who = user if getattr(user, "is_authenticated", False) else None
-        cls.objects.create(user=who, act=act, thing=str(thing)[:200], address=address, details=details)
+        if key := getattr(user, "key_name", ""):
+            details = {"key": key, **details}
+        where = address or current_address()
+        cls.objects.create(user=who, act=act, thing=str(thing)[:200], address=where, details=details)

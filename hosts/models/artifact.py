@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.urls import reverse
+
+from debatomic.access.checks import may
+
+
+class ArtifactQuerySet(models.QuerySet["Artifact"]):
+    def visible_to(self, user: Any) -> ArtifactQuerySet:
+        """What this person (or a signed-out visitor) may know of: as its task."""
+        if user.is_authenticated:
+            return self if may(user, "artifacts.view") else self.none()
+        return self.filter(task__public=True) if settings.PUBLIC_READING else self.none()
 
 
 class Artifact(models.Model):
@@ -30,6 +41,8 @@ class Artifact(models.Model):
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.BigIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = ArtifactQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-pk"]
