@@ -37,6 +37,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]  # HSTS and the way to https: the proxy that ends TLS
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 PUBLIC_READING = env.flag("DEBATOMIC_PUBLIC", True)  # signed-out visitors may see public builds and composes
@@ -48,6 +49,7 @@ POLL_SECONDS = env.number("DEBATOMIC_POLL_SECONDS", 0.3, least=0.05, most=60)
 CAPACITY = env.number("DEBATOMIC_CAPACITY", 2, least=1, most=256)
 MIRROR = env.address("DEBATOMIC_MIRROR")  # empty: the machine's own apt configuration
 UPLOAD_LIMIT_BYTES = int(env.number("DEBATOMIC_UPLOAD_LIMIT_MB", 2048, least=1) * 1024 * 1024)
+LOG_LIMIT_BYTES = int(env.number("DEBATOMIC_LOG_LIMIT_MB", 256, least=1) * 1024 * 1024)  # of one log
 
 INSTALLED_APPS = [
     "daphne",
@@ -123,7 +125,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # django-q2 pulls and executes; the Task table is the queue (docs/architecture.md)
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "debatomic",
     "broker_class": "hosts.brokers.HttpBroker" if IS_REMOTE_BUILDER else "hosts.brokers.DatabaseBroker",
     "workers": int(CAPACITY),
