@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from chroots.engine.spec import ChrootSpec
-from chroots.engine.state import State
-from debatomic.tools.run import Output
+from chroots.engine.fetch import persistently
+from chroots.engine.mirror import default_mirror
+from chroots.engine.release import fetch_release
+from chroots.engine.spec import BUILDER_UID, ChrootSpec
+from chroots.engine.state import LOCK, State, locked, locked_now, remove_tree, temporary
+from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
+from debatomic.tools.files import write_json
+from debatomic.tools.run import Output, run
+
+CURRENT = "current"
+ABOUT = "base.json"
+HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
+NETWORK_TROUBLE = ("Could not resolve", "Connection failed", "Connection timed out", "Unable to connect",
+                   "Temporary failure", "Could not connect", "Network is unreachable")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +31,11 @@ class Layer:
 
     identity: str
     tree: Path
+
+    @property
+    def lock(self) -> Path:
+        """Whoever uses the layer holds this lock, shared; whoever removes it must get it alone."""
+        return self.tree.parent / LOCK
 
 
 def ensure(spec: ChrootSpec, state: State, log: Output, refresh: bool = False) -> Layer:
@@ -26,4 +46,141 @@ def ensure(spec: ChrootSpec, state: State, log: Output, refresh: bool = False) -
 
     Raises: ToolError, its sentence says what to do (no network, unknown suite, mmdebstrap missing, full disk).
     """
-    raise NotImplementedError
+    home = state.bases / spec.key
+    if not refresh and (stored := current(home)) and _age(home) < spec.refresh_after:
+        return stored
+    asked_at = time.time()
+    with locked(state.locks / f"base-{spec.key}"):
+        stored = current(home)
+        if stored and (_made_at(stored) > asked_at or (not refresh and _still_current(spec, stored, home))):
+            return stored
+        return _make(spec, home, log)
+
+
+def current(home: Path) -> Layer | None:
+    """The base in use below `home`, if there is one."""
+    try:
+        folder = (home / CURRENT).resolve(strict=True)
+        return Layer(identity=_about(folder)["identity"], tree=folder / "tree")
+    except (FileNotFoundError, KeyError, ValueError):
+        return None
+
+
+def _about(folder: Path) -> dict[str, str]:
+    about: dict[str, str] = json.loads((folder / ABOUT).read_text())
+    return about
+
+
+def _age(home: Path) -> float:
+    """Seconds since the archive was last found to have nothing newer."""
+    return time.time() - (home / CURRENT / ABOUT).stat().st_mtime
+
+
+def _made_at(layer: Layer) -> float:
+    return layer.tree.parent.stat().st_mtime
+
+
+def _still_current(spec: ChrootSpec, stored: Layer, home: Path) -> bool:
+    """Whether the suite's InRelease is the one the base was made from; if so, it is not asked again for a while."""
+    if _age(home) < spec.refresh_after:
+        return True
+    release = fetch_release(spec.mirror or default_mirror(), spec.suite, spec.keyring)
+    about = stored.tree.parent / ABOUT
+    same = _about(stored.tree.parent)["release"] == release.digest
+    if same:
+        os.utime(about)
+    return same
+
+
+def _make(spec: ChrootSpec, home: Path, log: Output) -> Layer:
+    mirror = spec.mirror or default_mirror()
+    release = fetch_release(mirror, spec.suite, spec.keyring)
+    with temporary(home) as scratch:
+        folder = scratch / "base"
+        folder.mkdir()
+        tree = folder / "tree"
+        _bootstrap(spec, mirror, tree, log)
+        _finish(spec, tree, log)
+        about = {"identity": identity(tree), "release": release.digest, "chroot": spec.name, "suite": spec.suite,
+                 "architecture": spec.architecture, "mirror": mirror}  # fmt: skip
+        write_json(folder / ABOUT, about)
+        run(["sync", "--file-system", os.fspath(folder)])
+        final = home / f"{int(time.time())}-{about['identity'][:12]}"
+        folder.rename(final)
+    _switch(home, final)
+    _remove_old(home)
+    return Layer(identity=about["identity"], tree=final / "tree")
+
+
+def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path) -> list[str]:
+    """mmdebstrap's command line."""
+    return [
+        "mmdebstrap", "--mode=root", "--format=directory", f"--variant={spec.variant}",
+        f"--architectures={spec.architecture}", f"--components={','.join(spec.components)}",
+        f"--keyring={spec.keyring}", "--aptopt=Acquire::Languages \"none\"", "--skip=cleanup/apt/lists",
+        *(f"--include={name}" for name in spec.packages), *spec.bootstrap_options,
+        spec.suite, os.fspath(tree), mirror,
+    ]  # fmt: skip
+
+
+def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, log: Output) -> None:
+    def once() -> None:
+        if tree.exists():
+            remove_tree(tree)
+        try:
+            run(bootstrap_command(spec, mirror, tree), log=log)
+        except CommandFailed as error:
+            raise bootstrap_failure(spec, error.tail) from error
+
+    persistently(once)
+
+
+def bootstrap_failure(spec: ChrootSpec, output: str) -> ToolError:
+    """What mmdebstrap's output means."""
+    lines = [line for line in output.splitlines() if line.startswith("E: ") or "No space left" in line]
+    telling = next((line.removeprefix("E: ") for line in lines), "mmdebstrap failed without saying why")
+    sentence = f"The base of {spec.name} could not be made: {telling.rstrip('.')}."
+    if any("No space left" in line for line in lines):
+        return ToolError(sentence, kind=Kind.DISK, hint="Free some disk space on this host.", lines=lines)
+    if any(sign in output for sign in NETWORK_TROUBLE):
+        return InfrastructureError(sentence, lines=lines)
+    return ToolError(sentence, kind=Kind.INPUT, lines=lines)
+
+
+def _finish(spec: ChrootSpec, tree: Path, log: Output) -> None:
+    """Leave nothing of this machine in it, add the user that builds, and prepare apt's cache."""
+    for name, text in (("hosts", HOSTS), ("resolv.conf", ""), ("hostname", "localhost\n")):
+        path = tree / "etc" / name
+        path.unlink(missing_ok=True)
+        path.write_text(text)
+    if spec.variant == "buildd":
+        run(["chroot", os.fspath(tree), "useradd", "--uid", str(BUILDER_UID), "--user-group", "--no-create-home",
+             "--home-dir", "/nonexistent", "--shell", "/bin/sh", "builder"], log=log)  # fmt: skip
+    run(["chroot", os.fspath(tree), "apt-cache", "gencaches"], log=log)
+
+
+def identity(tree: Path) -> str:
+    """The digest of what is installed and of what can be: equal identities resolve dependencies alike."""
+    digest = hashlib.sha256()
+    for path in [tree / "var/lib/dpkg/status", *sorted((tree / "var/lib/apt/lists").glob("*_Packages"))]:
+        digest.update(f"{path.name}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _switch(home: Path, final: Path) -> None:
+    """Make `final` the base in use, in one step."""
+    link = home / f".{CURRENT}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(final.name)
+    link.rename(home / CURRENT)
+
+
+def _remove_old(home: Path) -> None:
+    """Remove the bases before the current one which nobody uses any more."""
+    kept = (home / CURRENT).resolve()
+    for folder in home.iterdir():
+        if folder.name[0].isdigit() and folder != kept:
+            with locked_now(folder / LOCK) as unused:
+                if unused:
+                    remove_tree(folder)

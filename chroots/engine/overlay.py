@@ -1,12 +1,24 @@
-"""Read-only layers and one writable upper as one tree."""
+"""Read-only layers and one writable upper as one tree; and space for the upper that cannot grow beyond its limit."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chroots.engine.base import Layer
+from chroots.engine.state import locked
+from debatomic.tools.errors import InfrastructureError, ToolError
+from debatomic.tools.run import Output, run
+
+INODES_PER_GIB = 1 << 18
+
+
+def overlay_command(lowers: Sequence[Path], at: Path, upper: Path) -> list[str]:
+    """mount(8) for an overlay that never waits for the disk: what it holds is thrown away, or synced by its maker."""
+    options = f"lowerdir={':'.join(map(os.fspath, lowers))},upperdir={upper}/changes,workdir={upper}/scratch,volatile"
+    return ["mount", "-t", "overlay", "-o", options, "overlay", os.fspath(at)]
 
 
 @contextmanager
@@ -16,5 +28,66 @@ def overlay(layers: Sequence[Layer], at: Path, *, upper: Path) -> Iterator[Path]
     Layers in use are locked against eviction; leaving the block unmounts. Needs CAP_SYS_ADMIN: run your process in
     `debatomic.tools.run.contained`, then a killed process leaves no mount behind.
     """
-    raise NotImplementedError
-    yield at
+    with ExitStack() as undo:
+        for layer in layers:
+            if not layer.tree.is_dir():
+                raise InfrastructureError(f"The layer {layer.identity[:12]} was removed while it was about to be used.")
+            undo.enter_context(locked(layer.lock, shared=True))
+        for folder in (at, upper / "changes", upper / "scratch"):
+            folder.mkdir(parents=True, exist_ok=True)
+        undo.enter_context(_mounted(overlay_command([layer.tree for layer in layers], at, upper), at))
+        yield at
+
+
+@contextmanager
+def _mounted(command: Sequence[str], at: Path) -> Iterator[None]:
+    run(command)
+    try:
+        yield
+    finally:
+        run(["umount", "--lazy", os.fspath(at)], check=False)
+
+
+@contextmanager
+def limited_space(folder: Path, size: int, log: Output) -> Iterator[Path]:
+    """A folder below `folder` that holds at most `size` bytes: in memory if it fits there, on disk otherwise."""
+    at = folder / "space"
+    at.mkdir()
+    with ExitStack() as undo:
+        if size <= available_memory() // 4:
+            inodes = max(1 << 16, size * INODES_PER_GIB >> 30)
+            options = f"size={size},nr_inodes={inodes},mode=755"
+            undo.enter_context(_mounted(["mount", "-t", "tmpfs", "-o", options, "debatomic", os.fspath(at)], at))
+        else:
+            undo.enter_context(_image(folder / "space.img", at, size, log))
+        yield at
+
+
+@contextmanager
+def _image(image: Path, at: Path, size: int, log: Output) -> Iterator[None]:
+    """A file system in a sparse file; the file has no name once it is mounted, so nothing can be left behind."""
+    try:
+        with image.open("wb") as file:
+            file.truncate(size)
+        run(["mkfs.ext4", "-q", "-F", "-m0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard",
+             os.fspath(image)])  # fmt: skip
+        command = ["mount", "-o", "loop", os.fspath(image), os.fspath(at)]
+        run(command)
+    except ToolError as error:
+        log(f"This host has no loop devices ({error}): the disk limit of the build is not enforced.\n".encode())
+        yield
+        return
+    finally:
+        image.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        run(["umount", "--lazy", os.fspath(at)], check=False)
+
+
+def available_memory() -> int:
+    """Bytes of memory that could be used without swapping."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from debatomic.tools.errors import InputError
+
+NEW = ".new-"  # a folder one living process works in; its lock says whether that process lives
+LOCK = ".lock"
+LEFTOVERS = ".leftovers.json"
 
 
 @dataclass(frozen=True)
@@ -15,6 +24,11 @@ class State:
     """The folders below one root. Everything in it can be made again; `work` holds only what runs right now."""
 
     root: Path
+
+    def __post_init__(self) -> None:
+        if set(":,\\\"'\n") & set(os.fspath(self.root)):
+            raise InputError(f"The state folder {self.root} has a character in its name that mount does not take.",
+                             hint="Choose another with --state or DEBATOMIC_HOME.")  # fmt: skip
 
     @classmethod
     def default(cls) -> State:
@@ -66,3 +80,40 @@ def locked_now(path: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+@contextmanager
+def temporary(parent: Path) -> Iterator[Path]:
+    """A new folder below `parent` that is ours while the block runs; if we die, `sweep` knows and removes it."""
+    with ExitStack() as undo:
+        with locked(parent / LOCK):  # so that a sweep never sees the folder without its lock
+            folder = parent / f"{NEW}{secrets.token_hex(6)}"
+            folder.mkdir()
+            undo.callback(remove_tree, folder)
+            undo.enter_context(locked(folder / LOCK))
+        yield folder
+
+
+def remember(folder: Path, leftovers: Sequence[Path]) -> None:
+    """Note in a `temporary` folder what else must go when its process died: folders, or control groups."""
+    temporary_name = folder / f"{LEFTOVERS}.new"
+    temporary_name.write_text(json.dumps([os.fspath(path) for path in leftovers]))
+    temporary_name.rename(folder / LEFTOVERS)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all in it, even while something that dies is still writing there."""
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            return
+    shutil.rmtree(folder)
+
+
+def directory_size(folder: Path) -> int:
+    """Bytes on disk of all files below, each counted once."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            total += os.lstat(os.path.join(path, name)).st_blocks * 512  # noqa: PTH118 - many files: a Path each is slow
+    return total

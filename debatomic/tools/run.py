@@ -22,6 +22,13 @@ PROGRESS_FD_VARIABLE = "DEBATOMIC_PROGRESS_FD"
 PASSED_ON = ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
              "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")  # fmt: skip
 
+# The Debian package of a program, where it is called otherwise.
+PACKAGES = {
+    "bwrap": "bubblewrap", "mksquashfs": "squashfs-tools", "mkfs.ext4": "e2fsprogs", "mount": "mount",
+    "umount": "mount", "setpriv": "util-linux", "unshare": "util-linux", "prlimit": "util-linux",
+    "chroot": "coreutils", "sync": "coreutils", "apt-get": "apt", "dpkg-source": "dpkg-dev",
+}  # fmt: skip
+
 Output = Callable[[bytes], object]
 
 
@@ -158,8 +165,12 @@ def spawn(
     stdin: bytes | None = None,
     progress: Callable[[dict[str, Any]], object] | None = None,
     pass_fds: Sequence[int] = (),
+    before: Callable[[], object] | None = None,
 ) -> Iterator[tuple[Child, Watch]]:
-    """Start a program; leaving the block kills whatever of it still runs. `env` is added to `plain_environment`."""
+    """Start a program; leaving the block kills whatever of it still runs. `env` is added to `plain_environment`.
+
+    `before` is called in the new process before the program starts (to enter a control group): only system calls there.
+    """
     with ExitStack() as undo:
         environment = plain_environment(env)
         progress_read = progress_write = None
@@ -171,11 +182,11 @@ def spawn(
         try:
             popen = subprocess.Popen(
                 list(args), stdin=stdin_file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd,
-                env=environment, start_new_session=True,
+                env=environment, start_new_session=True, preexec_fn=before,  # noqa: PLW1509 - see the docstring
                 pass_fds=[*pass_fds, *([progress_write] if progress_write is not None else [])],
             )  # fmt: skip
         except FileNotFoundError as error:
-            raise InputError(f"The program {args[0]} is not installed on this host.") from error
+            raise not_installed(args[0]) from error
         finally:
             if progress_write is not None:
                 os.close(progress_write)
@@ -188,6 +199,12 @@ def spawn(
         watch = Watch(child, progress_read, progress)
         undo.callback(watch.close)
         yield child, watch
+
+
+def not_installed(program: str) -> InputError:
+    """The sentence for a program this host lacks."""
+    package = PACKAGES.get(program, program)
+    return InputError(f"The program {program} is not installed on this host.", hint=f"Install it: apt install {package}")
 
 
 def _as_file(content: bytes) -> int:
@@ -216,6 +233,7 @@ def run(
     tick: Callable[[], object] | None = None,
     tick_seconds: float = 1.0,
     pass_fds: Sequence[int] = (),
+    before: Callable[[], object] | None = None,
 ) -> Completed:
     """Run a program to its end.
 
@@ -235,10 +253,9 @@ def run(
 
     started = time.monotonic()
     next_tick = started + tick_seconds
-    with spawn(args, log=received, env=env, cwd=cwd, stdin=stdin, progress=progress, pass_fds=pass_fds) as (
-        child,
-        watch,
-    ):
+    with spawn(
+        args, log=received, env=env, cwd=cwd, stdin=stdin, progress=progress, pass_fds=pass_fds, before=before
+    ) as (child, watch):
         while not watch.step(max(0.0, min(tick_seconds, next_tick - time.monotonic()))):
             moment = time.monotonic()
             if time_limit is not None and moment - started > time_limit:

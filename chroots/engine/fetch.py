@@ -1,0 +1,158 @@
+"""Files over HTTP into a store by SHA-256: fetched once for all processes, each byte checked."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeVar
+
+from chroots.engine.state import locked
+from debatomic.tools.errors import InfrastructureError, InputError
+from debatomic.tools.files import whole
+
+T = TypeVar("T")
+USER_AGENT = "DebAtomic"
+TIMEOUT = 30.0  # seconds without a byte
+ATTEMPTS = 3
+PARALLEL = 6
+CHUNK = 1 << 18
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteFile:
+    """One file of the archive, as the signed indexes describe it."""
+
+    name: str
+    url: str
+    size: int
+    sha256: str
+
+
+class Missing(InputError):
+    """The server answers 404: asking again does not help."""
+
+
+@contextmanager
+def opened(url: str, method: str = "GET") -> Iterator[IO[bytes]]:
+    """The body of `url`. Raises Missing, or InfrastructureError where another attempt may succeed."""
+    server = urllib.parse.urlsplit(url).netloc or "this machine"
+    request = urllib.request.Request(url, headers={"User-Agent": USER_AGENT}, method=method)  # noqa: S310 - also file: mirrors
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+            yield answer
+    except urllib.error.HTTPError as error:
+        if error.code in (404, 410):
+            raise Missing(f"{url} does not exist ({server} answers {error.code}).") from error
+        raise InfrastructureError(f"{server} answers {error.code} {error.reason} for {url}.") from error
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, FileNotFoundError):
+            raise Missing(f"{url} does not exist.") from error
+        raise _unreachable(server, error.reason) from error
+    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        raise _unreachable(server, error) from error
+
+
+def _unreachable(server: str, reason: object) -> InfrastructureError:
+    return InfrastructureError(
+        f"The archive at {server} cannot be reached: {reason}.",
+        hint="Check this host's network, or name another mirror with DEBATOMIC_MIRROR.",
+    )
+
+
+def persistently(action: Callable[[], T]) -> T:
+    """`action` again after an infrastructure fault, twice at most, with a pause."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return action()
+        except InfrastructureError:
+            time.sleep(0.5 * 2**attempt)
+    return action()
+
+
+def read(url: str, *, limit: int) -> bytes:
+    """The whole body of a small file."""
+
+    def once() -> bytes:
+        with opened(url) as answer:
+            content = answer.read(limit + 1)
+        if len(content) > limit:
+            raise InputError(f"{url} is larger than {limit} bytes; that cannot be right.")
+        return content
+
+    return persistently(once)
+
+
+class Store:
+    """Files by SHA-256 below one folder, shared by all processes of a host."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, sha256: str) -> Path:
+        return self.folder / sha256[:2] / sha256
+
+    def get(self, file: RemoteFile) -> Path:
+        """Where the file's content is, fetched if it is not here yet."""
+        path = self.path(file.sha256)
+        if not self._has(path):
+            with locked(self.folder / f"{file.sha256[:2]}.lock"):
+                if not self._has(path):
+                    persistently(lambda: self._fetch(file, path))
+        return path
+
+    def get_all(self, files: Sequence[RemoteFile], done: Callable[[int], object] = lambda count: None) -> list[Path]:
+        """Several files, some at a time; `done` hears how many are here."""
+        paths = []
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            for path in pool.map(self.get, files):
+                paths.append(path)
+                done(len(paths))
+        return paths
+
+    def require_all(self, files: Sequence[RemoteFile]) -> None:
+        """Ask the server whether it has the files that are not here yet. Raises Missing for the first one lacking."""
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            list(pool.map(self._require, files))
+
+    def _require(self, file: RemoteFile) -> None:
+        def once() -> None:
+            with opened(file.url, "HEAD"):
+                pass
+
+        if not self._has(self.path(file.sha256)):
+            persistently(once)
+
+    @staticmethod
+    def _has(path: Path) -> bool:
+        try:
+            os.utime(path)  # the least recently used ones go first
+        except FileNotFoundError:
+            return False
+        return True
+
+    @staticmethod
+    def _fetch(file: RemoteFile, path: Path) -> None:
+        digest, size = hashlib.sha256(), 0
+        with whole(path) as target, opened(file.url) as source:
+            while chunk := source.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+                target.write(chunk)
+                if size > file.size:
+                    break
+            if size != file.size or digest.hexdigest() != file.sha256:
+                raise InfrastructureError(
+                    f"{file.url} is not what the signed index lists: {size} bytes instead of {file.size}, SHA-256 "
+                    f"{digest.hexdigest()} instead of {file.sha256}.",
+                    hint="The mirror or a proxy is broken or being updated; try again later or use another mirror.",
+                )

@@ -1,0 +1,74 @@
+"""The command line that runs one program inside a buildroot, with nothing of the host in reach."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOST_NAME = "buildroot"
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb",
+}  # fmt: skip
+# What unpacking and configuring packages needs; they count only inside the user namespace.
+INSTALL_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID", "SETFCAP", "MKNOD",
+                        "SYS_CHROOT", "KILL")  # fmt: skip
+# What becoming the build user needs; setpriv gives them up with everything else.
+DROP_CAPABILITIES = ("SETUID", "SETGID", "SETPCAP")
+# Root in the jail owns what the host's root owns, so what rules the kernel must not be writable even to an owner.
+KERNEL_CONTROLS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jail:
+    """Where and as whom a program runs: `user` 0 may install packages, any other has no capability at all."""
+
+    root: Path
+    user_namespace: int  # file descriptor, see `userns`
+    devices: Path | None = None  # the folder to be /dev, see `devices`; bubblewrap's own otherwise
+    user: int = 0
+    folder: str = "/"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    read_only: Mapping[str, Path] = field(default_factory=dict)  # what is seen where: path inside, folder outside
+    resource_limits: Sequence[str] = ()  # options of prlimit(1)
+
+
+def jailed(jail: Jail, args: Sequence[str]) -> list[str]:
+    """`args` in namespaces of its own: user, mount, PID, IPC, UTS, cgroup and network (which has only loopback).
+
+    The outer PID namespace is util-linux': unshare returns only when everything in it is dead, so that nothing
+    writes any more when the next step looks at the results. bubblewrap's own, inside it, reaps orphans.
+    """
+    return [
+        "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--fork", "--pid", "--kill-child=KILL", "--",
+        *bubblewrap(jail), "--", "prlimit", "--core=0", *jail.resource_limits, "--",
+        *(unprivileged(jail.user) if jail.user else []), *args,
+    ]  # fmt: skip
+
+
+def bubblewrap(jail: Jail) -> list[str]:
+    capabilities = DROP_CAPABILITIES if jail.user else INSTALL_CAPABILITIES
+    devices = ["--dev-bind", os.fspath(jail.devices), "/dev"] if jail.devices else ["--dev", "/dev"]
+    return [
+        "bwrap", "--die-with-parent", "--new-session", "--userns", str(jail.user_namespace), "--unshare-pid",
+        "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", HOST_NAME,
+        "--bind", os.fspath(jail.root), "/", *devices, "--proc", "/proc",
+        *(part for name in KERNEL_CONTROLS for part in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")),
+        "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/dev/shm",  # noqa: S108 - a mount inside the jail
+        *(part for inside, outside in jail.read_only.items() for part in ("--ro-bind", os.fspath(outside), inside)),
+        "--clearenv", *_environment(jail), "--chdir", jail.folder,
+        "--cap-drop", "ALL", *(part for name in capabilities for part in ("--cap-add", f"CAP_{name}")),
+    ]  # fmt: skip
+
+
+def _environment(jail: Jail) -> list[str]:
+    variables = {**ENVIRONMENT, **jail.environment}
+    return [part for name, value in variables.items() for part in ("--setenv", name, value)]
+
+
+def unprivileged(user: int) -> list[str]:
+    """Become `user` for good: no capability, none to be had, no set-uid program works."""
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs",
+            "--inh-caps=-all", "--bounding-set=-all", "--"]  # fmt: skip

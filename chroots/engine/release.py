@@ -1,0 +1,90 @@
+"""The signed table of contents of a suite: InRelease, believed only when its signature verifies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from chroots.engine.fetch import Missing, read
+from debatomic.tools.errors import InputError
+from debatomic.tools.run import run
+
+INRELEASE_LIMIT = 8 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A verified InRelease: the files of the suite by their path below `dists/<suite>/`."""
+
+    url: str
+    digest: str  # of the InRelease file: equal digests mean that nothing in the suite changed
+    fields: Mapping[str, str]
+    files: Mapping[str, tuple[str, int]]  # path: (sha256, size)
+
+    @property
+    def by_hash(self) -> bool:
+        return self.fields.get("Acquire-By-Hash", "") == "yes"
+
+
+def fetch_release(mirror: str, suite: str, keyring: Path) -> Release:
+    """The InRelease of a suite, fetched now and verified with gpgv against `keyring`."""
+    url = f"{mirror}/dists/{suite}/InRelease"
+    try:
+        content = read(url, limit=INRELEASE_LIMIT)
+    except Missing as error:
+        raise InputError(f"The archive {mirror} has no suite '{suite}': {url} does not exist.") from error
+    release = parse_release(verified_text(content, url, keyring), url, digest=hashlib.sha256(content).hexdigest())
+    check_release(release, suite, now=datetime.now(UTC))
+    return release
+
+
+def verified_text(signed: bytes, url: str, keyring: Path) -> str:
+    """What a clear-signed text says, nothing outside the signature included."""
+    if not keyring.exists():
+        raise InputError(f"The keyring {keyring} does not exist.", hint="Install it: apt install debian-archive-keyring")
+    with tempfile.TemporaryDirectory(prefix="debatomic-gpgv-") as name:
+        source, text = Path(name, "InRelease"), Path(name, "text")
+        source.write_bytes(signed)
+        done = run(["gpgv", "--quiet", "--keyring", os.fspath(keyring), "--output", os.fspath(text), os.fspath(source)],
+                   capture=True, check=False, time_limit=60)  # fmt: skip
+        if done.returncode or not text.exists():
+            raise InputError(f"The signature of {url} does not verify against the keyring {keyring}: {reason(done.stdout)}",
+                             hint="Nothing of this archive is used.", lines=done.stdout.splitlines()[-10:])  # fmt: skip
+        return text.read_text(errors="replace")
+
+
+def reason(output: str) -> str:
+    """The line of gpgv that says what is wrong."""
+    lines = [line.removeprefix("gpgv: ") for line in output.splitlines()]
+    telling = [line for line in lines if line.startswith(("BAD signature", "Can't check", "no valid", "verify"))]
+    return (telling or lines or ["no signature in it"])[0].rstrip(".") + "."
+
+
+def parse_release(text: str, url: str, *, digest: str) -> Release:
+    """The fields and the SHA256 table of a Release file."""
+    fields: dict[str, str] = {}
+    files: dict[str, tuple[str, int]] = {}
+    current = ""
+    for line in text.splitlines():
+        if not line.startswith(" "):
+            current, _, value = line.partition(":")
+            fields[current] = value.strip()
+        elif current == "SHA256" and len(parts := line.split()) == 3:
+            files[parts[2]] = (parts[0], int(parts[1]))
+    return Release(url=url, digest=digest, fields=fields, files=files)
+
+
+def check_release(release: Release, suite: str, *, now: datetime) -> None:
+    """Refuse another suite's InRelease, and one that is too old to be believed."""
+    names = {release.fields.get("Suite", ""), release.fields.get("Codename", "")}
+    if suite not in names:
+        raise InputError(f"{release.url} is signed, but for the suite {' or '.join(sorted(names - {''}))}, not for {suite}.")
+    if (until := release.fields.get("Valid-Until")) and parsedate_to_datetime(until) < now:
+        raise InputError(f"{release.url} was valid until {until}: this mirror is out of date.",
+                         hint="Use another mirror, or check this machine's clock.")  # fmt: skip

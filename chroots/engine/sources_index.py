@@ -1,0 +1,104 @@
+"""The Sources index of a suite as a small database: a lookup takes a millisecond instead of seconds."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from debatomic.tools.files import whole
+
+SCHEMA = """
+create table source (name text, version text, directory text, component text, architectures text, files text);
+create index source_name on source (name);
+create table meta (release text, sources text);
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One source package of the index; `files` are (name, size, sha256)."""
+
+    name: str
+    version: str
+    directory: str
+    component: str
+    architectures: tuple[str, ...]
+    files: tuple[tuple[str, int, str], ...]
+
+
+def parse_sources(text: str, component: str) -> Iterator[Entry]:
+    """The paragraphs of a Sources file; those for reference only (Extra-Source-Only) are left out."""
+    for paragraph in text.split("\n\n"):
+        fields = _fields(paragraph)
+        if "Package" in fields and fields.get("Extra-Source-Only") != "yes":
+            yield Entry(
+                name=fields["Package"], version=fields["Version"], directory=fields["Directory"], component=component,
+                architectures=tuple(fields.get("Architecture", "").split()),
+                files=tuple(_file(line) for line in fields.get("Checksums-Sha256", "").splitlines() if line),
+            )  # fmt: skip
+
+
+def _fields(paragraph: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    current = ""
+    for line in paragraph.splitlines():
+        if line.startswith((" ", "\t")):
+            fields[current] = f"{fields.get(current, '')}\n{line.strip()}"
+        else:
+            current, _, value = line.partition(":")
+            fields[current] = value.strip()
+    return fields
+
+
+def _file(line: str) -> tuple[str, int, str]:
+    sha256, size, name = line.split()
+    return name, int(size), sha256
+
+
+def write_index(path: Path, entries: Iterable[Entry], *, release: str, sources: str) -> None:
+    """Make the database anew; readers see the old one or the new one, whole. `sources` is what it was made from."""
+    rows = ((e.name, e.version, e.directory, e.component, " ".join(e.architectures), json.dumps(e.files)) for e in entries)
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(SCHEMA)
+        database.executemany("insert into source values (?, ?, ?, ?, ?, ?)", rows)
+        database.execute("insert into meta values (?, ?)", (release, sources))
+        database.commit()
+        with whole(path) as file:
+            file.write(database.serialize())
+
+
+def made_from(path: Path) -> tuple[str, str]:
+    """The digests of the InRelease and of the Sources files the database was made from; empty without one."""
+    if not path.exists():
+        return "", ""
+    with _opened(path) as database:
+        release, sources = database.execute("select release, sources from meta").fetchone()
+        return str(release), str(sources)
+
+
+def lookup(path: Path, name: str) -> list[Entry]:
+    """All versions of a source package."""
+    with _opened(path) as database:
+        rows = database.execute("select * from source where name = ?", (name,)).fetchall()
+    return [
+        Entry(name=row[0], version=row[1], directory=row[2], component=row[3], architectures=tuple(row[4].split()),
+              files=tuple((file[0], file[1], file[2]) for file in json.loads(row[5])))
+        for row in rows
+    ]  # fmt: skip
+
+
+def near_names(path: Path, name: str) -> list[str]:
+    """Names of source packages somebody may have meant."""
+    with _opened(path) as database:
+        names = [row[0] for row in database.execute("select distinct name from source")]
+    return get_close_matches(name.lower(), names, n=4, cutoff=0.75)
+
+
+def _opened(path: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True))
