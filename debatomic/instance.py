@@ -8,12 +8,15 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from debatomic.tools.errors import InputError, ToolError
+
+START_SECONDS = 90.0
 
 
 class PidFile:
@@ -59,6 +62,31 @@ class PidFile:
         return True
 
 
+def start_in_background(command: Sequence[str], pid_file: PidFile, log: Path, *, ready: Callable[[], bool]) -> None:
+    """Start the command apart from this terminal and wait until it is ready. Raises ToolError with its last words."""
+    with log.open("ab") as file:
+        began = file.tell()
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while not (pid_file.pid() and ready()):
+        if child.poll() is not None:
+            raise ToolError(_last_words(log, began), hint=f"The whole story is in {log}.")
+        if time.monotonic() > deadline:
+            child.terminate()
+            raise ToolError(f"No page came within {START_SECONDS:g} s of the start.", hint=f"See {log}.")
+        time.sleep(0.1)
+
+
+def _last_words(log: Path, began: int) -> str:
+    with log.open("rb") as file:
+        file.seek(began)
+        lines = file.read().decode(errors="replace").split("\n")
+    told = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return f"DebAtomic did not start: {told.removeprefix('CommandError: ')}"
+
+
 def _lock(fd: int, *, shared: bool = False) -> bool:
     try:
         fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -84,7 +112,7 @@ def _refused(error: OSError, address: str, port: int) -> tuple[str]:
                 f"for example DEBATOMIC_PORT={port + 1 if port < 65535 else port - 1}.",)  # fmt: skip
     if error.errno == errno.EACCES:
         return (f"DEBATOMIC_PORT={port} may not be used by this user: choose one from 1024 to 65535.",)
-    return (f"DEBATOMIC_BIND={address!r} is no address of this machine ({error.strerror}).",)
+    return (f"DEBATOMIC_BIND={address!r} is no address of this machine ({os.strerror(error.errno or 0)}).",)
 
 
 def answers(address: str, port: int, *, timeout: float = 2.0) -> bool:

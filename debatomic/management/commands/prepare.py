@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 
@@ -21,7 +22,13 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not is_migrated():
+        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+        try:
+            migrated = is_migrated()
+        except DatabaseError as error:
+            told = str(error).splitlines()[0]
+            raise CommandError(f"The database is not usable ({told}): check DATABASE_URL and its server.") from error
+        if not migrated:
             call_command("migrate", verbosity=0, interactive=False, stdout=self.stdout)
         call_command("make_users", stdout=self.stdout)
         call_command("setup", stdout=self.stdout)
