@@ -63,8 +63,8 @@ class Method:
     """One kind of task.
 
     `command` and `outcome` run on the host, without a database: the program to run (plain Python of ours), and what to
-    keep of its output. `changed` runs on the hub, in the transaction that changed the task's state. A parent's method has
-    neither command nor outcome.
+    keep of its output. `changed` runs on the hub, in the transaction that changed the task's state. A parent's method
+    has neither command nor outcome.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Method:
     after: Callable[[Job], list[str]] | None = None  # cleans the host up after a kill; short
     changed: Callable[[Task], None] = _nothing
     needs_hub: bool = False  # only a host that shares the hub's folder
+    at_start: Callable[[Path], list[str]] | None = None  # (state folder): cleans up when a builder starts
 
 
 _methods: dict[str, Method] = {}
@@ -89,11 +90,29 @@ def method(name: str) -> Method:
     try:
         return _methods[name]
     except KeyError:
-        raise InputError(f"This installation has no task method {name!r}.", hint="Is every host on one version?") from None
+        raise InputError(
+            f"This installation has no task method {name!r}.", hint="Is every host on one version?"
+        ) from None
+
+
+def find(name: str) -> Method | None:
+    """The method of this name, or None: a row may be older than this installation."""
+    return _methods.get(name)
 
 
 def names() -> list[str]:
     return sorted(_methods)
+
+
+def hub_only() -> list[str]:
+    """The methods that run only where the hub's folder is."""
+    return [method.name for method in _methods.values() if method.needs_hub]
+
+
+def commands_at_start(state: Path) -> list[list[str]]:
+    """What a builder runs before it takes work, each command once."""
+    commands = [method.at_start(state) for method in _methods.values() if method.at_start]
+    return [command for number, command in enumerate(commands) if command not in commands[:number]]
 
 
 def program(module: str, *args: str | Path) -> list[str]:

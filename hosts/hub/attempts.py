@@ -1,0 +1,165 @@
+"""One attempt: start, beat, finish, fail, release. Each is fenced by the claim; whoever lost it changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from debatomic.tools.errors import Kind
+from hosts import logs, store
+from hosts.hub.moves import ATTEMPTS, end_attempt, locked, move, whole
+from hosts.models import State, Task
+from hosts.states import HELD
+
+FIRST_PAUSE = timedelta(seconds=2)  # before the next attempt; doubled each time
+DECISIVE_LINES = 20
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a host learns from its heartbeat: whether the claim still holds, and whether to cancel."""
+
+    keep: bool
+    cancel: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file of the outcome whose content the store already has."""
+
+    name: str
+    kind: str
+    sha256: str
+    media_type: str = "application/octet-stream"
+
+
+def holds(claim: uuid.UUID) -> Task | None:
+    """The task that runs under this claim, without a lock: for writes that append."""
+    return Task.objects.filter(claim=claim, state=State.RUNNING).first()
+
+
+def _held(claim: uuid.UUID, *states: State) -> Task | None:
+    """The locked task of this claim, if it is still in one of these states."""
+    task_id = Task.objects.filter(claim=claim).values_list("pk", flat=True).first()
+    if task_id is None:
+        return None
+    task = locked(task_id)
+    return task if task.claim == claim and task.state in (states or HELD) else None
+
+
+@whole
+def start(claim: uuid.UUID, *, again: bool = False) -> Task | None:
+    """Move an assigned task to running; None if it is not ours any more.
+
+    `again` is said by a host whose first start was not answered: then running under this claim is fine, too.
+    """
+    task = _held(claim)
+    if task is None or (task.state == State.RUNNING and not again):
+        return None
+    if task.state == State.ASSIGNED:
+        moment = timezone.now()
+        move(task, State.RUNNING, started_at=moment, lease_ends_at=moment + settings.LEASE)
+    return task
+
+
+def beat(claim: uuid.UUID, *, progress: dict[str, Any] | None = None) -> Beat:
+    """Renew the lease, note the progress and learn of a cancel."""
+    task = holds(claim)
+    if task is None:
+        return Beat(keep=False)
+    moved = progress is not None and progress != task.progress
+    if moved or task.lease_ends_at is None or task.lease_ends_at - timezone.now() < settings.LEASE * 0.75:
+        return _renew(task, claim, progress if moved else None)
+    return Beat(keep=True, cancel=task.cancel_asked)
+
+
+@whole
+def _renew(task: Task, claim: uuid.UUID, progress: dict[str, Any] | None) -> Beat:
+    columns: dict[str, Any] = {"lease_ends_at": timezone.now() + settings.LEASE}
+    if progress is not None:
+        columns["progress"] = progress
+    if not Task.objects.filter(claim=claim, state=State.RUNNING).update(**columns):
+        return Beat(keep=False)
+    if progress is not None:
+        task.announce("progress")
+    return Beat(keep=True, cancel=task.cancel_asked)
+
+
+@whole
+def finish(claim: uuid.UUID, result: dict[str, Any], files: Iterable[File] = ()) -> bool:
+    """Record the files and the result of a success. False if the claim is lost: then nothing was written."""
+    task = _held(claim, State.RUNNING)
+    if task is None:
+        return False
+    for file in files:
+        store.record(task, name=file.name, kind=file.kind, media_type=file.media_type, sha256=file.sha256)
+    end_attempt(task, "completed")
+    move(task, State.COMPLETED, result=result, progress={})
+    _seal_later(task)
+    return True
+
+
+@whole
+def fail(claim: uuid.UUID, *, reason: str, kind: str, decisive: Sequence[str] = ()) -> bool:
+    """Record a failure. What the infrastructure did waits for another attempt while there are any left."""
+    task = _held(claim)
+    if task is None:
+        return False
+    if kind == Kind.CANCELED or task.cancel_asked_at:
+        _cancel(task)
+    elif kind == Kind.INFRASTRUCTURE and task.attempt < task.attempts_allowed:
+        _another(task, reason, "failed")
+    else:
+        end_attempt(task, "failed", reason)
+        move(task, State.FAILED, reason=reason, kind=kind, decisive=list(decisive)[-DECISIVE_LINES:])
+    _seal_later(task)
+    return True
+
+
+@whole
+def release(claim: uuid.UUID, reason: str) -> bool:
+    """Give a task back that this host cannot bring to an end: it stopped, or whoever ran it is dead."""
+    task = _held(claim)
+    if task is None:
+        return False
+    lose(task, reason)
+    return True
+
+
+def lose(task: Task, reason: str) -> None:
+    """End an attempt whose host is gone; the task is free again while attempts are left."""
+    if task.cancel_asked_at:
+        _cancel(task)
+    elif task.attempt < task.attempts_allowed:
+        _another(task, reason, "lost")
+    else:
+        end_attempt(task, "lost", reason)
+        move(task, State.FAILED, kind=Kind.INFRASTRUCTURE,
+             reason=f"{reason} This was attempt {task.attempt}; no more are allowed.")  # fmt: skip
+    _seal_later(task)
+
+
+def _another(task: Task, reason: str, outcome: str) -> None:
+    end_attempt(task, outcome, reason)
+    number = task.attempt - task.attempts_allowed + ATTEMPTS  # of this series
+    not_before = timezone.now() + FIRST_PAUSE * 2 ** max(0, number - 1) if outcome == "failed" else None
+    move(task, State.FREE, host=None, claimed_at=None, started_at=None, progress={}, reason=reason,
+         not_before_at=not_before)  # fmt: skip
+
+
+def _cancel(task: Task) -> None:
+    end_attempt(task, "canceled")
+    move(task, State.CANCELED, reason=task.reason or "Canceled.", kind=Kind.CANCELED, progress={})
+
+
+def _seal_later(task: Task) -> None:
+    """Compress the attempt's logs once its end is written."""
+    number = task.attempt
+    transaction.on_commit(lambda: logs.seal(task, number), robust=True)

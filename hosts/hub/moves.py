@@ -1,0 +1,177 @@
+"""The one place that writes a task's state, and what follows from it for parents and dependants."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import OperationalError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from debatomic.tools.errors import Kind
+from hosts import registry
+from hosts.models import Attempt, State, Task
+from hosts.states import FINAL, HELD, MOVES
+
+logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ATTEMPTS = 3  # of infrastructure faults, counted from the submit or the last retry by a person
+TRIES = 5
+GAVE_UP = ("40001", "40P01")  # PostgreSQL: serialization failure, dead-lock
+FRESH: dict[str, Any] = {
+    "reason": "", "kind": "", "decisive": [], "progress": {}, "result": {}, "host": None, "cancel_asked_at": None,
+    "not_before_at": None, "claimed_at": None, "started_at": None, "finished_at": None,
+}  # fmt: skip
+
+
+def whole(verb: Callable[P, R]) -> Callable[P, R]:
+    """Make a verb one transaction, begun again when the database gave it up for another one."""
+
+    @functools.wraps(verb)
+    def in_transaction(*args: P.args, **kwargs: P.kwargs) -> R:
+        outermost = not transaction.get_connection().in_atomic_block
+        for _ in range(TRIES - 1 if outermost else 0):
+            try:
+                with transaction.atomic():
+                    return verb(*args, **kwargs)
+            except OperationalError as error:
+                if getattr(error.__cause__, "sqlstate", "") not in GAVE_UP:
+                    raise
+        with transaction.atomic():
+            return verb(*args, **kwargs)
+
+    return in_transaction
+
+
+def locked(task_id: int) -> Task:
+    """This task, with it and its ancestors locked until the transaction ends: oldest first, so nobody dead-locks."""
+    chain, above = [task_id], _parent_of(task_id)
+    while above:
+        chain.append(above)
+        above = _parent_of(above)
+    rows = {row.pk: row for row in Task.objects.select_for_update(no_key=True).filter(pk__in=chain).order_by("pk")}
+    return rows[task_id]
+
+
+def _parent_of(task_id: int) -> int | None:
+    return Task.objects.values_list("parent_id", flat=True).get(pk=task_id)
+
+
+def move(task: Task, to: State, **columns: Any) -> None:
+    """Change the state of a locked task, tell its method and the pages, and let parent and dependants follow."""
+    was = State(task.state)
+    if to not in MOVES[was]:
+        raise ValueError(f"Task {task.pk} cannot go from {was} to {to}.")
+    columns = {**_columns(was, to), **columns, "state": to}
+    if not Task.objects.filter(pk=task.pk, state=was).update(**columns):
+        raise RuntimeError(f"Task {task.pk} was changed without a lock.")
+    for name, value in columns.items():
+        setattr(task, name, value)
+    task.announce(to.value)
+    _tell_method(task)
+    if to != State.ASSIGNED:  # a claim locks nothing but its own row
+        _follow_parent(task)
+    if to in (State.FAILED, State.CANCELED):
+        _drop_dependants(task)
+
+
+def _columns(was: State, to: State) -> dict[str, Any]:
+    """What every such change writes besides the state."""
+    columns: dict[str, Any] = {} if to in HELD else {"claim": None, "lease_ends_at": None}
+    if to in FINAL:
+        columns["finished_at"] = timezone.now()
+    if was in FINAL:
+        columns |= FRESH
+    return columns
+
+
+def _tell_method(task: Task) -> None:
+    """A method that cannot take a success makes it fail; nothing it does keeps a task from ending."""
+    method = registry.find(task.method)
+    if method is None:
+        return
+    if task.state == State.COMPLETED:
+        method.changed(task)
+        return
+    try:
+        with transaction.atomic():
+            method.changed(task)
+    except Exception:
+        logger.exception("Method %s could not follow task %s to %s", task.method, task.pk, task.state)
+
+
+def end_attempt(task: Task, outcome: str, reason: str = "") -> None:
+    """Write the history of the attempt that ends."""
+    Attempt.objects.filter(task=task, number=task.attempt, finished_at=None).update(
+        finished_at=timezone.now(), outcome=outcome, reason=reason
+    )
+
+
+def free_again(task: Task) -> None:
+    """Begin anew after a failure or a cancel."""
+    move(task, State.FREE, attempts_allowed=task.attempt + ATTEMPTS)
+
+
+def parent_state(children: Iterable[str]) -> State:
+    """The state of a parent by its children's."""
+    states = set(children)
+    for decisive in (State.FAILED, State.CANCELED):
+        if decisive in states:
+            return decisive
+    if states == {State.COMPLETED}:
+        return State.COMPLETED
+    return State.RUNNING if states & {State.RUNNING, State.COMPLETED} else State.FREE
+
+
+def _follow_parent(task: Task) -> None:
+    if task.parent_id is None:
+        return
+    parent = Task.objects.select_for_update(no_key=True).get(pk=task.parent_id)
+    to = parent_state(Task.objects.filter(parent=parent).values_list("state", flat=True))
+    if to == parent.state or to not in MOVES[State(parent.state)]:
+        return
+    if to in (State.FAILED, State.CANCELED):
+        _end_parent(parent, to)
+    else:
+        began = parent.started_at if parent.is_live else None
+        move(parent, to, **({"started_at": began or timezone.now()} if to == State.RUNNING else {}))
+
+
+def _end_parent(parent: Task, to: State) -> None:
+    """A child failed or was canceled: say which, and cancel what has not started."""
+    child = parent.children.filter(state=to).order_by("finished_at", "pk")[0]
+    reason = child.reason if to == State.CANCELED else f"{child.title}: {child.reason}"
+    move(parent, to, reason=reason, kind=child.kind, decisive=child.decisive)
+    for sibling in parent.children.filter(state=State.FREE).order_by("pk"):
+        drop(sibling, f"Not needed any more: {child.title} {State(to).label}.")
+
+
+def drop(task: Task, reason: str) -> None:
+    """Cancel what has not started, with all beneath it, because it can serve nothing any more."""
+    for child in task.children.filter(state=State.FREE).order_by("pk"):
+        drop(child, reason)
+    task.refresh_from_db(fields=["state"])
+    if task.state == State.FREE:
+        move(task, State.CANCELED, reason=reason, kind=Kind.CANCELED)
+
+
+def _drop_dependants(task: Task) -> None:
+    """What depends on a task that did not complete cannot run: its own family is canceled, others fail."""
+    waiting = Task.objects.select_for_update(no_key=True).filter(dependencies=task, state=State.FREE).order_by("pk")
+    for dependant in list(waiting):
+        why = f"Needs task {task.pk} ({task.title}), which was {task.get_state_display()}: {task.reason}"
+        same_family = task.parent_id is not None and dependant.parent_id == task.parent_id
+        if task.state == State.CANCELED or same_family:
+            move(dependant, State.CANCELED, reason=why, kind=Kind.CANCELED)
+        else:
+            move(dependant, State.FAILED, reason=why, kind=task.kind, decisive=task.decisive)
+
+
+def oldest_first(tasks: Any) -> list[Task]:
+    """Lock these rows in the order everybody locks them."""
+    return list(tasks.select_for_update(no_key=True).order_by(F("pk")))

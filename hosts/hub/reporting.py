@@ -1,0 +1,39 @@
+"""A host tells how it is, and learns what the hub believes it holds."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from hosts.models import Host, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A task that a host holds: since when it is in this state, in seconds."""
+
+    task: int
+    attempt: int
+    claim: uuid.UUID
+    state: str
+    seconds: float
+
+
+def report(host: Host, said: dict[str, Any]) -> list[Held]:
+    """Write a host's report down and answer with what it holds."""
+    Host.objects.filter(pk=host.pk).update(seen_at=timezone.now(), report=said)
+    held = Task.objects.held().filter(host=host).order_by("pk")
+    columns = held.values_list("pk", "attempt", "claim", "state", "claimed_at", "started_at")
+    return [
+        Held(task=pk, attempt=attempt, claim=claim, state=state, seconds=_since(started_at or claimed_at))
+        for pk, attempt, claim, state, claimed_at, started_at in columns
+        if claim
+    ]
+
+
+def _since(moment: datetime | None) -> float:
+    return (timezone.now() - moment).total_seconds() if moment else 0.0

@@ -1,0 +1,128 @@
+"""Kept files by content: each is stored once under its SHA-256 and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+
+from debatomic.tools.errors import InputError
+from hosts.models import Artifact, Task
+from hosts.registry import KeptFile
+
+CHUNK = 1024 * 1024
+DIGEST = re.compile(r"[0-9a-f]{64}")
+ZEROS = bytes(CHUNK)
+
+
+def path(sha256: str) -> Path:
+    """Where this content lies, or would lie. Raises InputError for what is no SHA-256."""
+    if not DIGEST.fullmatch(sha256):
+        raise InputError(f"{sha256[:80]!r} is not a SHA-256 in hex.")
+    return Path(settings.ARTIFACTS) / sha256[:2] / sha256
+
+
+def has(sha256: str) -> bool:
+    return path(sha256).is_file()
+
+
+def size(sha256: str) -> int:
+    """Bytes of this content. Raises FileNotFoundError."""
+    return path(sha256).stat().st_size
+
+
+def open(sha256: str) -> IO[bytes]:
+    """This content, to read. Raises FileNotFoundError."""
+    return path(sha256).open("rb")
+
+
+class Incoming:
+    """Content on its way in: written sparsely, hashed as it comes, in nobody's sight until it is whole."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self.size += len(chunk)
+        if chunk == ZEROS[: len(chunk)]:
+            self._file.seek(len(chunk), os.SEEK_CUR)  # a hole
+        else:
+            self._file.write(chunk)
+
+
+@contextmanager
+def incoming() -> Iterator[Incoming]:
+    """Take content in; it is kept when the block ends well."""
+    folder = Path(settings.ARTIFACTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".incoming-")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            content = Incoming(file)
+            yield content
+            file.flush()
+            os.ftruncate(file.fileno(), content.size)
+            os.fchmod(file.fileno(), 0o444)
+            os.fsync(file.fileno())
+        final = path(content.sha256)
+        final.parent.mkdir(exist_ok=True)
+        temporary.replace(final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def put(source: Path, *, tick: Callable[[], object] | None = None) -> tuple[str, int]:
+    """Keep a copy of a file: its SHA-256 and size. `tick` is called after every MiB."""
+    with source.open("rb") as file, incoming() as content:
+        while chunk := file.read(CHUNK):
+            content.write(chunk)
+            if tick:
+                tick()
+    return content.sha256, content.size
+
+
+def receive(chunks: Iterable[bytes], sha256: str, *, limit: int) -> int:
+    """Keep what is sent, verified on arrival: its size. Raises InputError where it is not what was announced."""
+    path(sha256)
+    with incoming() as content:
+        for chunk in chunks:
+            content.write(chunk)
+            if content.size > limit:
+                raise InputError(f"The file is larger than the {limit} bytes this hub takes.")
+        if content.sha256 != sha256:
+            message = f"The file arrived with SHA-256 {content.sha256}, announced was {sha256}."
+            raise InputError(message, hint="Send it again.")
+    return content.size
+
+
+def record(task: Task, *, name: str, kind: str, media_type: str, sha256: str) -> Artifact:
+    """Make stored content an artifact of a task; one of the same name from an earlier attempt gives way."""
+    try:
+        length = size(sha256)
+    except FileNotFoundError:
+        raise InputError(f"The content of {name} is not in the store.", hint="Send it first.") from None
+    artifact, _ = Artifact.objects.update_or_create(
+        task=task, name=name, defaults={"kind": kind, "media_type": media_type, "sha256": sha256, "size": length}
+    )
+    return artifact
+
+
+def keep(task: Task, file: KeptFile) -> Artifact:
+    """Store a file and make it an artifact of a task."""
+    sha256, _ = put(file.path)
+    return record(task, name=file.name, kind=file.kind, media_type=file.media_type, sha256=sha256)

@@ -1,0 +1,43 @@
+"""Methods to try things with, and short ways to make tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hosts import hub, registry
+from hosts.models import Channel, Task
+
+MakeTask = Callable[..., Task]
+
+
+@pytest.fixture
+def methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, registry.Method]]:
+    """The registry with `work` (a host runs it), `hub-work` (only near the hub) and `family` (a parent)."""
+    known = {name: registry.Method(name=name, needs_hub=name == "hub-work") for name in ("work", "hub-work", "family")}
+    monkeypatch.setattr(registry, "_methods", known)
+    yield known
+
+
+@pytest.fixture
+def make(methods: object, default_channel: Channel) -> MakeTask:
+    """Submit a task of method `work`, or what the keywords say."""
+
+    def submit(title: str = "work", method: str = "work", **columns: Any) -> Task:
+        return hub.submit(method, title, **{"request": {}, "channel": default_channel, "by": None, **columns})
+
+    return submit
+
+
+@pytest.fixture
+def family(make: MakeTask) -> Callable[[int], tuple[Task, list[Task]]]:
+    """A parent with so many children, and the last of them depending on all before it."""
+
+    def submit(number: int) -> tuple[Task, list[Task]]:
+        parent = make("family", "family", is_parent=True)
+        children = [make(f"child {n}", parent=parent) for n in range(number - 1)]
+        return parent, [*children, make("last child", parent=parent, dependencies=children)]
+
+    return submit
