@@ -20,7 +20,7 @@ test: install-test  ## every check: style, types, tests on both databases, brows
 	@$(PYTHON) scripts/check.py $(GROUPS)
 
 bare: install  ## try `make demo` and `make test` in fresh minimal Debian 12 and 13 roots (takes hours)
-	@$(PYTHON) scripts/bare.py $(BARE)
+	@$(PYTHON) -m scripts.bare $(BARE)
 
 clean: stop  ## remove everything that the other commands made here, the state folder var/ with it
 	rm -rf --one-file-system .venv .make node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
