@@ -13,17 +13,17 @@ class Growing:
     """A log's file on disk. It can be read to its end also when it is sealed and unlinked meanwhile."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDONLY)
+        self._file = path.open("rb", buffering=0)
 
     @property
     def size(self) -> int:
-        return os.fstat(self._fd).st_size
+        return os.fstat(self._file.fileno()).st_size
 
     def read(self, offset: int, limit: int) -> bytes:
-        return os.pread(self._fd, limit, offset)
+        return os.pread(self._file.fileno(), limit, offset)
 
     def close(self) -> None:
-        os.close(self._fd)
+        self._file.close()
 
 
 class Sealed:

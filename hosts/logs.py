@@ -214,13 +214,10 @@ def _keep(log: Log, path: Path) -> None:
     packed = path.with_suffix(".zst")
     with path.open("rb") as plain, whole(packed) as to:
         plain_size = seekable.pack(plain, to)
-    sha256, packed_size = store.put(packed)
+    sha256, _ = store.put(packed)
     packed.unlink(missing_ok=True)
+    kept = {"name": artifact_name(log.attempt, log.name), "kind": Artifact.Kind.LOG, "media_type": "application/zstd"}
     with transaction.atomic():
-        Artifact.objects.update_or_create(
-            task_id=log.task_id, name=artifact_name(log.attempt, log.name),
-            defaults={"kind": Artifact.Kind.LOG, "media_type": "application/zstd", "sha256": sha256,
-                      "size": packed_size},
-        )  # fmt: skip
+        store.record(log.task, **kept, sha256=sha256)
         Log.objects.filter(pk=log.pk).update(size=plain_size, sealed_at=timezone.now())
         transaction.on_commit(lambda: path.unlink(missing_ok=True))
