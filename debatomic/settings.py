@@ -192,7 +192,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["debatomic.api.without_builders"],
-    "ENUM_NAME_OVERRIDES": {"TaskState": "hosts.states.State"},
+    "ENUM_NAME_OVERRIDES": {"TaskState": "hosts.states.State", "ComposeState": "composes.api.STATE_CHOICES"},
 }
 
 CONTENT_SECURITY_POLICY = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import status
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -36,3 +36,12 @@ def as_refusal(error: ToolError) -> APIException:
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler, which knows our errors too."""
     return exception_handler(as_refusal(error) if isinstance(error, ToolError) else error, context)
+
+
+def allow(can: bool, *, possible: bool, sentence: str) -> None:
+    """Go on if `can`; else 409 with the sentence where nobody could now, 403 where this person may not."""
+    if can:
+        return
+    if not possible:
+        raise Conflict(sentence)
+    raise PermissionDenied("Your role does not allow this.")

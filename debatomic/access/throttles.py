@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rest_framework.request import Request
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
 from rest_framework.throttling import AnonRateThrottle
-from rest_framework.views import APIView
 
 
 class VisitorThrottle(AnonRateThrottle):

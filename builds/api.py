@@ -1,0 +1,222 @@
+"""Builds and targets in the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.conf import settings
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from builds.models import BinaryPackage, Build, Target
+from debatomic.access.checks import may, readable, require
+from debatomic.access.fields import NameField
+from debatomic.access.idempotency import HEADER, submitted
+from debatomic.access.refusals import allow
+from hosts.models import Artifact, State
+from hosts.serializers import ArtifactSerializer, LinesField, ProgressField, page_of
+
+OF_A_BUILD = (
+    "id", "source", "version", "target", "origin", "scratch", "state", "reason", "kind", "progress", "task",
+    "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
+)  # fmt: skip
+
+
+class TargetSerializer(serializers.ModelSerializer[Target]):
+    """Where builds are made, and the tag that takes them."""
+
+    chroots = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+    tag = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    channel = serializers.SlugRelatedField(slug_field="name", read_only=True)
+
+    class Meta:
+        model = Target
+        fields = ("name", "description", "chroots", "tag", "channel", "enabled")
+
+
+class TargetViewSet(ReadOnlyModelViewSet[Target]):
+    """What builds can be made for."""
+
+    public = True
+    queryset = Target.objects.all()
+    serializer_class = TargetSerializer
+    filterset_fields = ("enabled",)
+    lookup_field = "name"
+
+    def get_queryset(self) -> QuerySet[Target]:
+        targets = Target.objects.select_related("tag", "channel").prefetch_related("chroots")
+        return readable(targets, self.request.user, "builds.view")
+
+
+class SourceFileSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    sha256 = serializers.CharField()
+    size = serializers.IntegerField()
+
+
+@extend_schema_field(SourceFileSerializer(many=True))
+class SourceFilesField(serializers.JSONField):
+    """The files of the source package, as they were frozen at submit."""
+
+
+class BinaryPackageSerializer(serializers.ModelSerializer[BinaryPackage]):
+    class Meta:
+        model = BinaryPackage
+        fields = ("name", "version", "architecture", "artifact")
+
+
+class BuildSerializer(serializers.ModelSerializer[Build]):
+    """A build as lists show it; its state is its task's."""
+
+    target = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)
+    reason = serializers.CharField(source="task.reason", read_only=True)
+    kind = serializers.CharField(source="task.kind", read_only=True)
+    progress = ProgressField(source="task.progress", read_only=True)
+    cancel_asked = serializers.BooleanField(source="task.cancel_asked", read_only=True)
+    created_by = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    started_at = serializers.DateTimeField(source="task.started_at", read_only=True, allow_null=True)
+    finished_at = serializers.DateTimeField(source="task.finished_at", read_only=True, allow_null=True)
+    page = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Build
+        fields: tuple[str, ...] = OF_A_BUILD
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.URLField)
+    def get_page(self, build: Build) -> str:
+        return page_of(build, self.context)
+
+
+class BuildDetailSerializer(BuildSerializer):
+    """A build alone: with its source's files, what it made and where it is tagged."""
+
+    files = SourceFilesField(read_only=True)
+    decisive = LinesField(source="task.decisive", read_only=True)
+    binaries = BinaryPackageSerializer(many=True, read_only=True)
+    tags = serializers.SerializerMethodField()
+
+    class Meta(BuildSerializer.Meta):
+        fields = (*OF_A_BUILD, "files", "decisive", "binaries", "tags")
+        read_only_fields = fields
+
+    def get_tags(self, build: Build) -> list[str]:
+        return [entry.tag.name for entry in build.tag_entries.all()]
+
+
+class SubmitSerializer(serializers.Serializer[Any]):
+    """Build a source package of the archive: the newest version unless one is named."""
+
+    source = serializers.CharField(max_length=100)
+    version = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    target = NameField("target", queryset=Target.objects.filter(enabled=True))
+    scratch = serializers.BooleanField(default=False, help_text="Try it: the result is never tagged.")
+
+
+class UploadSerializer(serializers.Serializer[Any]):
+    """Build an uploaded source package: its .dsc and every file that names."""
+
+    files = serializers.ListField(child=serializers.FileField(), allow_empty=False)
+    target = NameField("target", queryset=Target.objects.filter(enabled=True))
+    scratch = serializers.BooleanField(default=False)
+
+
+class BuildFilter(django_filters.FilterSet):
+    state = django_filters.MultipleChoiceFilter(field_name="task__state", choices=State.choices)
+    target = django_filters.CharFilter(field_name="target__name")
+    created_by = django_filters.CharFilter(field_name="created_by__username")
+    tag = django_filters.CharFilter(field_name="tag_entries__tag__name")
+
+    class Meta:
+        model = Build
+        fields = ("source", "version", "origin", "scratch")
+
+
+class BuildViewSet(ReadOnlyModelViewSet[Build]):
+    """Source packages in, binary packages out."""
+
+    public = True
+    queryset = Build.objects.all()
+    serializer_class = BuildSerializer
+    filterset_class = BuildFilter
+    parser_classes = (JSONParser, MultiPartParser)
+    lookup_value_regex = r"\d+"
+
+    def get_queryset(self) -> QuerySet[Build]:
+        builds = Build.objects.visible_to(self.request.user).for_lists()
+        return builds if self.action == "list" else builds.prefetch_related("binaries", "tag_entries__tag")
+
+    def get_serializer_class(self) -> type[BuildSerializer]:
+        return BuildSerializer if self.action == "list" else BuildDetailSerializer
+
+    @extend_schema(
+        request={"application/json": SubmitSerializer, "multipart/form-data": UploadSerializer},
+        responses={201: BuildDetailSerializer},
+        parameters=[OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, description="Sent twice, it builds once.")],
+    )
+    def create(self, request: Request) -> Response:
+        """Submit a build, of a source package in the archive (JSON) or of uploaded files (multipart)."""
+        require(may(request.user, "builds.submit") or may(request.user, "builds.scratch"))
+        _refuse_too_large(request)
+        uploaded = (request.content_type or "").startswith("multipart/")
+        asked = (UploadSerializer if uploaded else SubmitSerializer)(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = asked.validated_data
+        require(may(request.user, "builds.scratch" if wanted["scratch"] else "builds.submit"))
+        return submitted(request, lambda: _submit(wanted, by=request.user), self._show)
+
+    @extend_schema(request=None, responses=BuildDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop it on every architecture."""
+        build = self.get_object()
+        allow(build.can_cancel(request.user), possible=build.is_live, sentence=f"{build} has ended already.")
+        build.cancel(by=request.user)
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=None, responses=BuildDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Run what failed of it again."""
+        build = self.get_object()
+        ended_badly = build.state in (State.FAILED, State.CANCELED)
+        allow(
+            build.can_retry(request.user),
+            possible=ended_badly,
+            sentence=f"{build} has neither failed nor been canceled.",
+        )
+        build.retry(by=request.user)
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(responses=ArtifactSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def artifacts(self, request: Request, pk: str) -> Response:
+        """What it made: packages, changes, buildinfo and logs."""
+        kept = self.get_object().artifacts & Artifact.objects.visible_to(request.user)
+        return Response(ArtifactSerializer(kept, many=True, context=self.get_serializer_context()).data)
+
+    def _show(self, build: Build) -> Any:
+        return BuildDetailSerializer(build, context=self.get_serializer_context()).data
+
+
+def _submit(wanted: dict[str, Any], *, by: Any) -> Build:
+    where = {"target": wanted["target"], "scratch": wanted["scratch"], "by": by}
+    if "files" not in wanted:
+        return Build.objects.submit(source=wanted["source"], version=wanted.get("version") or None, **where)
+    return Build.objects.submit_upload(files=[(file.name, file) for file in wanted["files"]], **where)
+
+
+def _refuse_too_large(request: Request) -> None:
+    """Before the body is read."""
+    if int(request.headers.get("Content-Length") or 0) > settings.UPLOAD_LIMIT_BYTES:
+        most = settings.UPLOAD_LIMIT_BYTES // 1024**2
+        raise ValidationError({"files": [f"The files are larger than the {most} MiB this hub takes at once."]})

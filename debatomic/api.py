@@ -1,0 +1,71 @@
+"""/api/v1/: every resource of every app, its description and the page to try it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from csp.decorators import csp_update
+from django.urls import URLPattern, URLResolver, include, path
+from django.utils.decorators import method_decorator
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import AllowAny
+from rest_framework.routers import APIRootView, DefaultRouter
+
+from builds.api import BuildViewSet, TargetViewSet
+from chroots.api import ChrootViewSet
+from composes.api import ComposeViewSet, DefinitionViewSet
+from debatomic.access import schema as _schemes  # noqa: F401  describes the ways to sign in
+from debatomic.access.api import KeyViewSet, MeView
+from hosts import builder_api
+from hosts.api import ArtifactViewSet, ChannelViewSet, HostViewSet, TaskViewSet
+
+app_name = "api"
+
+
+class Root(APIRootView):
+    """What there is: `schema/` describes it, `docs/` lets you try it."""
+
+    public = True
+
+
+class Router(DefaultRouter):
+    include_format_suffixes = False
+    APIRootView = Root
+
+
+router = Router()
+for prefix, viewset, name in (
+    ("tasks", TaskViewSet, "task"),
+    ("hosts", HostViewSet, "host"),
+    ("channels", ChannelViewSet, "channel"),
+    ("artifacts", ArtifactViewSet, "artifact"),
+    ("targets", TargetViewSet, "target"),
+    ("builds", BuildViewSet, "build"),
+    ("chroots", ChrootViewSet, "chroot"),
+    ("definitions", DefinitionViewSet, "definition"),
+    ("composes", ComposeViewSet, "compose"),
+    ("keys", KeyViewSet, "key"),
+):
+    router.register(prefix, viewset, basename=name)
+
+
+def without_builders(endpoints: list[Any], **_: Any) -> list[Any]:
+    """Leave out of the description what only hosts talk (hosts.builder_api)."""
+    return [one for one in endpoints if not one[0].startswith("/api/v1/builder/")]
+
+
+@method_decorator(csp_update({"style-src": ["'self'", "'unsafe-inline'"]}), name="dispatch")
+class DocsView(SpectacularSwaggerSplitView):
+    """The API to read and to try, in the browser. Swagger UI sets styles itself: allowed on this page only."""
+
+    permission_classes = [AllowAny]
+    url_name = "api:schema"
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
+    path("docs/", DocsView.as_view(), name="docs"),
+    path("users/me/", MeView.as_view(), name="me"),
+    path("builder/", include(builder_api.urlpatterns)),
+    path("", include(router.urls)),
+]

@@ -1,0 +1,213 @@
+"""Tasks, hosts, channels and artifacts in the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import FloatField, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from debatomic.access.checks import readable
+from debatomic.access.refusals import allow
+from hosts import hub, logs
+from hosts.downloads import download
+from hosts.models import HELD, Artifact, Channel, Host, Log, State, Task
+from hosts.serializers import (
+    ArtifactSerializer,
+    ChannelSerializer,
+    HostSerializer,
+    LogSerializer,
+    PrioritySerializer,
+    TaskDetailSerializer,
+    TaskSerializer,
+)
+
+LOG_LIMIT_BYTES = 1024 * 1024
+
+
+class TaskFilter(django_filters.FilterSet):
+    state = django_filters.MultipleChoiceFilter(choices=State.choices)
+    method = django_filters.CharFilter()
+    host = django_filters.CharFilter(field_name="host__name")
+    channel = django_filters.CharFilter(field_name="channel__name")
+    architecture = django_filters.CharFilter()
+    created_by = django_filters.CharFilter(field_name="created_by__username")
+    parent = django_filters.NumberFilter(field_name="parent_id")
+    family = django_filters.NumberFilter(method="of_family", help_text="A parent task and its children.")
+
+    class Meta:
+        model = Task
+        fields = ("is_parent",)
+
+    def of_family(self, tasks: QuerySet[Task], _: str, number: int) -> QuerySet[Task]:
+        return tasks.filter(Q(pk=number) | Q(parent_id=number))
+
+
+class LogRangeSerializer(serializers.Serializer[None]):
+    offset = serializers.IntegerField(min_value=0, default=0)
+    limit = serializers.IntegerField(min_value=1, max_value=LOG_LIMIT_BYTES, default=LOG_LIMIT_BYTES)
+
+
+class AnyAccept(BaseContentNegotiation):
+    """For actions that answer with bytes, whatever the client says it accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class TaskViewSet(ReadOnlyModelViewSet[Task]):
+    """What hosts do: their state, progress and logs."""
+
+    public = True
+    rights = {"priority": "tasks.prioritize"}
+    queryset = Task.objects.all()
+    serializer_class = TaskSerializer
+    filterset_class = TaskFilter
+    lookup_value_regex = r"\d+"
+
+    def get_queryset(self) -> QuerySet[Task]:
+        tasks = Task.objects.visible_to(self.request.user).select_related("host", "channel", "created_by")
+        tasks = tasks.prefetch_related("logs")
+        return tasks if self.action == "list" else tasks.prefetch_related("attempt_history__host", "dependencies")
+
+    def get_serializer_class(self) -> type[TaskSerializer]:
+        return TaskSerializer if self.action == "list" else TaskDetailSerializer
+
+    @extend_schema(request=None, responses=TaskDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop it: what waits ends at once, what runs is killed by its host within seconds (`cancel_asked`)."""
+        task = self.get_object()
+        allow(task.can_cancel(request.user), possible=task.is_live, sentence=f"{task} has ended already.")
+        hub.cancel(task, by=request.user)
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=None, responses=TaskDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Run a failed or canceled task again, as a new attempt."""
+        task = self.get_object()
+        ended_badly = task.state in (State.FAILED, State.CANCELED)
+        allow(
+            task.can_retry(request.user), possible=ended_badly, sentence=f"{task} has neither failed nor been canceled."
+        )
+        hub.retry(task, by=request.user)
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=PrioritySerializer, responses=TaskDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def priority(self, request: Request, pk: str) -> Response:
+        """Move it in the queue."""
+        task = self.get_object()
+        asked = PrioritySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        allow(task.is_live, possible=task.is_live, sentence=f"{task} has ended already.")
+        hub.set_priority(task, asked.validated_data["priority"], by=request.user)
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(responses=LogSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None, filterset_class=None, url_path="logs", url_name="logs")
+    def logs(self, request: Request, pk: str) -> Response:
+        """Its logs, by attempt."""
+        context = self.get_serializer_context()
+        return Response(LogSerializer(self.get_object().logs.all(), many=True, context=context).data)
+
+    @extend_schema(
+        parameters=[
+            LogRangeSerializer,
+            OpenApiParameter("attempt", int, OpenApiParameter.PATH),
+            OpenApiParameter("name", str, OpenApiParameter.PATH),
+        ],
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    @action(
+        detail=True,
+        content_negotiation_class=AnyAccept,
+        url_path=r"logs/(?P<attempt>\d+)/(?P<name>[^/]+)",
+        url_name="log",
+    )
+    def log(self, request: Request, pk: str, attempt: str, name: str) -> HttpResponse:
+        """Bytes of a log from `offset` on; `X-Log-Offset`: where to go on, `X-Log-Sealed`: no more will come."""
+        row = get_object_or_404(Log, task=self.get_object(), attempt=attempt, name=name)
+        asked = LogRangeSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        offset, limit = asked.validated_data["offset"], asked.validated_data["limit"]
+        try:
+            content = logs.read(row.task_id, row.attempt, row.name, offset, limit)
+        except logs.NoSuchLog as error:
+            raise Http404(str(error)) from None
+        there = offset + len(content)
+        at_end = row.sealed_at is not None and there >= row.size
+        headers = {"X-Log-Offset": str(there), "X-Log-Sealed": "yes" if at_end else "no", "Cache-Control": "no-store",
+                   "Content-Disposition": "attachment"}  # fmt: skip
+        return HttpResponse(content, content_type="application/octet-stream", headers=headers)
+
+
+class HostViewSet(ReadOnlyModelViewSet[Host]):
+    """The machines that do the work."""
+
+    rights = {"*": "hosts.view"}
+    queryset = Host.objects.all()
+    serializer_class = HostSerializer
+    filterset_fields = ("enabled", "is_hub")
+    lookup_field = "name"
+    lookup_value_regex = "[^/]+"
+
+    def get_queryset(self) -> QuerySet[Host]:
+        held = Sum("tasks__weight", filter=Q(tasks__state__in=HELD))
+        used = Coalesce(held, Value(0.0), output_field=FloatField())
+        return Host.objects.annotate(used=used).prefetch_related("channels")
+
+
+class ChannelViewSet(ReadOnlyModelViewSet[Channel]):
+    """Named groups of hosts."""
+
+    public = True
+    queryset = Channel.objects.all()
+    serializer_class = ChannelSerializer
+    lookup_field = "name"
+
+    def get_queryset(self) -> QuerySet[Channel]:
+        return readable(Channel.objects.all(), self.request.user, "hosts.view")
+
+
+class ArtifactFilter(django_filters.FilterSet):
+    task = django_filters.NumberFilter(field_name="task_id")
+    name = django_filters.CharFilter()
+
+    class Meta:
+        model = Artifact
+        fields = ("kind", "sha256")
+
+
+class ArtifactViewSet(ReadOnlyModelViewSet[Artifact]):
+    """Files that tasks kept."""
+
+    public = True
+    queryset = Artifact.objects.all()
+    serializer_class = ArtifactSerializer
+    filterset_class = ArtifactFilter
+    lookup_value_regex = r"\d+"
+
+    def get_queryset(self) -> QuerySet[Artifact]:
+        return Artifact.objects.visible_to(self.request.user)
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True, content_negotiation_class=AnyAccept)
+    def download(self, request: Request, pk: str) -> HttpResponseBase:
+        """The file's bytes; `Range` is understood."""
+        return download(request._request, self.get_object())

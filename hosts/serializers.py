@@ -1,0 +1,161 @@
+"""What the API says of hosts and their work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from hosts import logs, why
+from hosts.models import Artifact, Attempt, Channel, Host, Log, Task
+
+OF_A_TASK = (
+    "id", "method", "title", "state", "reason", "kind", "decisive", "progress", "parent", "is_parent", "architecture",
+    "channel", "host", "priority", "weight", "public", "attempt", "attempts_allowed", "cancel_asked", "created_by",
+    "created_at", "claimed_at", "started_at", "finished_at", "logs", "page",
+)  # fmt: skip
+
+
+def page_of(thing: Any, context: dict[str, Any]) -> str:
+    """The address of the page that shows the thing to people."""
+    request = context.get("request")
+    address: str = thing.get_absolute_url()
+    return request.build_absolute_uri(address) if request else address
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """How far a task is: in phase `number` of `total`, of which `fraction` (0 to 1) is done."""
+
+    phase = serializers.CharField(required=False)
+    number = serializers.IntegerField(required=False)
+    total = serializers.IntegerField(required=False)
+    fraction = serializers.FloatField(required=False)
+    detail = serializers.CharField(required=False)
+
+
+@extend_schema_field(ProgressSerializer)
+class ProgressField(serializers.JSONField):
+    """The last progress report as it is kept; `{}` before the first."""
+
+
+@extend_schema_field(serializers.ListField(child=serializers.CharField()))
+class LinesField(serializers.JSONField):
+    """Lines of a log."""
+
+
+class LogSerializer(serializers.ModelSerializer[Log]):
+    """A log of one attempt; `size` (bytes) grows until `sealed`."""
+
+    size = serializers.SerializerMethodField()
+    sealed = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Log
+        fields = ("attempt", "name", "size", "sealed", "url")
+
+    def get_size(self, log: Log) -> int:
+        return log.size if log.sealed_at else logs.size(log.task_id, log.attempt, log.name)
+
+    def get_sealed(self, log: Log) -> bool:
+        return log.sealed_at is not None
+
+    @extend_schema_field(serializers.URLField)
+    def get_url(self, log: Log) -> str:
+        where = {"pk": log.task_id, "attempt": log.attempt, "name": log.name}
+        return reverse("api:task-log", kwargs=where, request=self.context.get("request"))
+
+
+class TaskSerializer(serializers.ModelSerializer[Task]):
+    """A task as lists show it."""
+
+    channel = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    host = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    created_by = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    cancel_asked = serializers.BooleanField(read_only=True)
+    progress = ProgressField(read_only=True)
+    decisive = LinesField(read_only=True, help_text="The lines of the log that say why it failed.")
+    logs = LogSerializer(many=True, read_only=True)
+    page = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Task
+        fields: tuple[str, ...] = OF_A_TASK
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.URLField)
+    def get_page(self, task: Task) -> str:
+        return page_of(task, self.context)
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    host = serializers.SlugRelatedField(slug_field="name", read_only=True)
+
+    class Meta:
+        model = Attempt
+        fields = ("number", "host", "started_at", "finished_at", "outcome", "reason")
+
+
+class TaskDetailSerializer(TaskSerializer):
+    """A task alone: with what was asked, what it gave, its attempts, and why it waits."""
+
+    attempts = AttemptSerializer(source="attempt_history", many=True, read_only=True)
+    why_waiting = serializers.SerializerMethodField(help_text="Why no host runs it yet; empty when one does.")
+
+    class Meta(TaskSerializer.Meta):
+        fields = (*OF_A_TASK, "request", "limits", "result", "dependencies", "attempts", "why_waiting")
+        read_only_fields = fields
+
+    def get_why_waiting(self, task: Task) -> str:
+        return why.why_waiting(task) if task.is_live else ""
+
+
+class PrioritySerializer(serializers.Serializer[Any]):
+    """Lower runs first; 20 is usual."""
+
+    priority = serializers.IntegerField(min_value=0, max_value=1000)
+
+
+class ChannelSerializer(serializers.ModelSerializer[Channel]):
+    class Meta:
+        model = Channel
+        fields = ("name", "description")
+
+
+class HostSerializer(serializers.ModelSerializer[Host]):
+    """A machine: `used` is the sum of the weights of what it runs, of `capacity`."""
+
+    channels = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+    architectures = LinesField(read_only=True)
+    is_alive = serializers.BooleanField(read_only=True)
+    used = serializers.FloatField(read_only=True)
+    page = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Host
+        fields = (
+            "name", "architectures", "channels", "capacity", "used", "enabled", "is_hub", "is_alive", "comment",
+            "seen_at", "report", "page",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.URLField)
+    def get_page(self, host: Host) -> str:
+        return page_of(host, self.context)
+
+
+class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
+    """A kept file; `size` in bytes, `download` its address."""
+
+    download = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Artifact
+        fields = ("id", "task", "name", "kind", "media_type", "sha256", "size", "created_at", "download")
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.URLField)
+    def get_download(self, artifact: Artifact) -> str:
+        return reverse("api:artifact-download", kwargs={"pk": artifact.pk}, request=self.context.get("request"))
