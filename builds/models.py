@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
@@ -9,9 +10,13 @@ from django.db import models
 from django.urls import reverse
 
 from debatomic.access.checks import may, owns
+from builds import submit
+from debatomic.access.models import AuditEntry
+from hosts import hub
 from hosts.models import LIVE, Artifact, State, Task
 
 if TYPE_CHECKING:
+    from builds.sources import Upload
     from debatomic.access.models import User
 
 
@@ -53,6 +58,14 @@ class BuildQuerySet(models.QuerySet["Build"]):
 
     def for_lists(self) -> BuildQuerySet:
         return self.select_related("task", "target", "created_by", "task__host")
+
+    def submit(self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False) -> Build:
+        """Build a source package of the target's archive. Raises InputError with the field that is wrong."""
+        return submit.from_archive(target, source.strip(), (version or "").strip(), by=by, scratch=scratch)
+
+    def submit_upload(self, *, files: Sequence[Upload], target: Target, by: User, scratch: bool = False) -> Build:
+        """Build an uploaded .dsc with its files. Raises InputError with the field that is wrong."""
+        return submit.from_upload(target, files, by=by, scratch=scratch)
 
 
 class Build(models.Model):
@@ -96,6 +109,16 @@ class Build(models.Model):
     def artifacts(self) -> models.QuerySet[Artifact]:
         """What its tasks kept."""
         return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
+
+    def cancel(self, *, by: User) -> None:
+        """End what runs of it and let nothing more start."""
+        hub.cancel(self.task, by)
+        AuditEntry.note(by, "build.cancel", self, build=self.pk)
+
+    def retry(self, *, by: User) -> None:
+        """Run what failed of it again, as a new attempt."""
+        hub.retry(self.task, by)
+        AuditEntry.note(by, "build.retry", self, build=self.pk)
 
     def can_cancel(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "builds.submit")

@@ -3,3 +3,8 @@ from django.apps import AppConfig
 
 class ChrootsConfig(AppConfig):
     name = "chroots"
+
+    def ready(self) -> None:
+        from chroots import methods  # noqa: PLC0415  (models exist only now)
+
+        methods.register_methods()

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+
+from debatomic.access.models import AuditEntry
+from hosts import hub
+from hosts.models import Channel, Task
+
+if TYPE_CHECKING:
+    from debatomic.access.models import User
 
 
 class ChrootQuerySet(models.QuerySet["Chroot"]):
@@ -38,6 +46,33 @@ class Chroot(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("chroot", args=[self.name])
 
+    def refresh(self, *, by: User | None) -> Task:
+        """Have a host make the base anew from the archive as it is now."""
+        task = hub.submit(
+            "chroot-init",
+            f"refresh {self.name}",
+            request={"chroot": self.name, "mirror": self.mirror},
+            architecture=self.architecture,
+            channel=Channel.objects.get(name="default"),
+            limits={"time_limit": 3600, "idle_limit": 900},
+            by=by,
+        )
+        AuditEntry.note(by, "chroot.refresh", self.name, task=task.pk)
+        return task
+
+
+class ChrootCopyQuerySet(models.QuerySet["ChrootCopy"]):
+    def note(self, name: str, task: Task) -> None:
+        """Remember the base that a completed task of a host made or used."""
+        base = task.result.get("base") or {}
+        chroot = Chroot.objects.filter(name=name).first()
+        if chroot and task.host_id and base.get("identity"):
+            facts = {"base_id": base["identity"], "packages": base.get("packages", 0), "size": base.get("size", 0)}
+            made_at = datetime.fromtimestamp(base["made_at"], UTC) if base.get("made_at") else None
+            self.update_or_create(
+                chroot=chroot, host_id=task.host_id, defaults={**facts, "made_at": made_at, "task": task}
+            )
+
 
 class ChrootCopy(models.Model):
     """The base of a chroot as it lies on one host, told by the last task that made or used it there."""
@@ -49,6 +84,8 @@ class ChrootCopy(models.Model):
     size = models.BigIntegerField(default=0)
     made_at = models.DateTimeField(null=True)
     task = models.ForeignKey("hosts.Task", on_delete=models.SET_NULL, null=True, related_name="+")
+
+    objects: ClassVar = ChrootCopyQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["chroot", "host"], name="chroot_copy_per_host")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
@@ -9,6 +11,9 @@ from django.db import models
 from django.urls import reverse
 
 from debatomic.access.checks import may, owns
+from composes import submit
+from debatomic.access.models import AuditEntry
+from hosts import hub
 from hosts.models import Artifact, State, Task
 
 if TYPE_CHECKING:
@@ -67,6 +72,19 @@ class ComposeQuerySet(models.QuerySet["Compose"]):
     def for_lists(self) -> ComposeQuerySet:
         return self.select_related("task", "revision__definition", "created_by")
 
+    def next_version(self, start: str, at: datetime) -> str:
+        """The next free `20261121.0` for composes whose identity begins with `start`, counted by day."""
+        prefix = f"{start}-{at:%Y%m%d}."
+        taken = self.filter(identity__startswith=prefix).values_list("identity", flat=True)
+        numbers = [int(rest) for rest in (name.removeprefix(prefix) for name in taken) if rest.isdigit()]
+        return f"{at:%Y%m%d}.{max(numbers, default=-1) + 1}"
+
+    def submit(
+        self, *, definition: Definition, variant: str, by: User, architectures: Sequence[str] | None = None
+    ) -> Compose:
+        """Compose a variant of a definition. Raises InputError with the field that is wrong."""
+        return submit.submit(self, definition, variant.strip(), architectures or (), by=by)
+
 
 class Compose(models.Model):
     """One variant of a definition, composed once. Its state is its task's, in Pungi's words."""
@@ -105,6 +123,16 @@ class Compose(models.Model):
     @property
     def artifacts(self) -> models.QuerySet[Artifact]:
         return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
+
+    def cancel(self, *, by: User) -> None:
+        """End what runs of it; nothing is published."""
+        hub.cancel(self.task, by)
+        AuditEntry.note(by, "compose.cancel", self, compose=self.pk)
+
+    def retry(self, *, by: User) -> None:
+        """Run what failed of it again; what was done is reused."""
+        hub.retry(self.task, by)
+        AuditEntry.note(by, "compose.retry", self, compose=self.pk)
 
     def can_cancel(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "composes.submit")

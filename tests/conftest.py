@@ -22,6 +22,7 @@ def home(tmp_path: Path, settings: object) -> Path:
                        "OSTREE": folder / "ostree", "STATE": folder / "host"}.items():  # fmt: skip
         setattr(settings, name, path)
     folder.mkdir()
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
     return folder
 
 

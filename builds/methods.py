@@ -1,0 +1,120 @@
+"""What hosts do for builds: a parent, and one task per architecture beneath it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from builds.models import BinaryPackage, Build, TagEntry
+from chroots.models import ChrootCopy
+from debatomic.tools.files import write_json
+from hosts.models import Artifact, Event, State, Task
+from hosts.registry import Job, KeptFile, Method, Outcome, program, register
+
+KINDS = {
+    ".deb": (Artifact.Kind.BINARY, "application/vnd.debian.binary-package"),
+    ".udeb": (Artifact.Kind.BINARY, "application/vnd.debian.binary-package"),
+    ".changes": (Artifact.Kind.CHANGES, "text/plain"),
+    ".buildinfo": (Artifact.Kind.BUILDINFO, "text/plain"),
+    ".dsc": (Artifact.Kind.SOURCE, "text/plain"),
+}
+
+
+def build_command(job: Job) -> list[str]:
+    """The engine's command for one architecture, with the source package as it was frozen at submit."""
+    request = job.request
+    expected = {file["name"]: file["sha256"] for file in request["files"]}
+    write_json(job.folder / "expect.json", expected)
+    source = _fetched(job) if request["origin"] == Build.Origin.UPLOAD else request["source"]
+    options = {
+        "--version": "" if request["origin"] == Build.Origin.UPLOAD else request["version"],
+        "--mirror": request.get("mirror") or settings.MIRROR,
+        "--time-limit": job.limits.get("time_limit"),
+        "--idle-limit": job.limits.get("idle_limit"),
+        "--memory": job.limits.get("memory"),
+        "--disk": job.limits.get("disk"),
+    }
+    given = [str(word) for name, value in options.items() if value for word in (name, value)]
+    return program(
+        "chroots.engine", "build", source, "--chroot", request["chroot"], "--build", request["build_type"],
+        "--expect", job.folder / "expect.json", "--output", job.output, "--state", settings.STATE, *given,
+    )  # fmt: skip
+
+
+def _fetched(job: Job) -> Path:
+    """An uploaded source package, fetched from the hub; the path of its .dsc."""
+    folder = job.folder / "source"
+    folder.mkdir()
+    for file in job.request["files"]:
+        job.fetch(file["sha256"], folder / file["name"])
+    return folder / next(file["name"] for file in job.request["files"] if file["name"].endswith(".dsc"))
+
+
+def build_outcome(job: Job) -> Outcome:
+    """Keep every file the engine made, and of its result what pages show."""
+    result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
+    kept = tuple(_kept(job.output / file["name"]) for file in result["files"])
+    shown = ("source", "version", "phases", "chroot", "base_id", "base", "layer", "peak_memory")
+    return Outcome(result={name: result[name] for name in shown if name in result}, files=kept)
+
+
+def _kept(path: Path) -> KeptFile:
+    kind, media_type = KINDS.get(path.suffix, (Artifact.Kind.OTHER, "application/octet-stream"))
+    return KeptFile(path=path, name=path.name, kind=kind, media_type=media_type)
+
+
+def sweep(job: Job) -> list[str]:
+    """Remove what a killed program of this host left."""
+    return program("chroots.engine", "sweep", "--state", settings.STATE)
+
+
+def architecture_changed(task: Task) -> None:
+    """Record the packages of a finished architecture, and tell pages of the build."""
+    build = Build.objects.filter(task=task.parent_id).first()
+    if build is None:
+        return
+    if task.state == State.COMPLETED:
+        for artifact in task.artifacts.filter(kind=Artifact.Kind.BINARY):
+            _record_binary(build, artifact)
+        ChrootCopy.objects.note(task.request["chroot"], task)
+    announce(build, task.state)
+
+
+def _record_binary(build: Build, artifact: Artifact) -> None:
+    name, version, rest = artifact.name.rsplit(".", 1)[0].split("_", 2)
+    if build.version.partition(":")[2] == version:
+        version = build.version  # file names leave the epoch out
+    BinaryPackage.objects.get_or_create(
+        artifact=artifact, defaults={"build": build, "name": name, "version": version, "architecture": rest}
+    )
+
+
+def build_changed(task: Task) -> None:
+    """A completed build enters its target's tag; a scratch build never does."""
+    build = Build.objects.select_related("target").filter(task=task).first()
+    if build is None:
+        return
+    if task.state == State.COMPLETED and not build.scratch:
+        TagEntry.objects.get_or_create(tag_id=build.target.tag_id, build=build)
+    announce(build, task.state)
+
+
+def announce(build: Build, what: str) -> None:
+    Event.objects.create(kind="build", key=str(build.pk), what=what, topics=["builds", f"build:{build.pk}"])
+
+
+def register_methods() -> None:
+    register(Method(name="build", changed=build_changed))
+    register(
+        Method(
+            name="build-arch",
+            weight=1.0,
+            command=build_command,
+            outcome=build_outcome,
+            after=sweep,
+            changed=architecture_changed,
+        )
+    )

@@ -1,0 +1,69 @@
+"""Submitting a compose: the definition is resolved first, then every row is made in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+
+from debatomic.access.models import AuditEntry, User
+from debatomic.tools.errors import InputError
+from hosts import hub
+from hosts.models import Channel
+
+if TYPE_CHECKING:
+    from composes.models import Compose, ComposeQuerySet, Definition, Revision
+
+LIMITS = {"time_limit": 6 * 3600, "idle_limit": 1800}  # seconds
+
+
+def submit(
+    composes: ComposeQuerySet, definition: Definition, variant: str, architectures: Sequence[str], *, by: User
+) -> Compose:
+    """Compose a variant of the definition's latest revision. Raises InputError (definition, variant, architectures)."""
+    revision = definition.latest
+    if revision is None or not definition.enabled:
+        raise InputError(f"Definition {definition} cannot be composed: it is disabled or empty.", field="definition")
+    chosen = _checked(revision, variant, architectures)
+    with transaction.atomic():
+        return _create(composes, revision, variant, chosen, by=by)
+
+
+def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> list[str]:
+    if variant not in revision.variants:
+        known = ", ".join(revision.variants) or "none"
+        raise InputError(f"{revision.definition} has no variant '{variant}'; it has {known}.", field="variant")
+    written_for = list(revision.variants[variant]["architectures"])
+    if unknown := [each for each in architectures if each not in written_for]:
+        raise InputError(
+            f"{variant} is not written for {unknown[0]}; it is for {', '.join(written_for)}.", field="architectures"
+        )
+    return list(architectures) or written_for
+
+
+def _create(
+    composes: ComposeQuerySet, revision: Revision, variant: str, architectures: list[str], *, by: User
+) -> Compose:
+    start = f"{revision.definition}-{variant}"
+    version = composes.next_version(start, timezone.now())
+    identity = f"{start}-{version}"
+    channel = Channel.objects.get(name="default")
+    parent = hub.submit("compose", identity, request={}, channel=channel, by=by, is_parent=True)
+    compose = composes.create(
+        identity=identity, revision=revision, variant=variant, architectures=architectures, version=version,
+        task=parent, created_by=by,
+    )  # fmt: skip
+    request = {"files": revision.files, "main": revision.main, "variant": variant, "version": version}
+    for architecture in architectures:
+        made = hub.submit(
+            "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture, request=request,
+            channel=channel, limits=LIMITS, by=by,
+        )  # fmt: skip
+        hub.submit(
+            "publish", f"publish {identity}, {architecture}", parent=parent, request={"identity": identity},
+            dependencies=[made], channel=channel, limits=LIMITS, by=by,
+        )  # fmt: skip
+    AuditEntry.note(by, "compose.submit", identity, compose=compose.pk, revision=str(revision))
+    return compose

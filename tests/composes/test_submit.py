@@ -1,0 +1,49 @@
+"""Submitting composes: names, rows, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from composes.models import Compose, Definition
+from debatomic.access.models import AuditEntry, User
+from debatomic.tools.errors import InputError
+from hosts.models import Task
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_compose_is_a_parent_with_publishing_last(definition: Definition, users: dict[str, User]) -> None:
+    compose = Compose.objects.submit(definition=definition, variant="minimal", by=users["release-manager"])
+
+    made, publish = compose.task.children.order_by("pk")
+    assert (made.method, made.architecture, publish.method) == ("compose-arch", "amd64", "publish")
+    assert list(publish.dependencies.all()) == [made]
+    assert made.request["files"][made.request["main"]]
+    assert compose.state == "STARTED"
+    assert compose.identity == f"debian-atomic-minimal-{compose.version}"
+    assert AuditEntry.objects.get(act="compose.submit").thing == compose.identity
+
+
+def test_composes_of_one_day_are_numbered(definition: Definition, users: dict[str, User]) -> None:
+    versions = [Compose.objects.submit(definition=definition, variant="minimal", by=users["administrator"]).version
+                for _ in range(3)]  # fmt: skip
+    assert [version.rpartition(".")[2] for version in versions] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "architectures", "field", "sentence"),
+    [
+        ("maximal", None, "variant", "has no variant 'maximal'; it has minimal"),
+        ("minimal", ["s390x"], "architectures", "not written for s390x; it is for amd64"),
+    ],
+)
+def test_what_the_definition_does_not_know_is_refused(
+    variant: str, architectures: list[str] | None, field: str, sentence: str, definition: Definition,
+    users: dict[str, User],
+) -> None:  # fmt: skip
+    with pytest.raises(InputError, match=sentence) as caught:
+        Compose.objects.submit(
+            definition=definition, variant=variant, architectures=architectures, by=users["administrator"]
+        )
+    assert caught.value.field == field
+    assert not Task.objects.exists()
