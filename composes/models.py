@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
-from debatomic.access.checks import may, owns
 from composes import submit
+from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
 from hosts import hub
 from hosts.models import Artifact, State, Task
