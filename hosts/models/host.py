@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.db import models
+from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
+
+from debatomic.access.checks import may
+from debatomic.access.models import AuditEntry
 
 SILENT_AFTER = timedelta(seconds=30)
 
@@ -28,6 +31,10 @@ class HostQuerySet(models.QuerySet["Host"]):
     def by_token(self, token: str) -> Host | None:
         """The host that has this token, or None."""
         return self.filter(token_hash=token_hash(token)).first() if token else None
+
+    def visible_to(self, user: Any) -> HostQuerySet:
+        """What this person may know of; signed-out visitors know no host."""
+        return self if may(user, "hosts.view") else self.none()
 
     def alive(self) -> HostQuerySet:
         return self.filter(seen_at__gte=timezone.now() - SILENT_AFTER)
@@ -67,6 +74,16 @@ class Host(models.Model):
     @property
     def is_alive(self) -> bool:
         return self.seen_at is not None and self.seen_at >= timezone.now() - SILENT_AFTER
+
+    def can_edit(self, user: Any) -> bool:
+        return may(user, "hosts.edit")
+
+    def switch(self, *, enabled: bool, comment: str = "", by: Any) -> None:
+        """Let the host claim tasks, or no more of them; what it runs goes on. `comment` says why."""
+        self.enabled, self.comment = enabled, comment
+        with transaction.atomic():
+            self.save(update_fields=["enabled", "comment"])
+            AuditEntry.note(by, "host.enable" if enabled else "host.disable", self, comment=comment)
 
     def new_token(self) -> str:
         """Make the host's token; the old one ends. Only its hash is kept, so it is shown once."""

@@ -36,6 +36,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def waiting(self) -> TaskQuerySet:
         return self.filter(state=State.FREE, is_parent=False)
 
+    def for_lists(self) -> TaskQuerySet:
+        return self.select_related("host", "channel", "created_by", "parent")
+
     def with_blocked(self) -> TaskQuerySet:
         """Annotate `is_blocked`: a dependency is not completed."""
         open_dependencies = Task.dependencies.through.objects.filter(from_task_id=OuterRef("pk")).exclude(
