@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import django_filters
 from django.conf import settings
 from django.db.models import QuerySet
+from django_filters.filters import CharFilter, MultipleChoiceFilter
+from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -17,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from builds.models import BinaryPackage, Build, Target
-from debatomic.access.checks import may, readable, require
+from debatomic.access.checks import may, person, readable, require
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
@@ -33,9 +34,9 @@ OF_A_BUILD = (
 class TargetSerializer(serializers.ModelSerializer[Target]):
     """Where builds are made, and the tag that takes them."""
 
-    chroots = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
-    tag = serializers.SlugRelatedField(slug_field="name", read_only=True)
-    channel = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    chroots: Any = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+    tag: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    channel: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
 
     class Meta:
         model = Target
@@ -76,13 +77,13 @@ class BinaryPackageSerializer(serializers.ModelSerializer[BinaryPackage]):
 class BuildSerializer(serializers.ModelSerializer[Build]):
     """A build as lists show it; its state is its task's."""
 
-    target = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    target: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
     state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)
     reason = serializers.CharField(source="task.reason", read_only=True)
     kind = serializers.CharField(source="task.kind", read_only=True)
     progress = ProgressField(source="task.progress", read_only=True)
     cancel_asked = serializers.BooleanField(source="task.cancel_asked", read_only=True)
-    created_by = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    created_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
     started_at = serializers.DateTimeField(source="task.started_at", read_only=True, allow_null=True)
     finished_at = serializers.DateTimeField(source="task.finished_at", read_only=True, allow_null=True)
     page = serializers.SerializerMethodField()
@@ -116,7 +117,7 @@ class BuildDetailSerializer(BuildSerializer):
 class SubmitSerializer(serializers.Serializer[Any]):
     """Build a source package of the archive: the newest version unless one is named."""
 
-    source = serializers.CharField(max_length=100)
+    source: Any = serializers.CharField(max_length=100)
     version = serializers.CharField(max_length=100, required=False, allow_blank=True)
     target = NameField("target", queryset=Target.objects.filter(enabled=True))
     scratch = serializers.BooleanField(default=False, help_text="Try it: the result is never tagged.")
@@ -130,11 +131,11 @@ class UploadSerializer(serializers.Serializer[Any]):
     scratch = serializers.BooleanField(default=False)
 
 
-class BuildFilter(django_filters.FilterSet):
-    state = django_filters.MultipleChoiceFilter(field_name="task__state", choices=State.choices)
-    target = django_filters.CharFilter(field_name="target__name")
-    created_by = django_filters.CharFilter(field_name="created_by__username")
-    tag = django_filters.CharFilter(field_name="tag_entries__tag__name")
+class BuildFilter(FilterSet):
+    state = MultipleChoiceFilter(field_name="task__state", choices=State.choices)
+    target = CharFilter(field_name="target__name")
+    created_by = CharFilter(field_name="created_by__username")
+    tag = CharFilter(field_name="tag_entries__tag__name")
 
     class Meta:
         model = Build
@@ -172,15 +173,15 @@ class BuildViewSet(ReadOnlyModelViewSet[Build]):
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
         require(may(request.user, "builds.scratch" if wanted["scratch"] else "builds.submit"))
-        return submitted(request, lambda: _submit(wanted, by=request.user), self._show)
+        return submitted(request, lambda: _submit(wanted, by=person(request.user)), self._show)
 
     @extend_schema(request=None, responses=BuildDetailSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop it on every architecture."""
         build = self.get_object()
-        allow(build.can_cancel(request.user), possible=build.is_live, sentence=f"{build} has ended already.")
-        build.cancel(by=request.user)
+        allow(build.can_cancel(person(request.user)), possible=build.is_live, sentence="It has ended already.")
+        build.cancel(by=person(request.user))
         return self.retrieve(request, pk=pk)
 
     @extend_schema(request=None, responses=BuildDetailSerializer)
@@ -190,11 +191,11 @@ class BuildViewSet(ReadOnlyModelViewSet[Build]):
         build = self.get_object()
         ended_badly = build.state in (State.FAILED, State.CANCELED)
         allow(
-            build.can_retry(request.user),
+            build.can_retry(person(request.user)),
             possible=ended_badly,
-            sentence=f"{build} has neither failed nor been canceled.",
+            sentence="It has neither failed nor been canceled.",
         )
-        build.retry(by=request.user)
+        build.retry(by=person(request.user))
         return self.retrieve(request, pk=pk)
 
     @extend_schema(responses=ArtifactSerializer(many=True), filters=False)
@@ -211,7 +212,7 @@ class BuildViewSet(ReadOnlyModelViewSet[Build]):
 def _submit(wanted: dict[str, Any], *, by: Any) -> Build:
     where = {"target": wanted["target"], "scratch": wanted["scratch"], "by": by}
     if "files" not in wanted:
-        return Build.objects.submit(source=wanted["source"], version=wanted.get("version") or None, **where)
+        return Build.objects.submit(source=wanted["source"], version=wanted.get("version", ""), **where)
     return Build.objects.submit_upload(files=[(file.name, file) for file in wanted["files"]], **where)
 
 

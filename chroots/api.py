@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
@@ -11,14 +13,14 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from chroots.models import Chroot, ChrootCopy
-from debatomic.access.checks import may, require
+from debatomic.access.checks import may, person, require
 from hosts.serializers import LinesField, TaskSerializer, page_of
 
 
 class ChrootCopySerializer(serializers.ModelSerializer[ChrootCopy]):
     """The base as it lies on one host; `size` in bytes."""
 
-    host = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    host: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
 
     class Meta:
         model = ChrootCopy
@@ -59,6 +61,6 @@ class ChrootViewSet(ReadOnlyModelViewSet[Chroot]):
         """Make its base anew from the archive; answers with the task that does it."""
         chroot = self.get_object()
         require(may(request.user, "chroots.refresh"))
-        task = chroot.refresh(by=request.user)
+        task = chroot.refresh(by=person(request.user))
         context = self.get_serializer_context()
         return Response(TaskSerializer(task, context=context).data, status=status.HTTP_201_CREATED)

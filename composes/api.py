@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import django_filters
 from django.db.models import Prefetch, QuerySet
+from django_filters.filters import CharFilter, MultipleChoiceFilter
+from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -15,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from composes.models import Compose, Definition, Deliverable, Revision
-from debatomic.access.checks import readable
+from debatomic.access.checks import person, readable
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
@@ -92,7 +93,7 @@ class ComposeSerializer(serializers.ModelSerializer[Compose]):
     kind = serializers.CharField(source="task.kind", read_only=True)
     progress = ProgressField(source="task.progress", read_only=True)
     cancel_asked = serializers.BooleanField(source="task.cancel_asked", read_only=True)
-    created_by = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    created_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
     started_at = serializers.DateTimeField(source="task.started_at", read_only=True, allow_null=True)
     finished_at = serializers.DateTimeField(source="task.finished_at", read_only=True, allow_null=True)
     page = serializers.SerializerMethodField()
@@ -126,10 +127,10 @@ class ComposeSubmitSerializer(serializers.Serializer[Any]):
     architectures = serializers.ListField(child=serializers.CharField(max_length=20), required=False, allow_empty=False)
 
 
-class ComposeFilter(django_filters.FilterSet):
-    state = django_filters.MultipleChoiceFilter(choices=STATE_CHOICES, method="in_states")
-    definition = django_filters.CharFilter(field_name="revision__definition__name")
-    created_by = django_filters.CharFilter(field_name="created_by__username")
+class ComposeFilter(FilterSet):
+    state = MultipleChoiceFilter(choices=STATE_CHOICES, method="in_states")
+    definition = CharFilter(field_name="revision__definition__name")
+    created_by = CharFilter(field_name="created_by__username")
 
     class Meta:
         model = Compose
@@ -169,15 +170,15 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         asked = ComposeSubmitSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wanted = {"architectures": None, **asked.validated_data}
-        return submitted(request, lambda: Compose.objects.submit(**wanted, by=request.user), self._show)
+        return submitted(request, lambda: Compose.objects.submit(**wanted, by=person(request.user)), self._show)
 
     @extend_schema(request=None, responses=ComposeDetailSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop it on every architecture."""
         compose = self.get_object()
-        allow(compose.can_cancel(request.user), possible=compose.is_live, sentence=f"{compose} has ended already.")
-        compose.cancel(by=request.user)
+        allow(compose.can_cancel(person(request.user)), possible=compose.is_live, sentence="It has ended already.")
+        compose.cancel(by=person(request.user))
         return self.retrieve(request, pk=pk)
 
     @extend_schema(request=None, responses=ComposeDetailSerializer)
@@ -186,8 +187,8 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         """Run what failed of it again."""
         compose = self.get_object()
         ended_badly = compose.task.state in (State.FAILED, State.CANCELED)
-        allow(compose.can_retry(request.user), possible=ended_badly, sentence=f"{compose} is {compose.state}.")
-        compose.retry(by=request.user)
+        allow(compose.can_retry(person(request.user)), possible=ended_badly, sentence=f"{compose} is {compose.state}.")
+        compose.retry(by=person(request.user))
         return self.retrieve(request, pk=pk)
 
     @extend_schema(responses=ArtifactSerializer(many=True), filters=False)

@@ -19,8 +19,6 @@ from debatomic.access.api import KeyViewSet, MeView
 from hosts import builder_api
 from hosts.api import ArtifactViewSet, ChannelViewSet, HostViewSet, TaskViewSet
 
-app_name = "api"
-
 
 class Root(APIRootView):
     """What there is: `schema/` describes it, `docs/` lets you try it."""
@@ -62,10 +60,13 @@ class DocsView(SpectacularSwaggerSplitView):
     url_name = "api:schema"
 
 
-urlpatterns: list[URLPattern | URLResolver] = [
+resources: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
-    path("docs/", DocsView.as_view(), name="docs"),
     path("users/me/", MeView.as_view(), name="me"),
     path("builder/", include(builder_api.urlpatterns)),
     path("", include(router.urls)),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("docs/", DocsView.as_view(), name="api-docs"),
+    path("", include((resources, "api"))),
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import django_filters
 from django.db.models import FloatField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django_filters.filters import CharFilter, MultipleChoiceFilter, NumberFilter
+from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -18,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from debatomic.access.checks import readable
+from debatomic.access.checks import person, readable
 from debatomic.access.refusals import allow
 from hosts import hub, logs
 from hosts.downloads import download
@@ -36,15 +37,15 @@ from hosts.serializers import (
 LOG_LIMIT_BYTES = 1024 * 1024
 
 
-class TaskFilter(django_filters.FilterSet):
-    state = django_filters.MultipleChoiceFilter(choices=State.choices)
-    method = django_filters.CharFilter()
-    host = django_filters.CharFilter(field_name="host__name")
-    channel = django_filters.CharFilter(field_name="channel__name")
-    architecture = django_filters.CharFilter()
-    created_by = django_filters.CharFilter(field_name="created_by__username")
-    parent = django_filters.NumberFilter(field_name="parent_id")
-    family = django_filters.NumberFilter(method="of_family", help_text="A parent task and its children.")
+class TaskFilter(FilterSet):
+    state = MultipleChoiceFilter(choices=State.choices)
+    method = CharFilter()
+    host = CharFilter(field_name="host__name")
+    channel = CharFilter(field_name="channel__name")
+    architecture = CharFilter()
+    created_by = CharFilter(field_name="created_by__username")
+    parent = NumberFilter(field_name="parent_id")
+    family = NumberFilter(method="of_family", help_text="A parent task and its children.")
 
     class Meta:
         model = Task
@@ -92,8 +93,8 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop it: what waits ends at once, what runs is killed by its host within seconds (`cancel_asked`)."""
         task = self.get_object()
-        allow(task.can_cancel(request.user), possible=task.is_live, sentence=f"{task} has ended already.")
-        hub.cancel(task, by=request.user)
+        allow(task.can_cancel(person(request.user)), possible=task.is_live, sentence="It has ended already.")
+        hub.cancel(task, by=person(request.user))
         return self.retrieve(request, pk=pk)
 
     @extend_schema(request=None, responses=TaskDetailSerializer)
@@ -103,9 +104,11 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
         task = self.get_object()
         ended_badly = task.state in (State.FAILED, State.CANCELED)
         allow(
-            task.can_retry(request.user), possible=ended_badly, sentence=f"{task} has neither failed nor been canceled."
+            task.can_retry(person(request.user)),
+            possible=ended_badly,
+            sentence="It has neither failed nor been canceled.",
         )
-        hub.retry(task, by=request.user)
+        hub.retry(task, by=person(request.user))
         return self.retrieve(request, pk=pk)
 
     @extend_schema(request=PrioritySerializer, responses=TaskDetailSerializer)
@@ -115,8 +118,8 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
         task = self.get_object()
         asked = PrioritySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        allow(task.is_live, possible=task.is_live, sentence=f"{task} has ended already.")
-        hub.set_priority(task, asked.validated_data["priority"], by=request.user)
+        allow(task.is_live, possible=task.is_live, sentence="It has ended already.")
+        hub.set_priority(task, asked.validated_data["priority"], by=person(request.user))
         return self.retrieve(request, pk=pk)
 
     @extend_schema(responses=LogSerializer(many=True), filters=False)
@@ -185,9 +188,9 @@ class ChannelViewSet(ReadOnlyModelViewSet[Channel]):
         return readable(Channel.objects.all(), self.request.user, "hosts.view")
 
 
-class ArtifactFilter(django_filters.FilterSet):
-    task = django_filters.NumberFilter(field_name="task_id")
-    name = django_filters.CharFilter()
+class ArtifactFilter(FilterSet):
+    task = NumberFilter(field_name="task_id")
+    name = CharFilter()
 
     class Meta:
         model = Artifact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -18,7 +19,7 @@ OF_A_TASK = (
 )  # fmt: skip
 
 
-def page_of(thing: Any, context: dict[str, Any]) -> str:
+def page_of(thing: Any, context: Mapping[str, Any]) -> str:
     """The address of the page that shows the thing to people."""
     request = context.get("request")
     address: str = thing.get_absolute_url()
@@ -71,9 +72,9 @@ class LogSerializer(serializers.ModelSerializer[Log]):
 class TaskSerializer(serializers.ModelSerializer[Task]):
     """A task as lists show it."""
 
-    channel = serializers.SlugRelatedField(slug_field="name", read_only=True)
-    host = serializers.SlugRelatedField(slug_field="name", read_only=True)
-    created_by = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    channel: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    host: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    created_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
     cancel_asked = serializers.BooleanField(read_only=True)
     progress = ProgressField(read_only=True)
     decisive = LinesField(read_only=True, help_text="The lines of the log that say why it failed.")
@@ -91,7 +92,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
-    host = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    host: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
 
     class Meta:
         model = Attempt
@@ -127,7 +128,7 @@ class ChannelSerializer(serializers.ModelSerializer[Channel]):
 class HostSerializer(serializers.ModelSerializer[Host]):
     """A machine: `used` is the sum of the weights of what it runs, of `capacity`."""
 
-    channels = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+    channels: Any = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
     architectures = LinesField(read_only=True)
     is_alive = serializers.BooleanField(read_only=True)
     used = serializers.FloatField(read_only=True)

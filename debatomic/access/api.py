@@ -17,6 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from debatomic.access import keys, roles
 from debatomic.access.authentication import ApiKeyAuthentication, PasswordAuthentication
+from debatomic.access.checks import person
 from debatomic.access.models import ApiKey, User
 from debatomic.access.pagination import CursorPages
 from debatomic.access.permissions import SignedIn
@@ -44,7 +45,7 @@ class MeView(APIView):
 
     @extend_schema(operation_id="users_me_retrieve", responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        return Response(MeSerializer(request.user).data)
+        return Response(MeSerializer(person(request.user)).data)
 
 
 class KeySerializer(serializers.ModelSerializer[ApiKey]):
@@ -108,7 +109,7 @@ class KeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Destro
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
         key, secret = keys.make(
-            request.user, name=wanted["name"], scopes=wanted["scopes"], lasting=timedelta(days=wanted["days"])
+            person(request.user), name=wanted["name"], scopes=wanted["scopes"], lasting=timedelta(days=wanted["days"])
         )
         return Response({**KeySerializer(key).data, "key": secret}, status=status.HTTP_201_CREATED)
 

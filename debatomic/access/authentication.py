@@ -14,12 +14,12 @@ from rest_framework.request import Request
 USE_NOTED_EVERY_SECONDS = 60
 
 
-class ApiKeyAuthentication(TokenAuthentication):  # type: ignore[misc]
+class ApiKeyAuthentication(TokenAuthentication):
     """knox compares the hash; we refuse an expired key with a sentence and narrow the user's rights to its scopes."""
 
     def authenticate_credentials(self, token: bytes) -> tuple[Any, Any]:
         try:
-            user, key = super().authenticate_credentials(token)
+            user, key = super().authenticate_credentials(token)  # type: ignore[no-untyped-call]
         except (AuthenticationFailed, UnicodeDecodeError):
             raise AuthenticationFailed(
                 "This API key is not valid: it is mistyped, revoked or its owner is disabled."

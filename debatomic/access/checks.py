@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+
+if TYPE_CHECKING:
+    from debatomic.access.models import User
 
 Q = TypeVar("Q", bound=QuerySet[Any])
 
@@ -19,6 +23,13 @@ def may(user: Any, right: str) -> bool:
 def owns(user: Any, thing: Any) -> bool:
     """Whether this person made this thing; a signed-out visitor made nothing."""
     return bool(user.is_authenticated and thing.created_by_id == user.pk)
+
+
+def person(user: User | AnonymousUser) -> User:
+    """Whoever asks, where it must be somebody: a signed-out visitor is refused."""
+    if isinstance(user, AnonymousUser):
+        raise PermissionDenied("Sign in first.")
+    return user
 
 
 def readable(queryset: Q, user: Any, right: str) -> Q:

@@ -18,6 +18,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from debatomic.access.checks import person
 from debatomic.access.models import Submission
 from debatomic.access.refusals import Conflict
 from debatomic.tools.errors import ToolError
@@ -50,7 +51,7 @@ def submitted(request: Request, make: Callable[[], T], show: Callable[[T], Any])
     _forget_old()
     submission = _take(request, key, digest)
     if submission is None:
-        return _answered(Submission.objects.filter(user=request.user, key=key).first(), digest)
+        return _answered(Submission.objects.filter(user=person(request.user), key=key).first(), digest)
     try:
         made = make()
     except (ToolError, APIException, PermissionDenied):
@@ -65,7 +66,7 @@ def _take(request: Request, key: str, digest: str) -> Submission | None:
     """The row of whoever comes first; None for everybody after."""
     try:
         with transaction.atomic():
-            return Submission.objects.create(user=request.user, key=key, digest=digest)
+            return Submission.objects.create(user=person(request.user), key=key, digest=digest)
     except IntegrityError:
         return None
 
