@@ -156,6 +156,9 @@ def _finish(spec: ChrootSpec, tree: Path, log: Output) -> None:
     if spec.variant == "buildd":
         run(["chroot", os.fspath(tree), "useradd", "--uid", str(BUILDER_UID), "--user-group", "--no-create-home",
              "--home-dir", "/nonexistent", "--shell", "/bin/sh", "builder"], log=log)  # fmt: skip
+        for name in ("build", "build/reproducible-path"):
+            (tree / name).mkdir()
+            os.chown(tree / name, BUILDER_UID, BUILDER_UID)
     run(["chroot", os.fspath(tree), "apt-cache", "gencaches"], log=log)
 
 

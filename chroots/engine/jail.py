@@ -39,10 +39,11 @@ def jailed(jail: Jail, args: Sequence[str]) -> list[str]:
     """`args` in namespaces of its own: user, mount, PID, IPC, UTS, cgroup and network (which has only loopback).
 
     The outer PID namespace is util-linux': unshare returns only when everything in it is dead, so that nothing
-    writes any more when the next step looks at the results. bubblewrap's own, inside it, reaps orphans.
+    writes any more when the next step looks at the results. bubblewrap's own, inside it, reaps orphans; it looks at
+    its child through /proc, which must therefore be that of the outer one.
     """
     return [
-        "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--fork", "--pid", "--kill-child=KILL", "--",
+        "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL", "--",
         *bubblewrap(jail), "--", "prlimit", "--core=0", *jail.resource_limits, "--",
         *(unprivileged(jail.user) if jail.user else []), *args,
     ]  # fmt: skip

@@ -87,7 +87,14 @@ def _image(image: Path, at: Path, size: int, log: Output) -> Iterator[None]:
 
 def available_memory() -> int:
     """Bytes of memory that could be used without swapping."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    return _meminfo("MemAvailable")
+
+
+def total_memory() -> int:
+    """Bytes of memory this host has."""
+    return _meminfo("MemTotal")
+
+
+def _meminfo(name: str) -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))

@@ -1,0 +1,197 @@
+"""A source package becomes packages: the table of contents of a build."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from chroots.engine import base as bases
+from chroots.engine.base import Layer
+from chroots.engine.buildroot import Buildroot, Warden, buildroot, warden
+from chroots.engine.collect import ResultFile, collect, described
+from chroots.engine.dependencies import SOURCE, dependency_layer
+from chroots.engine.dsc import Dsc
+from chroots.engine.failure import decisive_lines
+from chroots.engine.journal import Journal
+from chroots.engine.overlay import limited_space, total_memory
+from chroots.engine.source import take_source
+from chroots.engine.spec import BUILDER_UID, BuildSpec
+from chroots.engine.state import State, remember, remove_tree, temporary
+from debatomic.tools.errors import CommandFailed, Kind, ToolError
+from debatomic.tools.files import write_json
+from debatomic.tools.limits import planned
+from debatomic.tools.progress import Progress
+
+PHASES = ("source", "base", "resolve", "fetch", "install", "unpack", "build", "collect")
+PLACE = "/build/reproducible-path"  # where Debian's own build hosts build: what embeds its path comes out the same
+LOG = "build.log"
+RESULT = "result.json"
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What became of a build; `result.json` has it."""
+
+    ok: bool = False
+    reason: str = ""
+    kind: str = ""
+    decisive: list[str] = field(default_factory=list)
+    source: str = ""
+    version: str = ""
+    chroot: str = ""
+    base_id: str = ""
+    layer: str = ""
+    files: list[ResultFile] = field(default_factory=list)
+    phases: list[dict[str, str | float]] = field(default_factory=list)
+    seconds: float = 0.0
+    peak_memory: int | None = None  # bytes
+
+
+def build(spec: BuildSpec, state: State, echo: Callable[[bytes], object] = lambda chunk: None) -> Outcome:
+    """Build `spec`; its output folder gets the packages, `build.log` and `result.json`, each whole, the last one last.
+
+    A build that fails returns an Outcome that says why; only Canceled and faults of the engine itself are raised,
+    and they are noted in `result.json` as well. `echo` receives the log as it is written.
+    """
+    outcome = Outcome(chroot=spec.chroot.name, source=spec.source, version=spec.version)
+    started = time.monotonic()
+    (spec.output / RESULT).unlink(missing_ok=True)
+    with _folders(spec, state) as (work, target), (target / LOG).open("wb") as file:
+        journal = Journal(file, PHASES, echo=echo, progress=Progress(len(PHASES)))
+        try:
+            _build(spec, state, work, target, journal, outcome)
+            outcome.ok = True
+        except Exception as error:
+            _fail(outcome, error, journal)
+            if not isinstance(error, (ToolError, OSError)) or outcome.kind == Kind.CANCELED:
+                raise
+        finally:
+            outcome.phases = [{"name": name, "seconds": seconds} for name, seconds in journal.seconds]
+            outcome.seconds = round(time.monotonic() - started, 3)
+            _deliver(outcome, target, spec.output)
+    return outcome
+
+
+@contextmanager
+def _folders(spec: BuildSpec, state: State) -> Iterator[tuple[Path, Path]]:
+    """A folder to work in, and one beside the results; a sweep finds both, and the control group, if we die."""
+    with temporary(state.work) as work:
+        target = spec.output.absolute() / f".debatomic-{work.name.strip('.')}"
+        remember(work, [target, *planned(_group_name(work))])
+        target.mkdir(parents=True)
+        try:
+            yield work, target
+        finally:
+            remove_tree(target)
+
+
+def _group_name(work: Path) -> str:
+    return f"debatomic-{work.name.strip('.')}"
+
+
+def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Journal, outcome: Outcome) -> None:  # noqa: PLR0913
+    memory = spec.limits.memory or total_memory() * 3 // 4
+    with warden(work, _group_name(work), spec.limits, memory, journal) as keeper:
+        with journal.phase("source", spec.source):
+            dsc = take_source(spec, state, work / "source", journal.report)
+            outcome.source, outcome.version = dsc.name, dsc.version
+            journal.say(f"{dsc.name} {dsc.version}: {len(dsc.files) + 1} files verified.")
+        with journal.phase("base", spec.chroot.name):
+            base = bases.ensure(spec.chroot, state, journal)
+            outcome.base_id = base.identity
+        layer = dependency_layer(spec, dsc, base=base, state=state, warden=keeper, journal=journal, folder=work)
+        outcome.layer = layer.identity if layer else ""
+        stack = [layer, base] if layer else [base]
+        with _writable(spec, stack, keeper, work, journal) as root:
+            _unpack(root, dsc, journal, work)
+            with _explained(dsc, root, keeper, journal, outcome), journal.phase("build", " ".join(build_command(spec))):
+                root.run(build_command(spec), user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",
+                         environment=environment(spec))  # fmt: skip
+            with journal.phase("collect"):
+                outcome.files = collect(root.root, PLACE, target, size_limit=spec.limits.disk)
+                journal.say(f"{len(outcome.files)} files.")
+
+
+@contextmanager
+def _writable(spec: BuildSpec, stack: list[Layer], keeper: Warden, work: Path, journal: Journal) -> Iterator[Buildroot]:
+    with limited_space(work, spec.limits.disk, journal) as space:
+        with buildroot(stack, keeper, at=work / "root", upper=space) as root:
+            yield root
+
+
+def tree_name(dsc: Dsc) -> str:
+    return f"{dsc.name}-{dsc.upstream_version}"
+
+
+def build_command(spec: BuildSpec) -> list[str]:
+    """dpkg-buildpackage's command line."""
+    profiles = [f"--build-profiles={','.join(spec.profiles)}"] if spec.profiles else []
+    return ["dpkg-buildpackage", "-us", "-uc", "-rfakeroot", spec.build_type.option, *profiles]
+
+
+def environment(spec: BuildSpec) -> dict[str, str]:
+    options = [f"parallel={spec.limits.parallel}", *(["nocheck"] if spec.nocheck else [])]
+    return {"DEB_BUILD_OPTIONS": " ".join(options), "LOGNAME": "builder", "USER": "builder"}
+
+
+def _unpack(root: Buildroot, dsc: Dsc, journal: Journal, work: Path) -> None:
+    with journal.phase("unpack"):
+        try:
+            root.run(["dpkg-source", "--no-check", "-x", f"{SOURCE}/{dsc.path.name}", f"{PLACE}/{tree_name(dsc)}"],
+                     user=BUILDER_UID, folder=PLACE, read_only={SOURCE: work / "source"})  # fmt: skip
+        except CommandFailed as error:
+            lines = decisive_lines(error.tail)
+            raise ToolError(f"The source package {dsc.path.name} cannot be unpacked: {lines[-1]}",
+                            kind=Kind.INPUT, lines=lines) from error  # fmt: skip
+
+
+@contextmanager
+def _explained(dsc: Dsc, root: Buildroot, keeper: Warden, journal: Journal, outcome: Outcome) -> Iterator[None]:
+    """Tell a failed build by what it ran out of, or by the decisive line of its log."""
+    try:
+        yield
+    except CommandFailed as error:
+        lines = decisive_lines(journal.tail())
+        if kills := keeper.group.memory_kills():
+            raise ToolError(f"The build ran out of memory at {keeper.group.memory >> 20} MiB: "
+                            f"the kernel killed {kills} of its processes.", kind=Kind.KILLED, lines=lines) from error  # fmt: skip
+        if _is_full(root.root):
+            raise ToolError(f"The build filled its disk limit of {keeper.limits.disk >> 20} MiB.",
+                            kind=Kind.DISK, lines=lines) from error  # fmt: skip
+        raise ToolError(f"{dsc.name} {dsc.version} failed to build: {lines[0].strip() if lines else error}",
+                        kind=Kind.BUILD, lines=lines) from error  # fmt: skip
+    finally:
+        outcome.peak_memory = keeper.group.peak_memory()
+
+
+def _is_full(folder: Path) -> bool:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize < 1 << 20 or found.f_favail == 0
+
+
+def _fail(outcome: Outcome, error: Exception, journal: Journal) -> None:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        error = ToolError(f"The disk of this host is full ({error.filename or 'no file named'}).", kind=Kind.DISK,
+                          hint="Free some space below the state folder, then retry.")  # fmt: skip
+    if isinstance(error, ToolError):
+        outcome.reason, outcome.kind, outcome.decisive = error.sentence, error.kind, list(error.lines)
+    else:
+        outcome.reason, outcome.kind = f"Internal error: {type(error).__name__}: {error}", Kind.INTERNAL
+    try:
+        journal.say(f"failed: {outcome.reason}")
+    except OSError:
+        pass  # no space for that line either
+
+
+def _deliver(outcome: Outcome, target: Path, output: Path) -> None:
+    """Move log and results to their names, the result last: where it is, all is."""
+    for file in outcome.files if outcome.ok else []:
+        (target / file.name).rename(output / file.name)
+    (target / LOG).rename(output / LOG)
+    outcome.files = [*(outcome.files if outcome.ok else []), described(output / LOG)]
+    write_json(output / RESULT, asdict(outcome))

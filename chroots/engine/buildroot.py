@@ -1,0 +1,98 @@
+"""A tree programs can be run in: layers below, changes above, a jail around, limits on all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chroots.engine.base import Layer
+from chroots.engine.devices import devices
+from chroots.engine.jail import Jail, jailed
+from chroots.engine.overlay import overlay
+from chroots.engine.spec import Limits
+from chroots.engine.userns import sealed_user_namespace
+from debatomic.tools.errors import Kind, TimedOut
+from debatomic.tools.limits import Group, limited
+from debatomic.tools.run import Completed, Output, run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warden:
+    """What all programs of one build share: its user namespace, devices, control group, clock and log."""
+
+    user_namespace: int
+    devices: Path | None
+    group: Group
+    limits: Limits
+    started_at: float  # monotonic
+    log: Output
+
+    def remaining(self) -> float | None:
+        """Seconds until the time limit."""
+        if self.limits.time_limit is None:
+            return None
+        return max(0.0, self.started_at + self.limits.time_limit - time.monotonic())
+
+    def out_of_time(self, error: TimedOut) -> TimedOut:
+        """The sentence for a limit that ran out."""
+        if error.kind == Kind.SILENCE:
+            return TimedOut(f"The build wrote nothing for {self.limits.idle_limit:g} s, its idle limit, and was killed.",
+                            kind=Kind.SILENCE)  # fmt: skip
+        return TimedOut(f"The build did not end within its time limit of {self.limits.time_limit:g} s and was killed.")
+
+
+@contextmanager
+def warden(folder: Path, group: str, limits: Limits, memory: int, log: Output) -> Iterator[Warden]:
+    """Make what the programs of a build share; leaving the block ends them all."""
+    started_at = time.monotonic()
+    with ExitStack() as undo:
+        yield Warden(
+            user_namespace=undo.enter_context(sealed_user_namespace()),
+            devices=undo.enter_context(devices(folder / "dev")),
+            group=undo.enter_context(limited(group, processes=limits.processes, memory=memory)),
+            limits=limits, started_at=started_at, log=log,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Buildroot:
+    """A mounted tree; made by `buildroot`."""
+
+    root: Path
+    warden: Warden
+
+    def run(
+        self,
+        args: Sequence[str],
+        *,
+        user: int = 0,
+        folder: str = "/",
+        environment: Mapping[str, str] | None = None,
+        read_only: Mapping[str, Path] | None = None,
+        capture: bool = False,
+    ) -> Completed:
+        """Run one program in it to its end, within what is left of the limits; nothing of it lives on.
+
+        Raises: CommandFailed, TimedOut, Canceled as `run` does.
+        """
+        warden = self.warden
+        jail = Jail(
+            root=self.root, user_namespace=warden.user_namespace, devices=warden.devices, user=user, folder=folder,
+            environment=environment or {}, read_only=read_only or {}, resource_limits=warden.group.resource_limits(),
+        )  # fmt: skip
+        try:
+            return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
+                       time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
+                       pass_fds=[warden.user_namespace], before=warden.group.enter)  # fmt: skip
+        except TimedOut as error:
+            raise warden.out_of_time(error) from error
+
+
+@contextmanager
+def buildroot(layers: Sequence[Layer], warden: Warden, *, at: Path, upper: Path) -> Iterator[Buildroot]:
+    """Stack `layers` (topmost first), changes going to `upper`; leaving the block unmounts."""
+    with overlay(layers, at, upper=upper) as root:
+        yield Buildroot(root=root, warden=warden)

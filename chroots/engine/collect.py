@@ -1,0 +1,88 @@
+"""Results out of a buildroot: only regular files, whatever the build put there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from chroots.engine.dsc import control_fields, listed_files, verify
+from debatomic.tools.errors import InputError, Kind, ToolError
+from debatomic.tools.files import sha256, whole
+
+KINDS = {".deb": "deb", ".udeb": "udeb", ".ddeb": "deb", ".changes": "changes", ".buildinfo": "buildinfo",
+         ".dsc": "dsc", ".xz": "source", ".gz": "source", ".bz2": "source", ".asc": "source",
+         ".log": "log"}  # fmt: skip
+FILES_AT_MOST = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultFile:
+    """One file a build made."""
+
+    name: str
+    kind: str
+    size: int
+    sha256: str
+
+
+def collect(root: Path, folder: str, target: Path, *, size_limit: int) -> list[ResultFile]:
+    """Copy the results in `folder` (a path inside `root`) to `target`, and check them against their `.changes`.
+
+    No link is followed on the way: the build owned the folder and could have pointed it anywhere.
+    """
+    with ExitStack() as undo:
+        fd = _opened(root, folder, undo)
+        names = sorted(name for name in os.listdir(fd) if is_result(name))  # noqa: PTH208 - a descriptor, not a path
+        if len(names) > FILES_AT_MOST:
+            raise ToolError(f"The build left {len(names)} result files; more than {FILES_AT_MOST} are not taken.")
+        left = size_limit
+        for name in names:
+            left -= _copied(fd, name, target / name, left)
+    for name in names:
+        if name.endswith(".changes"):
+            verify(listed_files(control_fields(target / name), name), target, name)
+    return [described(target / name) for name in names]
+
+
+def is_result(name: str) -> bool:
+    return Path(name).suffix in KINDS and not name.startswith(".") and not name.endswith(".log")
+
+
+def described(path: Path) -> ResultFile:
+    return ResultFile(name=path.name, kind=KINDS[path.suffix], size=path.stat().st_size, sha256=sha256(path))
+
+
+def _opened(root: Path, folder: str, undo: ExitStack) -> int:
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    undo.callback(os.close, fd)
+    for part in folder.strip("/").split("/"):
+        try:
+            fd = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+        except OSError as error:
+            raise InputError(f"The build replaced its folder {folder}: nothing is taken from there.") from error
+        undo.callback(os.close, fd)
+    return fd
+
+
+def _copied(folder: int, name: str, target: Path, limit: int) -> int:
+    """Copy one file; bytes copied."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES):
+            raise InputError(f"The build's result {name} is not a regular file.") from error
+        raise
+    with os.fdopen(fd, "rb") as source:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError(f"The build's result {name} is not a regular file.")
+        if found.st_size > limit:
+            raise ToolError(f"The build's results are larger than its disk limit: {name} does not fit.", kind=Kind.DISK)
+        with whole(target) as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+    return found.st_size

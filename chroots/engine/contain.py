@@ -1,0 +1,74 @@
+"""Runs ourselves in PID and mount namespaces of our own: whatever kills us, no process and no mount stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from debatomic.tools.errors import Canceled
+from debatomic.tools.progress import Progress
+from debatomic.tools.run import PROGRESS_FD_VARIABLE, Child, contained, spawn
+
+GRACE = 2.0  # seconds for a canceled build to end by itself
+
+
+def is_contained() -> bool:
+    """Whether our caller has put us into namespaces of our own: `contained` makes its program the first process."""
+    return os.getpid() == 1
+
+
+def contained_run(arguments: Sequence[str], clean: Callable[[], object]) -> int:
+    """Run Python with these arguments contained, showing its output; its exit status.
+
+    When we are canceled it may end by itself for a moment; then it is killed. `clean` is called after that.
+    """
+    fd = os.environ.get(PROGRESS_FD_VARIABLE, "")
+    env = {name: value for name, value in os.environ.items() if name.startswith(("DEBATOMIC_", "PYTHON"))}
+    env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    progress = None if fd.isdigit() else _shown()
+    command = contained([sys.executable, *arguments])
+    with spawn(command, log=_show, env=env, progress=progress, pass_fds=[int(fd)] if fd.isdigit() else []) as (child, watch):
+        try:
+            while not watch.step(3600):
+                pass
+        except Canceled:
+            _end(child, lambda: watch.step(0.1))
+            clean()
+            raise
+    status = child.popen.returncode
+    if status != 0:
+        clean()
+    return status if status >= 0 else 128 - status
+
+
+def _shown() -> Callable[[dict[str, Any]], object]:
+    progress = Progress(0)
+
+    def show(report: dict[str, Any]) -> None:
+        progress.total = report["total"]
+        if report["fraction"] == 0.0:
+            progress.phase(report["phase"], number=report["number"], detail=report["detail"])
+
+    return show
+
+
+def _show(chunk: bytes) -> None:
+    sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+def _end(child: Child, step: Callable[[], bool]) -> None:
+    """Ask the contained process to end; leaving `spawn` kills it if it did not."""
+    children = Path(f"/proc/{child.popen.pid}/task/{child.popen.pid}/children")
+    with suppress(OSError):
+        for pid in children.read_text().split():
+            os.kill(int(pid), signal.SIGTERM)
+    until = time.monotonic() + GRACE
+    while time.monotonic() < until and not step():
+        pass

@@ -1,0 +1,99 @@
+"""Dependency layers: what installing a set of build dependencies on a base changed, kept for the next build."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from chroots.engine.base import Layer
+from chroots.engine.dsc import Dsc
+from chroots.engine.spec import BuildSpec
+from chroots.engine.state import LOCK, State, directory_size, locked, locked_now, remove_tree, temporary
+from debatomic.tools.files import whole, write_json
+from debatomic.tools.run import run
+
+ABOUT = "layer.json"
+BYTES_KEPT = 20 << 30
+NOT_KEPT = ("var/cache/apt", "var/lib/apt/lists", "var/log/apt", "run", "tmp")
+
+
+def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec) -> str:
+    """Equal keys need the same packages: the base's identity covers what the archive had to choose from."""
+    parts = [base.identity, spec.chroot.architecture, spec.build_type, *sorted(spec.profiles)]
+    return _digest(json.dumps([parts, sorted(dsc.build_fields.items())]))
+
+
+def resolved_key(base: Layer, digests: Sequence[str]) -> str:
+    """The key of a layer: the base and the very packages installed on it."""
+    return _digest("\n".join([base.identity, *sorted(digests)]))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def known(state: State, quick: str) -> Layer | None:
+    """The layer found for this quick key before, if it still exists."""
+    try:
+        key = (state.layers / "quick" / quick).read_text()
+    except FileNotFoundError:
+        return None
+    return find(state, key)
+
+
+def remember(state: State, quick: str, layer: Layer) -> None:
+    with whole(state.layers / "quick" / quick) as file:
+        file.write(layer.identity.encode())
+
+
+def find(state: State, key: str) -> Layer | None:
+    """The layer of that key; looking it up counts as use."""
+    folder = state.layers / key
+    try:
+        os.utime(folder / ABOUT)
+    except FileNotFoundError:
+        return None
+    return Layer(identity=key, tree=folder / "tree")
+
+
+def make(state: State, key: str, base: Layer, packages: Sequence[str], install: Callable[[Path], object]) -> Layer:
+    """Let `install` fill a folder's `changes` and keep them as the layer `key`; two processes make it once."""
+    with locked(state.locks / f"layer-{key}"):
+        if layer := find(state, key):
+            return layer
+        with temporary(state.layers) as scratch:
+            install(scratch)
+            folder = scratch / "layer"
+            folder.mkdir()
+            for name in NOT_KEPT:
+                remove_tree(scratch / "changes" / name)
+            (scratch / "changes").rename(folder / "tree")
+            write_json(folder / ABOUT, {"base": base.identity, "packages": sorted(packages), "made_at": time.time(),
+                                        "bytes": directory_size(folder / "tree")})  # fmt: skip
+            run(["sync", "--file-system", os.fspath(folder)])
+            folder.rename(state.layers / key)
+    return Layer(identity=key, tree=state.layers / key / "tree")
+
+
+def evict(state: State, *, keep: int = BYTES_KEPT) -> list[str]:
+    """Remove the layers used longest ago until at most `keep` bytes are left; those in use stay. Says which went."""
+    removed = []
+    found = [(about.stat().st_mtime, json.loads(about.read_text())["bytes"], about.parent)
+             for about in state.layers.glob(f"*/{ABOUT}")]  # fmt: skip
+    total = sum(size for _, size, _ in found)
+    for _, size, folder in sorted(found):
+        if total <= keep:
+            break
+        with locked_now(folder / LOCK) as unused:
+            if unused:
+                with suppress(FileNotFoundError):
+                    (folder / ABOUT).unlink()
+                remove_tree(folder)
+                total -= size
+                removed.append(folder.name)
+    return removed
