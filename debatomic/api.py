@@ -16,7 +16,6 @@ from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet, DefinitionViewSet
 from debatomic.access import schema as _schemes  # noqa: F401  describes the ways to sign in
 from debatomic.access.api import KeyViewSet, MeView
-from hosts import builder_api
 from hosts.api import ArtifactViewSet, ChannelViewSet, HostViewSet, TaskViewSet
 
 
@@ -63,7 +62,6 @@ class DocsView(SpectacularSwaggerSplitView):
 resources: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
     path("users/me/", MeView.as_view(), name="me"),
-    path("builder/", include(builder_api.urlpatterns)),
     path("", include(router.urls)),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [

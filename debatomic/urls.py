@@ -1,3 +1,15 @@
-from django.urls import URLPattern, URLResolver
+"""All addresses."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+from debatomic import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.dashboard, name="dashboard"),
+    path("search/", views.search, name="search"),
+    path("", include("builds.urls")),
+    path("", include("composes.urls")),
+    path("", include("chroots.urls")),
+    path("", include("hosts.urls")),
+    path("api/v1/builder/", include("hosts.builder_api")),
+]
