@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 DEFAULT_PRIORITY = 20
 
 
+def _open_dependencies() -> models.QuerySet[Any]:
+    links = Task.dependencies.through.objects.filter(from_task_id=OuterRef("pk"))
+    return links.exclude(to_task__state=State.COMPLETED)
+
+
 class TaskQuerySet(models.QuerySet["Task"]):
     def visible_to(self, user: Any) -> TaskQuerySet:
         """What this person (or a signed-out visitor) may know of."""
@@ -41,10 +46,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def with_blocked(self) -> TaskQuerySet:
         """Annotate `is_blocked`: a dependency is not completed."""
-        open_dependencies = Task.dependencies.through.objects.filter(from_task_id=OuterRef("pk")).exclude(
-            to_task__state=State.COMPLETED
-        )
-        return self.annotate(is_blocked=Exists(open_dependencies))
+        return self.annotate(is_blocked=Exists(_open_dependencies()))
+
+    def unblocked(self) -> TaskQuerySet:
+        return self.filter(~Exists(_open_dependencies()))
 
     def in_queue_order(self) -> TaskQuerySet:
         return self.order_by("priority", "pk")

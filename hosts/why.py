@@ -1,0 +1,166 @@
+"""Why a task waits, in one sentence. `refusal` says of each host what hosts.hub.claim decides in one query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q, Sum
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from hosts import registry
+from hosts.models import Host, State, Task
+from hosts.models.task import TaskQuerySet
+
+ANYWHERE = ("", "all")
+SOON = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A host as the claim sees it: `used` is the weight of the `number` of tasks it holds."""
+
+    name: str
+    enabled: bool
+    is_alive: bool
+    is_hub: bool
+    seen_at: datetime | None
+    architectures: tuple[str, ...]
+    channels: frozenset[int]
+    capacity: float
+    used: float
+    number: int
+    slots: int
+
+
+def candidate(host: Host, used: float, number: int, channels: Iterable[int]) -> Candidate:
+    return Candidate(
+        name=host.name, enabled=host.enabled, is_alive=host.is_alive, is_hub=host.is_hub, seen_at=host.seen_at,
+        architectures=tuple(host.architectures), channels=frozenset(channels), capacity=host.capacity,
+        used=used, number=number, slots=int(host.report.get("slots") or host.capacity),
+    )  # fmt: skip
+
+
+def candidates() -> list[Candidate]:
+    """All hosts with what they hold: three queries, however many there are."""
+    held = Task.objects.held().exclude(host=None).values_list("host").annotate(Sum("weight"), Count("pk"))
+    loads = {host: (weight, number) for host, weight, number in held}
+    hosts = Host.objects.prefetch_related("channels")
+    return [candidate(host, *loads.get(host.pk, (0.0, 0)), [one.pk for one in host.channels.all()]) for host in hosts]
+
+
+def unsuitable(task: Task, host: Candidate) -> str:
+    """Why this host cannot run this task however idle it is; empty if it can."""
+    if not host.enabled:
+        return f"{host.name} is switched off."
+    if task.channel_id not in host.channels:
+        return f"{host.name} does not serve channel {task.channel}."
+    if task.architecture not in (*ANYWHERE, *host.architectures):
+        return f"{host.name} does not run {task.architecture}."
+    method = registry.find(task.method)
+    if method and method.needs_hub and not host.is_hub:
+        return f"{host.name} does not share the hub's folder."
+    return ""
+
+
+def busy(task: Task, host: Candidate) -> str:
+    """Why this host takes nothing of this weight now; empty if it does."""
+    if host.number and (host.used + task.weight > host.capacity + 1e-9 or host.number >= host.slots):
+        return f"{host.name} is busy with {host.used:g} of {host.capacity:g}."
+    return ""
+
+
+def silent(host: Candidate) -> str:
+    """That this host is not there, if it is not."""
+    if host.is_alive:
+        return ""
+    if host.seen_at is None:
+        return f"{host.name} never reported."
+    return f"{host.name} was last heard of {timesince(host.seen_at)} ago."
+
+
+def refusal(task: Task, host: Host) -> str:
+    """Why this host does not take this task now; empty if it may."""
+    held = Task.objects.held().filter(host=host).aggregate(used=Sum("weight", default=0.0), number=Count("pk"))
+    seen = candidate(host, held["used"], held["number"], host.channels.values_list("pk", flat=True))
+    return unwilling(task) or unsuitable(task, seen) or silent(seen) or busy(task, seen)
+
+
+def unwilling(task: Task) -> str:
+    """Why no host may have this task yet, whichever it is; empty if one may."""
+    if task.state != State.FREE:
+        return f"Task {task.pk} is {task.get_state_display()}."
+    if task.is_parent:
+        return "It runs with its tasks."
+    needed = list(task.dependencies.exclude(state=State.COMPLETED).order_by("pk").values_list("pk", flat=True)[:4])
+    if needed:
+        return waits_for(needed)
+    if task.not_before_at and task.not_before_at > timezone.now():
+        return f"Tries again in {_seconds(task.not_before_at - timezone.now())}: {task.reason}".rstrip(": ")
+    return ""
+
+
+def waits_for(needed: Sequence[int]) -> str:
+    numbers = ", ".join(str(number) for number in needed[:3]) + (" and others" if len(needed) > 3 else "")
+    return f"Waits for task {numbers}." if len(needed) == 1 else f"Waits for tasks {numbers}."
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{max(span, SOON).total_seconds():.0f} s"
+
+
+def why_waiting(task: Task) -> str:
+    """Why this task is not running, in one sentence; empty for one that is, or has ended."""
+    return why_all([task])[task.pk]
+
+
+def why_all(tasks: Sequence[Task]) -> dict[int, str]:
+    """The sentence of each task, in a bounded number of queries for the hosts and few for each task."""
+    hosts = candidates() if any(task.state == State.FREE for task in tasks) else []
+    return {task.pk: _why(task, hosts) for task in tasks}
+
+
+def _why(task: Task, hosts: Sequence[Candidate]) -> str:
+    if task.state != State.FREE:
+        return ""
+    if task.is_parent:
+        first = task.children.filter(state=State.FREE).order_by("priority", "pk").first()
+        return _why(first, hosts) if first else ""
+    if reason := unwilling(task):
+        return reason
+    suitable = [host for host in hosts if not unsuitable(task, host)]
+    if not suitable:
+        return _nobody(task, hosts)
+    alive = [host for host in suitable if host.is_alive]
+    if not alive:
+        return "No host is there: " + " ".join(silent(host) for host in suitable[:3])
+    return _in_queue(task, alive)
+
+
+def _nobody(task: Task, hosts: Sequence[Candidate]) -> str:
+    """Which wish no host fulfils."""
+    if not any(host.enabled for host in hosts):
+        return "All hosts are switched off." if hosts else "There is no host yet."
+    anyway = [replace(host, enabled=True) for host in hosts]
+    if suitable := [host for host in anyway if not unsuitable(task, host)]:
+        return f"{', '.join(host.name for host in suitable[:3])}, which could run it, is switched off."
+    if task.architecture and not any(task.architecture in (*ANYWHERE, *host.architectures) for host in hosts):
+        return f"No host for {task.architecture}."
+    return f"No host for {task.architecture or task.method} in channel {task.channel}."
+
+
+def _in_queue(task: Task, hosts: Sequence[Candidate]) -> str:
+    refusals = [busy(task, host) for host in hosts]
+    place = 1 + _before(task).count()
+    if not all(refusals):
+        return f"Place {place} in the queue: a host takes it in a moment."
+    said = " ".join(refusals[:3])
+    return f"Place {place} in the queue: {said}" + (f" So are {len(refusals) - 3} more." if len(refusals) > 3 else "")
+
+
+def _before(task: Task) -> TaskQuerySet:
+    """What waits for the same kind of host and comes first."""
+    first = Q(priority__lt=task.priority) | Q(priority=task.priority, pk__lt=task.pk)
+    return Task.objects.waiting().unblocked().filter(first, channel=task.channel_id, architecture=task.architecture)
