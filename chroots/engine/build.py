@@ -6,7 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from chroots.engine import base as bases
 from chroots.engine.base import Layer
 from chroots.engine.buildroot import Buildroot, Warden, buildroot, warden
 from chroots.engine.collect import ResultFile, collect, described
-from chroots.engine.dependencies import SOURCE, dependency_layer
+from chroots.engine.dependencies import SOURCE, Installer
 from chroots.engine.dsc import Dsc
 from chroots.engine.failure import decisive_lines
 from chroots.engine.journal import Journal
@@ -94,7 +94,7 @@ def _group_name(work: Path) -> str:
     return f"debatomic-{work.name.strip('.')}"
 
 
-def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Journal, outcome: Outcome) -> None:  # noqa: PLR0913
+def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Journal, outcome: Outcome) -> None:
     memory = spec.limits.memory or total_memory() * 3 // 4
     with warden(work, _group_name(work), spec.limits, memory, journal) as keeper:
         with journal.phase("source", spec.source):
@@ -104,7 +104,9 @@ def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Jou
         with journal.phase("base", spec.chroot.name):
             base = bases.ensure(spec.chroot, state, journal)
             outcome.base_id = base.identity
-        layer = dependency_layer(spec, dsc, base=base, state=state, warden=keeper, journal=journal, folder=work)
+        layer = Installer(
+            spec=spec, dsc=dsc, base=base, state=state, warden=keeper, journal=journal, folder=work
+        ).layer()
         outcome.layer = layer.identity if layer else ""
         stack = [layer, base] if layer else [base]
         with _writable(spec, stack, keeper, work, journal) as root:
@@ -158,8 +160,12 @@ def _explained(dsc: Dsc, root: Buildroot, keeper: Warden, journal: Journal, outc
     except CommandFailed as error:
         lines = decisive_lines(journal.tail())
         if kills := keeper.group.memory_kills():
-            raise ToolError(f"The build ran out of memory at {keeper.group.memory >> 20} MiB: "
-                            f"the kernel killed {kills} of its processes.", kind=Kind.KILLED, lines=lines) from error  # fmt: skip
+            raise ToolError(
+                f"The build ran out of memory at {keeper.group.memory >> 20} MiB: the kernel killed {kills} of its "
+                "processes.",
+                kind=Kind.KILLED,
+                lines=lines,
+            ) from error
         if _is_full(root.root):
             raise ToolError(f"The build filled its disk limit of {keeper.limits.disk >> 20} MiB.",
                             kind=Kind.DISK, lines=lines) from error  # fmt: skip
@@ -182,10 +188,8 @@ def _fail(outcome: Outcome, error: Exception, journal: Journal) -> None:
         outcome.reason, outcome.kind, outcome.decisive = error.sentence, error.kind, list(error.lines)
     else:
         outcome.reason, outcome.kind = f"Internal error: {type(error).__name__}: {error}", Kind.INTERNAL
-    try:
+    with suppress(OSError):  # no space for that line either
         journal.say(f"failed: {outcome.reason}")
-    except OSError:
-        pass  # no space for that line either
 
 
 def _deliver(outcome: Outcome, target: Path, output: Path) -> None:

@@ -39,8 +39,8 @@ class Warden:
     def out_of_time(self, error: TimedOut) -> TimedOut:
         """The sentence for a limit that ran out."""
         if error.kind == Kind.SILENCE:
-            return TimedOut(f"The build wrote nothing for {self.limits.idle_limit:g} s, its idle limit, and was killed.",
-                            kind=Kind.SILENCE)  # fmt: skip
+            idle = f"The build wrote nothing for {self.limits.idle_limit:g} s, its idle limit, and was killed."
+            return TimedOut(idle, kind=Kind.SILENCE)
         return TimedOut(f"The build did not end within its time limit of {self.limits.time_limit:g} s and was killed.")
 
 
@@ -72,6 +72,7 @@ class Buildroot:
         folder: str = "/",
         environment: Mapping[str, str] | None = None,
         read_only: Mapping[str, Path] | None = None,
+        scratch: Sequence[str] = (),
         capture: bool = False,
     ) -> Completed:
         """Run one program in it to its end, within what is left of the limits; nothing of it lives on.
@@ -81,7 +82,8 @@ class Buildroot:
         warden = self.warden
         jail = Jail(
             root=self.root, user_namespace=warden.user_namespace, devices=warden.devices, user=user, folder=folder,
-            environment=environment or {}, read_only=read_only or {}, resource_limits=warden.group.resource_limits(),
+            environment=environment or {}, read_only=read_only or {}, scratch=scratch,
+            resource_limits=warden.group.resource_limits(),
         )  # fmt: skip
         try:
             return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,

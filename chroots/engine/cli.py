@@ -68,12 +68,20 @@ def check_host() -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The options of all commands."""
-    top = argparse.ArgumentParser(prog="python -m chroots.engine", description="Build Debian packages in isolated chroots.")
+    top = argparse.ArgumentParser(
+        prog="python -m chroots.engine", description="Build Debian packages in isolated chroots."
+    )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--state", type=_state, default=State.default(), metavar="DIR",
-                        help="where bases, layers and downloads are kept (default: $DEBATOMIC_HOME/host or var/host)")  # fmt: skip
-    common.add_argument("--mirror", default="", metavar="URL", help="the Debian mirror (default: the one this machine uses)")
-    common.add_argument("--definitions", type=Path, default=definitions.DEFINITIONS, metavar="DIR", help="chroot definitions")
+    common.add_argument(
+        "--state", type=_state, default=State.default(), metavar="DIR",
+        help="where bases, layers and downloads are kept (default: $DEBATOMIC_HOME/host or var/host)",
+    )  # fmt: skip
+    common.add_argument(
+        "--mirror", default="", metavar="URL", help="the Debian mirror (default: the one this machine uses)"
+    )
+    common.add_argument(
+        "--definitions", type=Path, default=definitions.DEFINITIONS, metavar="DIR", help="chroot definitions"
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _build_options(commands.add_parser("build", parents=[common], help="build a source package"))
     init = commands.add_parser("init", parents=[common], help="make a chroot's base now")
@@ -90,19 +98,29 @@ def parser() -> argparse.ArgumentParser:
 def _build_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("source", help="a source package's name in the archive, or the path of a .dsc")
     command.add_argument("--chroot", required=True)
-    command.add_argument("--output", type=Path, required=True, metavar="DIR", help="gets the packages, build.log, result.json")
+    command.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="gets the packages, build.log, result.json"
+    )
     command.add_argument("--version", default="", metavar="V", help="this version (default: the newest)")
     command.add_argument("--build", type=BuildType, default=BuildType.BINARY, choices=list(BuildType), metavar="TYPE",
                          help="any, all, binary (both; the default) or source")  # fmt: skip
     command.add_argument("--time-limit", type=float, default=DEFAULTS.time_limit, metavar="S", help="seconds")
-    command.add_argument("--idle-limit", type=float, default=DEFAULTS.idle_limit, metavar="S", help="seconds of silence")
+    command.add_argument(
+        "--idle-limit", type=float, default=DEFAULTS.idle_limit, metavar="S", help="seconds of silence"
+    )
     command.add_argument("--memory", type=size, metavar="SIZE", help="e.g. 4G (default: three quarters of the host's)")
-    command.add_argument("--disk", type=size, default=DEFAULTS.disk, metavar="SIZE", help="what the build may write (16G)")
+    command.add_argument(
+        "--disk", type=size, default=DEFAULTS.disk, metavar="SIZE", help="what the build may write (16G)"
+    )
     command.add_argument("--processes", type=int, default=DEFAULTS.processes, metavar="N", help="at once (4096)")
-    command.add_argument("--parallel", type=int, default=DEFAULTS.parallel, metavar="N", help="jobs (one per processor)")
+    command.add_argument(
+        "--parallel", type=int, default=DEFAULTS.parallel, metavar="N", help="jobs (one per processor)"
+    )
     command.add_argument("--profiles", type=_profiles, default=(), metavar="P,P", help="build profiles")
     command.add_argument("--nocheck", action="store_true", help="do not run the package's tests")
-    command.add_argument("--expect", type=Path, metavar="FILE", help="JSON: SHA-256 by file name; refuse any other source")
+    command.add_argument(
+        "--expect", type=Path, metavar="FILE", help="JSON: SHA-256 by file name; refuse any other source"
+    )
 
 
 def size(text: str) -> int:

@@ -16,7 +16,7 @@ from debatomic.tools.files import sha256, whole
 
 KINDS = {".deb": "deb", ".udeb": "udeb", ".ddeb": "deb", ".changes": "changes", ".buildinfo": "buildinfo",
          ".dsc": "dsc", ".xz": "source", ".gz": "source", ".bz2": "source", ".asc": "source",
-         ".log": "log"}  # fmt: skip
+         ".tar": "source", ".zst": "source", ".lzma": "source", ".log": "log"}  # fmt: skip
 FILES_AT_MOST = 10_000
 
 
@@ -31,26 +31,33 @@ class ResultFile:
 
 
 def collect(root: Path, folder: str, target: Path, *, size_limit: int) -> list[ResultFile]:
-    """Copy the results in `folder` (a path inside `root`) to `target`, and check them against their `.changes`.
+    """Copy the results in `folder` (a path inside `root`) to `target`: the `.changes` and what they list, as listed.
 
     No link is followed on the way: the build owned the folder and could have pointed it anywhere.
     """
     with ExitStack() as undo:
         fd = _opened(root, folder, undo)
-        names = sorted(name for name in os.listdir(fd) if is_result(name))  # noqa: PTH208 - a descriptor, not a path
-        if len(names) > FILES_AT_MOST:
-            raise ToolError(f"The build left {len(names)} result files; more than {FILES_AT_MOST} are not taken.")
+        changes = sorted(name for name in os.listdir(fd) if name.endswith(".changes"))  # noqa: PTH208 - a descriptor
+        if not changes:
+            raise ToolError("The build ended well but made no .changes file, so there is nothing to take.")
+        names = list(changes)
         left = size_limit
-        for name in names:
+        for name in names:  # grows: first the .changes, then what they list
             left -= _copied(fd, name, target / name, left)
-    for name in names:
-        if name.endswith(".changes"):
-            verify(listed_files(control_fields(target / name), name), target, name)
+            if name.endswith(".changes"):
+                names.extend(sorted(_listed(target / name) - set(names)))
+    for name in changes:
+        verify(listed_files(control_fields(target / name), name), target, name)
     return [described(target / name) for name in names]
 
 
-def is_result(name: str) -> bool:
-    return Path(name).suffix in KINDS and not name.startswith(".") and not name.endswith(".log")
+def _listed(changes: Path) -> set[str]:
+    names = set(listed_files(control_fields(changes), changes.name))
+    if len(names) > FILES_AT_MOST:
+        raise ToolError(f"{changes.name} lists {len(names)} files; more than {FILES_AT_MOST} are not taken.")
+    if strange := sorted(name for name in names if Path(name).suffix not in KINDS):
+        raise ToolError(f"{changes.name} lists {strange[0]}, which is no kind of file a build makes.")
+    return names
 
 
 def described(path: Path) -> ResultFile:
@@ -73,6 +80,8 @@ def _copied(folder: int, name: str, target: Path, limit: int) -> int:
     """Copy one file; bytes copied."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except FileNotFoundError as error:
+        raise InputError(f"The build lists {name} in its .changes, but did not make it.") from error
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES):
             raise InputError(f"The build's result {name} is not a regular file.") from error

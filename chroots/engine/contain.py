@@ -33,7 +33,10 @@ def contained_run(arguments: Sequence[str], clean: Callable[[], object]) -> int:
     env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     progress = None if fd.isdigit() else _shown()
     command = contained([sys.executable, *arguments])
-    with spawn(command, log=_show, env=env, progress=progress, pass_fds=[int(fd)] if fd.isdigit() else []) as (child, watch):
+    with spawn(command, log=_show, env=env, progress=progress, pass_fds=[int(fd)] if fd.isdigit() else []) as (
+        child,
+        watch,
+    ):
         try:
             while not watch.step(3600):
                 pass

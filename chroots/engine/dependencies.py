@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from chroots.engine import layers
@@ -34,37 +37,79 @@ def apt_command(spec: BuildSpec, dsc: Dsc, *options: str) -> list[str]:
     ]  # fmt: skip
 
 
-def dependency_layer(
-    spec: BuildSpec, dsc: Dsc, *, base: Layer, state: State, warden: Warden, journal: Journal, folder: Path
-) -> Layer | None:
-    """The layer with the build dependencies installed, from the store or new; None if the base has them all.
+@dataclass(frozen=True, kw_only=True)
+class Installer:
+    """Makes the dependency layer of one build."""
 
-    Raises: ToolError of kind DEP_WAIT where they cannot be had.
-    """
-    quick = layers.quick_key(base, dsc, spec)
-    if layer := layers.known(state, quick):
-        journal.say(f"The build dependencies are in layer {layer.identity[:12]}.")
+    spec: BuildSpec
+    dsc: Dsc
+    base: Layer
+    state: State
+    warden: Warden
+    journal: Journal
+    folder: Path  # to work in
+
+    def layer(self) -> Layer | None:
+        """The layer with the build dependencies installed, from the store or new; None if the base has them all.
+
+        Raises: ToolError of kind DEP_WAIT where they cannot be had.
+        """
+        quick = layers.quick_key(self.base, self.dsc, self.spec)
+        if layer := layers.known(self.state, quick):
+            self.journal.say(f"The build dependencies are in layer {layer.identity[:12]}.")
+            return layer
+        with self.journal.phase("resolve"):
+            debs = self._resolve()
+            self.journal.say(f"{len(debs)} packages, {sum(deb.size for deb in debs) >> 10} KiB to install.")
+        if not debs:
+            return None
+        key = layers.resolved_key(self.base, [f"{deb.name} {deb.sha256}" for deb in debs])
+        layer = layers.find(self.state, key) or self._installed(key, debs)
+        layers.remember(self.state, quick, layer)
         return layer
-    with journal.phase("resolve"):
-        debs = resolve(spec, dsc, base=base, warden=warden, folder=folder)
-        journal.say(f"{len(debs)} packages, {sum(deb.size for deb in debs) >> 10} KiB to install.")
-    if not debs:
-        return None
-    key = layers.resolved_key(base, [f"{deb.name} {deb.sha256}" for deb in debs])
-    layer = layers.find(state, key) or _made(spec, dsc, key, debs, base, state, warden, journal, folder)
-    layers.remember(state, quick, layer)
-    return layer
 
+    def _resolve(self) -> list[RemoteFile]:
+        """Which packages apt would install, with their digests from the signed indexes."""
+        command = apt_command(self.spec, self.dsc, "--print-uris")
+        at, upper = self.folder / "resolve", self.folder / "resolve-upper"
+        with self._explained(), buildroot([self.base], self.warden, at=at, upper=upper) as root:
+            return parse_uris(root.run(command, read_only={SOURCE: self.dsc.path.parent}, capture=True).stdout)
 
-def resolve(spec: BuildSpec, dsc: Dsc, *, base: Layer, warden: Warden, folder: Path) -> list[RemoteFile]:
-    """Which packages apt would install, with their digests from the signed indexes."""
-    with buildroot([base], warden, at=folder / "resolve", upper=folder / "resolve-upper") as root:
+    def _installed(self, key: str, debs: list[RemoteFile]) -> Layer:
+        with self.journal.phase("fetch", f"{len(debs)} packages"):
+            archives = self._fetched(debs)
+        read_only = {SOURCE: self.dsc.path.parent, ARCHIVES: archives}
+        command = apt_command(self.spec, self.dsc, "--no-download")
+
+        def install(scratch: Path) -> None:
+            with buildroot([self.base], self.warden, at=self.folder / "install", upper=scratch) as root:
+                root.run(command, read_only=read_only, scratch=[f"{ARCHIVES}/partial"])
+
+        with self.journal.phase("install", f"{len(debs)} packages"), self._explained():
+            return layers.make(self.state, key, self.base, [deb.name for deb in debs], install)
+
+    def _fetched(self, debs: list[RemoteFile]) -> Path:
+        """A folder with the packages under the names apt looks for; each one checked against its digest."""
+        archives = self.folder / "archives"
+        (archives / "partial").mkdir(parents=True)
         try:
-            done = root.run(apt_command(spec, dsc, "--print-uris"), read_only={SOURCE: dsc.path.parent}, capture=True)
+            paths = Store(self.state.files).get_all(debs, lambda done: self.journal.report(done / len(debs)))
+        except Missing as error:
+            raise InfrastructureError(
+                f"The archive lists a package but does not have it: {error}",
+                hint="The mirror is being updated or incomplete; a new attempt may succeed.",
+            ) from error
+        for deb, path in zip(debs, paths, strict=True):
+            os.link(path, archives / deb.name)
+        return archives
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except CommandFailed as error:
-            warden.log(error.tail.encode())
-            raise unsatisfiable(dsc, error.tail) from error
-    return parse_uris(done.stdout)
+            self.journal(error.tail.encode())
+            raise unsatisfiable(self.dsc, error.tail) from error
 
 
 def parse_uris(output: str) -> list[RemoteFile]:
@@ -88,34 +133,3 @@ def unsatisfiable(dsc: Dsc, output: str) -> ToolError:
     lines = [line for line in output.splitlines() if line.startswith("E: ")]
     told = lines[0].removeprefix("E: ").rstrip(".") if lines else "apt-get failed without saying why"
     return ToolError(f"The build dependencies of {dsc.name} cannot be resolved: {told}.", lines=lines)
-
-
-def _made(spec: BuildSpec, dsc: Dsc, key: str, debs: list[RemoteFile], base: Layer, state: State,
-          warden: Warden, journal: Journal, folder: Path) -> Layer:  # fmt: skip  # noqa: PLR0913
-    with journal.phase("fetch", f"{len(debs)} packages"):
-        archives = fetched(debs, state, journal, folder)
-
-    def install(scratch: Path) -> None:
-        with buildroot([base], warden, at=folder / "install", upper=scratch) as root:
-            root.run(apt_command(spec, dsc, "--no-download"),
-                     read_only={SOURCE: dsc.path.parent, ARCHIVES: archives})  # fmt: skip
-
-    with journal.phase("install", f"{len(debs)} packages"):
-        try:
-            return layers.make(state, key, base, [deb.name for deb in debs], install)
-        except CommandFailed as error:
-            raise unsatisfiable(dsc, error.tail) from error
-
-
-def fetched(debs: list[RemoteFile], state: State, journal: Journal, folder: Path) -> Path:
-    """A folder with the packages under the names apt looks for; each one checked against its digest."""
-    archives = folder / "archives"
-    (archives / "partial").mkdir(parents=True)
-    try:
-        paths = Store(state.files).get_all(debs, lambda count: journal.report(count / len(debs)))
-    except Missing as error:
-        raise InfrastructureError(f"The archive lists a package but does not have it: {error}",
-                                  hint="The mirror is being updated or incomplete; a new attempt may succeed.") from error  # fmt: skip
-    for deb, path in zip(debs, paths, strict=True):
-        os.link(path, archives / deb.name)
-    return archives

@@ -90,7 +90,9 @@ def verify(files: Mapping[str, tuple[str, int]], folder: Path, where: str) -> No
     for name, (digest, size) in files.items():
         path = folder / name
         if path.is_symlink() or not path.is_file():
-            raise InputError(f"{where} lists {name}, but that file is missing.", hint="Upload it together with the .dsc.")
+            raise InputError(
+                f"{where} lists {name}, but that file is missing.", hint="Upload it together with the .dsc."
+            )
         if path.stat().st_size != size:
             raise InputError(f"{name} is altered: it has {path.stat().st_size} bytes, {where} lists {size}.")
         if (actual := sha256(path)) != digest:
@@ -103,6 +105,10 @@ def require_expected(paths: Mapping[str, Path], expected: Mapping[str, str]) -> 
         if name not in expected:
             raise InputError(f"{name} was not part of the source package when the build was submitted.")
         if (actual := sha256(path)) != expected[name]:
-            raise InputError(f"{name} changed since the build was submitted: its SHA-256 is {actual}, not {expected[name]}.")
+            raise InputError(
+                f"{name} changed since the build was submitted: its SHA-256 is {actual}, not {expected[name]}."
+            )
     if missing := sorted(set(expected) - set(paths)):
-        raise InputError(f"{missing[0]} was part of the source package when the build was submitted; it is missing now.")
+        raise InputError(
+            f"{missing[0]} was part of the source package when the build was submitted; it is missing now."
+        )

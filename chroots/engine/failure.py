@@ -16,7 +16,9 @@ DECISIVE = tuple(re.compile(pattern) for pattern in (
     r"No space left on device|Cannot allocate memory|Resource temporarily unavailable|Killed$",
     r"^dpkg-buildpackage: error",
 ))  # fmt: skip
-UNMET = re.compile(r"^ (?:builddeps:)?\S+ ?: (?:Pre)?(?:Depends|Conflicts): (?P<what>.+)$|^ {2,}(?:Depends|Conflicts): (?P<more>.+)$")
+UNMET = re.compile(
+    r"^ (?:builddeps:)?\S+ ?: (?:Pre)?(?:Depends|Conflicts): (?P<what>.+)$|^ {2,}(?:Depends|Conflicts): (?P<more>.+)$"
+)
 
 
 def decisive_lines(log: str) -> list[str]:

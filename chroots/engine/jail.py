@@ -32,6 +32,7 @@ class Jail:
     folder: str = "/"
     environment: Mapping[str, str] = field(default_factory=dict)
     read_only: Mapping[str, Path] = field(default_factory=dict)  # what is seen where: path inside, folder outside
+    scratch: Sequence[str] = ()  # folders inside that are empty, writable and gone afterwards
     resource_limits: Sequence[str] = ()  # options of prlimit(1)
 
 
@@ -59,6 +60,7 @@ def bubblewrap(jail: Jail) -> list[str]:
         *(part for name in KERNEL_CONTROLS for part in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")),
         "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/dev/shm",  # noqa: S108 - a mount inside the jail
         *(part for inside, outside in jail.read_only.items() for part in ("--ro-bind", os.fspath(outside), inside)),
+        *(part for inside in jail.scratch for part in ("--tmpfs", inside)),
         "--clearenv", *_environment(jail), "--chdir", jail.folder,
         "--cap-drop", "ALL", *(part for name in capabilities for part in ("--cap-add", f"CAP_{name}")),
     ]  # fmt: skip

@@ -12,9 +12,8 @@ from debian.deb822 import Deb822
 
 FALLBACK = "http://deb.debian.org/debian"
 VARIABLE = "DEBATOMIC_MIRROR"
-SUITES = frozenset(
-    "buster bullseye bookworm trixie forky duke sid oldoldstable oldstable stable testing unstable".split()
-)
+SUITES = {"buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid",
+          "oldoldstable", "oldstable", "stable", "testing", "unstable"}  # fmt: skip
 ONE_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$")
 
 

@@ -47,15 +47,20 @@ def fetch_release(mirror: str, suite: str, keyring: Path) -> Release:
 def verified_text(signed: bytes, url: str, keyring: Path) -> str:
     """What a clear-signed text says, nothing outside the signature included."""
     if not keyring.exists():
-        raise InputError(f"The keyring {keyring} does not exist.", hint="Install it: apt install debian-archive-keyring")
+        raise InputError(
+            f"The keyring {keyring} does not exist.", hint="Install it: apt install debian-archive-keyring"
+        )
     with tempfile.TemporaryDirectory(prefix="debatomic-gpgv-") as name:
         source, text = Path(name, "InRelease"), Path(name, "text")
         source.write_bytes(signed)
         done = run(["gpgv", "--quiet", "--keyring", os.fspath(keyring), "--output", os.fspath(text), os.fspath(source)],
                    capture=True, check=False, time_limit=60)  # fmt: skip
         if done.returncode or not text.exists():
-            raise InputError(f"The signature of {url} does not verify against the keyring {keyring}: {reason(done.stdout)}",
-                             hint="Nothing of this archive is used.", lines=done.stdout.splitlines()[-10:])  # fmt: skip
+            raise InputError(
+                f"The signature of {url} does not verify against the keyring {keyring}: {reason(done.stdout)}",
+                hint="Nothing of this archive is used.",
+                lines=done.stdout.splitlines()[-10:],
+            )
         return text.read_text(errors="replace")
 
 
@@ -84,7 +89,9 @@ def check_release(release: Release, suite: str, *, now: datetime) -> None:
     """Refuse another suite's InRelease, and one that is too old to be believed."""
     names = {release.fields.get("Suite", ""), release.fields.get("Codename", "")}
     if suite not in names:
-        raise InputError(f"{release.url} is signed, but for the suite {' or '.join(sorted(names - {''}))}, not for {suite}.")
+        raise InputError(
+            f"{release.url} is signed, but for the suite {' or '.join(sorted(names - {''}))}, not for {suite}."
+        )
     if (until := release.fields.get("Valid-Until")) and parsedate_to_datetime(until) < now:
         raise InputError(f"{release.url} was valid until {until}: this mirror is out of date.",
                          hint="Use another mirror, or check this machine's clock.")  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import lzma
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -63,7 +62,9 @@ def _file(line: str) -> tuple[str, int, str]:
 
 def write_index(path: Path, entries: Iterable[Entry], *, release: str, sources: str) -> None:
     """Make the database anew; readers see the old one or the new one, whole. `sources` is what it was made from."""
-    rows = ((e.name, e.version, e.directory, e.component, " ".join(e.architectures), json.dumps(e.files)) for e in entries)
+    rows = (
+        (e.name, e.version, e.directory, e.component, " ".join(e.architectures), json.dumps(e.files)) for e in entries
+    )
     with closing(sqlite3.connect(":memory:")) as database:
         database.executescript(SCHEMA)
         database.executemany("insert into source values (?, ?, ?, ?, ?, ?)", rows)

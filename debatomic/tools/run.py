@@ -203,8 +203,8 @@ def spawn(
 
 def not_installed(program: str) -> InputError:
     """The sentence for a program this host lacks."""
-    package = PACKAGES.get(program, program)
-    return InputError(f"The program {program} is not installed on this host.", hint=f"Install it: apt install {package}")
+    hint = f"Install it: apt install {PACKAGES.get(program, program)}"
+    return InputError(f"The program {program} is not installed on this host.", hint=hint)
 
 
 def _as_file(content: bytes) -> int:
