@@ -118,4 +118,4 @@ def commands_at_start(state: Path) -> list[list[str]]:
 def program(module: str, *args: str | Path) -> list[str]:
     """The command line of a plain Python program of ours, which a person can run the same way by hand."""
     root = Path(__file__).resolve().parent.parent
-    return ["env", f"PYTHONPATH={root}", sys.executable, "-m", module, *map(os.fspath, args)]
+    return ["env", f"PYTHONPATH={root}", sys.executable, "-m", module, *(os.fspath(arg) for arg in args)]

@@ -84,7 +84,7 @@ def silent(host: Candidate) -> str:
 def refusal(task: Task, host: Host) -> str:
     """Why this host does not take this task now; empty if it may."""
     held = Task.objects.held().filter(host=host).aggregate(used=Sum("weight", default=0.0), number=Count("pk"))
-    seen = candidate(host, held["used"], held["number"], host.channels.values_list("pk", flat=True))
+    seen = candidate(host, held["used"], held["number"], [one.pk for one in host.channels.all()])
     return unwilling(task) or unsuitable(task, seen) or silent(seen) or busy(task, seen)
 
 

@@ -4,11 +4,12 @@ People: submit, cancel, retry, set_priority. Hosts: claim, start, beat, finish, 
 the first and last carries the claim, the fencing token of one attempt: whoever lost it writes nothing. Anybody: reap.
 """
 
-from hosts.hub.attempts import Beat, File, beat, fail, finish, holds, release, start
+from hosts.connection import Beat, File, Held
+from hosts.hub.attempts import beat, fail, finish, holds, release, start
 from hosts.hub.claiming import claim, eligible
 from hosts.hub.people import cancel, retry, set_priority
 from hosts.hub.reaping import reap
-from hosts.hub.reporting import Held, report
+from hosts.hub.reporting import report
 from hosts.hub.submission import submit
 
 __all__ = ["Beat", "File", "Held", "beat", "cancel", "claim", "eligible", "fail", "finish", "holds", "reap", "release",

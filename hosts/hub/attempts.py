@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,30 +13,13 @@ from django.utils import timezone
 
 from debatomic.tools.errors import Kind
 from hosts import logs, store
+from hosts.connection import Beat, File
 from hosts.hub.moves import ATTEMPTS, end_attempt, locked, move, whole
 from hosts.models import State, Task
 from hosts.states import HELD
 
 FIRST_PAUSE = timedelta(seconds=2)  # before the next attempt; doubled each time
 DECISIVE_LINES = 20
-
-
-@dataclass(frozen=True)
-class Beat:
-    """What a host learns from its heartbeat: whether the claim still holds, and whether to cancel."""
-
-    keep: bool
-    cancel: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class File:
-    """A file of the outcome whose content the store already has."""
-
-    name: str
-    kind: str
-    sha256: str
-    media_type: str = "application/octet-stream"
 
 
 def holds(claim: uuid.UUID) -> Task | None:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
+from hosts.connection import Held
 from hosts.models import Host, Task
-
-
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """A task that a host holds: since when it is in this state, in seconds."""
-
-    task: int
-    attempt: int
-    claim: uuid.UUID
-    state: str
-    seconds: float
 
 
 def report(host: Host, said: dict[str, Any]) -> list[Held]:
@@ -29,7 +17,7 @@ def report(host: Host, said: dict[str, Any]) -> list[Held]:
     held = Task.objects.held().filter(host=host).order_by("pk")
     columns = held.values_list("pk", "attempt", "claim", "state", "claimed_at", "started_at")
     return [
-        Held(task=pk, attempt=attempt, claim=claim, state=state, seconds=_since(started_at or claimed_at))
+        Held(task=pk, attempt=attempt, claim=str(claim), state=state, seconds=_since(started_at or claimed_at))
         for pk, attempt, claim, state, claimed_at, started_at in columns
         if claim
     ]

@@ -1,0 +1,59 @@
+"""What a host tells of itself."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import django
+import psutil
+from django.conf import settings
+from django.db import transaction
+
+from debatomic.tools.run import run
+from hosts import workplace
+from hosts.models import Channel, Host
+
+DEFAULT_CHANNEL = "default"
+
+
+@functools.cache
+def architecture() -> str:
+    """Debian's name of this machine's architecture."""
+    return run(["dpkg", "--print-architecture"], capture=True).stdout.strip()
+
+
+@functools.cache
+def system() -> str:
+    with Path("/etc/os-release").open() as file:
+        fields = dict(line.strip().split("=", 1) for line in file if "=" in line)
+    return fields.get("PRETTY_NAME", "Linux").strip('"')
+
+
+def report() -> Mapping[str, Any]:
+    """Load, memory, disk (bytes), versions and the number of running attempts."""
+    memory = psutil.virtual_memory()
+    Path(settings.STATE).mkdir(parents=True, exist_ok=True)
+    disk = psutil.disk_usage(str(settings.STATE))
+    return {
+        "architecture": architecture(), "processors": os.cpu_count(), "slots": int(settings.CAPACITY),
+        "load": [round(value, 2) for value in os.getloadavg()],
+        "memory": {"total": memory.total, "free": memory.available}, "disk": {"total": disk.total, "free": disk.free},
+        "versions": {"system": system(), "kernel": platform.release(), "python": platform.python_version(),
+                     "django": django.__version__},
+        "running": sum(note.is_alive for note in workplace.notes()),
+    }  # fmt: skip
+
+
+@transaction.atomic
+def register_here() -> Host:
+    """The row of the hub's own machine, as its settings say it is."""
+    here = {"architectures": [architecture()], "capacity": settings.CAPACITY, "is_hub": True}
+    host, _ = Host.objects.update_or_create(name=settings.HOST_NAME, defaults=here)
+    if not host.channels.exists():
+        host.channels.add(Channel.objects.get_or_create(name=DEFAULT_CHANNEL)[0])
+    return host

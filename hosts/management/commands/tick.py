@@ -1,0 +1,26 @@
+"""`manage.py tick`: the reaper alone, for a hub without a builder of its own."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import close_old_connections
+
+from hosts.builder import REAP_SECONDS, tick
+
+
+class Command(BaseCommand):
+    help = "Free tasks whose host is silent, and seal logs that ended. Every builder on the hub's machine does so, too."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="once, then end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        while True:
+            close_old_connections()
+            tick()
+            if options["once"]:
+                return
+            time.sleep(REAP_SECONDS)
