@@ -1,0 +1,185 @@
+"""The command line: run, check, publish, export-repo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from chroots.engine.mirror import default_mirror
+from chroots.engine.spec import DEBIAN_KEYRING
+from chroots.engine.state import State
+from composes.pipeline import lock as locks
+from composes.pipeline import publish, treefile
+from composes.pipeline.graph import PHASES
+from composes.pipeline.job import Log, Order
+from composes.pipeline.pipeline import Compose
+from composes.pipeline.store import open_log
+from debatomic.tools.errors import InputError, ToolError
+from debatomic.tools.progress import Progress
+from debatomic.tools.run import PROGRESS_FD_VARIABLE, contained, run
+
+STORE_VARIABLE = "DEBATOMIC_COMPOSE_STORE_GIB"
+INSIDE_VARIABLE = "DEBATOMIC_PIPELINE_CONTAINED"
+TOP = Path(__file__).resolve().parents[2]
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m composes.pipeline", description="Compose atomic Debian systems.")
+    verbs = top.add_subparsers(dest="verb", required=True)
+    _run_options(verbs.add_parser("run", help="make a compose of a treefile"))
+    check = verbs.add_parser("check", help="validate a treefile and show it resolved")
+    check.add_argument("treefile", type=Path)
+    check.add_argument("--variant", action="append", default=[], help="only this one (default: all)")
+    check.add_argument("--architecture", action="append", default=[], help="only this one (default: all)")
+    publishing = verbs.add_parser("publish", help="take a compose's commit into a repository that is served")
+    publishing.add_argument("--from", dest="source", type=Path, required=True, help="a compose's repo, or its tar")
+    publishing.add_argument("--to", dest="target", type=Path, required=True, help="the repository to publish in")
+    publishing.add_argument("--ref", required=True)
+    publishing.add_argument("--commit", default="", help="refuse any other commit than this")
+    publishing.add_argument("--suite", default="trixie", help="of the tools (default: %(default)s)")
+    _shared_options(publishing)
+    export = verbs.add_parser("export-repo", help="pack a compose's repo into a tar")
+    export.add_argument("--from", dest="source", type=Path, required=True)
+    export.add_argument("--to", dest="target", type=Path, required=True)
+    return top
+
+
+def _run_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("treefile", type=Path)
+    verb.add_argument("--variant", required=True)
+    verb.add_argument("--architecture", default="amd64", help="(default: %(default)s)")
+    verb.add_argument("--output", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--lock", type=Path, metavar="FILE", help="use exactly these packages")
+    phases = ", ".join(PHASES)
+    verb.add_argument("--only", action="append", default=[], metavar="PHASE", help=f"with what it needs; of {phases}")
+    verb.add_argument("--skip", action="append", default=[], metavar="PHASE", help="and what needs it")
+    verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent of the new one")
+    verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin: last part of the version (0)")
+    verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
+    verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")
+    _shared_options(verb)
+
+
+def _shared_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--state", type=Path, metavar="DIR", help="what is kept between runs (default: var/host)")
+    verb.add_argument("--mirror", default="", metavar="URL", help="Debian's archive (default: the one of this host)")
+    verb.add_argument("--keyring", type=Path, default=DEBIAN_KEYRING, help="that signs it (default: %(default)s)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0: done; 1: not, and the last line says why; 2: wrong arguments."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser().parse_args(given)
+    try:
+        return VERBS[options.verb](options, given)
+    except ToolError as error:
+        return _told(error)
+
+
+def _told(error: ToolError) -> int:
+    for line in error.lines:
+        print(f"  {line}", file=sys.stderr)
+    print(error.sentence, file=sys.stderr, flush=True)
+    return 1
+
+
+def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
+    content = treefile.load(options.treefile)
+    shown = [treefile.resolve(content, variant, architecture).as_json()
+             for variant in options.variant or treefile.variants(content)
+             for architecture in options.architecture or treefile.architectures(content)]  # fmt: skip
+    if not shown:
+        raise InputError(f"{options.treefile} has no variants, or no architectures.")
+    print(json.dumps(shown, indent=2))
+    return 0
+
+
+def _contained(options: argparse.Namespace, given: Sequence[str], work: Callable[[argparse.Namespace], int]) -> int:
+    """`work` in namespaces of its own: the same command once more, inside."""
+    if os.environ.get(INSIDE_VARIABLE):
+        return work(options)
+    if os.geteuid() != 0:
+        raise InputError("Composes are made by root.", hint="Use sudo.")
+    descriptor = os.environ.get(PROGRESS_FD_VARIABLE, "")
+    env = {INSIDE_VARIABLE: "1", "PYTHONPATH": os.fspath(TOP)}
+    fds = [int(descriptor)] if descriptor.isdigit() else []
+    done = run(
+        contained([sys.executable, "-m", "composes.pipeline", *given]), check=False, pass_fds=fds,
+        env={**env, **({PROGRESS_FD_VARIABLE: descriptor} if fds else {}), **_own_variables()},
+        log=lambda chunk: os.write(1, chunk),
+    )  # fmt: skip
+    return 0 if done.returncode == 0 else 1
+
+
+def _own_variables() -> dict[str, str]:
+    names = ("DEBATOMIC_HOME", "DEBATOMIC_MIRROR", STORE_VARIABLE)
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
+    _order(options)  # what is wrong with the input is said at once
+    return _contained(options, given, _run_inside)
+
+
+def _order(options: argparse.Namespace) -> Order:
+    tree = treefile.resolve(treefile.load(options.treefile), options.variant, options.architecture)
+    return Order(
+        tree=tree, state=_state(options), output=options.output.absolute(), mirror=options.mirror or default_mirror(),
+        keyring=options.keyring, lock=locks.read(options.lock) if options.lock else None,
+        respin=options.compose_version, boot_timeout=options.boot_timeout, memory=options.memory,
+        previous_repo=options.previous_repo.absolute() if options.previous_repo else None,
+    )  # fmt: skip
+
+
+def _state(options: argparse.Namespace) -> State:
+    return State(options.state.absolute()) if options.state else State.default()
+
+
+def _run_inside(options: argparse.Namespace) -> int:
+    order = _order(options)
+    order.output.mkdir(parents=True, exist_ok=True)
+    order.state.root.mkdir(parents=True, exist_ok=True)
+    with open_log(order.output / "compose.log") as file:
+        log = Log(file.write, lambda chunk: os.write(1, chunk))
+        compose = Compose(order, log, Progress(len(PHASES)), store_limit=_store_limit())
+        report = compose.run(options.only, options.skip)
+        log.line(f"== DONE {report['version']} {report['commit']}" if report["ok"] else f"== FAILED {report['reason']}")
+    for line in report["lines"]:
+        print(f"  {line}")
+    print("Finished." if report["ok"] else report["reason"], flush=True)
+    return 0 if report["ok"] else 1
+
+
+def _store_limit() -> int:
+    value = os.environ.get(STORE_VARIABLE, "20")
+    if not value.isdigit() or int(value) < 1:
+        raise InputError(f"{STORE_VARIABLE} must be a whole number of GiB, not {value}.")
+    return int(value) << 30
+
+
+def _publish(options: argparse.Namespace, given: Sequence[str]) -> int:
+    return _contained(options, given, _publish_inside)
+
+
+def _publish_inside(options: argparse.Namespace) -> int:
+    commit = publish.publish(
+        options.source.absolute(), options.target.absolute(), options.ref, state=_state(options), suite=options.suite,
+        mirror=options.mirror or default_mirror(), keyring=options.keyring, commit=options.commit,
+        log=Log(lambda chunk: os.write(1, chunk)),
+    )  # fmt: skip
+    print(f"{options.ref} is now {commit}", flush=True)
+    return 0
+
+
+def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
+    publish.export_repo(options.source, options.target)
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
+    "run": _run, "check": _check, "publish": _publish, "export-repo": _export,
+}  # fmt: skip

@@ -1,0 +1,45 @@
+"""How things get into the output folder: whole, under their name, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from composes.pipeline.graph import Deliverable, Facts
+from debatomic.tools.files import sha256
+from debatomic.tools.run import run
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A path to make a file or folder at, that becomes `target` when the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        made = folder / target.name
+        yield made
+        if target.is_dir():
+            target.rename(folder / "before")
+        made.replace(target)
+    finally:
+        shutil.rmtree(folder)
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """A copy that shares blocks where the file system can, and keeps holes."""
+    run(["cp", "--reflink=auto", "--sparse=always", "--", os.fspath(source), os.fspath(target)])
+
+
+def delivered(
+    output: Path, source: Path, name: str, *, kind: str, facts: Facts | None = None, digest: str = ""
+) -> Deliverable:
+    """Put the file `source` into the output folder as `name`; `digest` is its SHA-256 where that is known."""
+    target = output / name
+    with replacing(target) as made:
+        copy_sparse(source, made)
+    return Deliverable(name=name, kind=kind, path=name, sha256=digest or sha256(target), size=target.stat().st_size,
+                       facts=facts or {})  # fmt: skip

@@ -1,0 +1,65 @@
+"""What one run was asked for, and what a stage has at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chroots.engine.state import State
+from composes.pipeline.graph import Result
+from composes.pipeline.lock import Lock
+from composes.pipeline.tools import Tools
+from composes.pipeline.treefile import Tree
+from debatomic.tools.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One compose as it was ordered. `mirror` is Debian's archive; `lock` fixes the packages; `respin` counts the
+    composes of one archive date."""
+
+    tree: Tree
+    state: State
+    output: Path
+    mirror: str
+    keyring: Path
+    lock: Lock | None = None
+    respin: int = 0
+    previous_repo: Path | None = None
+    boot_timeout: float = 900.0  # seconds, for each firmware
+    memory: int = 1024  # MiB of the machine that boots the image
+
+
+class Log:
+    """The compose's log: every byte goes to all who listen."""
+
+    def __init__(self, *listeners: Callable[[bytes], object]) -> None:
+        self.listeners = listeners
+
+    def __call__(self, chunk: bytes) -> None:
+        for listener in self.listeners:
+            listener(chunk)
+
+    def line(self, text: str) -> None:
+        self(text.encode() + b"\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One stage at work: `folder` is its own, empty at first; `inputs` are the results of what it needs."""
+
+    order: Order
+    folder: Path
+    inputs: Mapping[str, Result]
+    tools: Tools
+    log: Log
+    progress: Progress
+
+    @property
+    def tree(self) -> Tree:
+        return self.order.tree
+
+    def input(self, stage: str, *parts: str) -> Path:
+        """A file in the result of an earlier stage."""
+        return self.inputs[stage].folder.joinpath(*parts)

@@ -1,0 +1,144 @@
+"""One compose from beginning to end: phase by phase, each stage made or reused, results handed out as they come."""
+
+from __future__ import annotations
+
+import errno
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chroots.engine import base
+from composes.pipeline import graph
+from composes.pipeline.graph import PHASES, Deliverable, Result, Stage
+from composes.pipeline.job import Job, Log, Order
+from composes.pipeline.stages import boot, commit, disk, gather, qcow2, releases, rootfs, tree
+from composes.pipeline.store import ResultStore
+from composes.pipeline.tools import Tools, chroot_spec, entered
+from debatomic.tools.errors import Kind, ToolError
+from debatomic.tools.files import write_json
+from debatomic.tools.progress import Progress
+
+STAGES: tuple[Stage, ...] = (
+    releases.STAGE, gather.STAGE, tree.STAGE, rootfs.STAGE, commit.STAGE, disk.STAGE, qcow2.STAGE,
+    boot.BIOS, boot.UEFI,
+)  # fmt: skip
+FORMAT = 1
+
+
+class Compose:
+    """A run of `order`: `results` fill as stages end. `store_limit` bounds what is kept for reuse, in bytes."""
+
+    def __init__(self, order: Order, log: Log, progress: Progress, *, store_limit: int) -> None:
+        self.order = order
+        self.log = log
+        self.progress = progress
+        self.store = ResultStore(order.state)
+        self.store_limit = store_limit
+        self.results: dict[str, Result] = {}
+        self.deliverables: list[Deliverable] = []
+        self.seconds: dict[str, float] = {}
+
+    def run(self, only: Sequence[str] = (), skip: Sequence[str] = ()) -> dict[str, Any]:
+        """Do it, write `result.json` however it ends, and return what that says."""
+        failure: ToolError | None = None
+        started = time.monotonic()
+        try:
+            self._run([stage for stage in graph.selected(STAGES, only, skip) if stage.wanted(self.order)])
+        except ToolError as error:
+            failure = error
+        except OSError as error:
+            failure = _os_failure(error)
+        except Exception:  # noqa: BLE001 - whatever it is, the result must say that it failed
+            self.log.line(traceback.format_exc())
+            failure = ToolError("The pipeline itself failed; this is a fault of DebAtomic.", kind=Kind.INTERNAL,
+                                hint="The log ends with the details.")  # fmt: skip
+        report = self._report(failure, time.monotonic() - started)
+        write_json(self.order.output / "result.json", report)
+        return report
+
+    def _run(self, stages: Sequence[Stage]) -> None:
+        if swept := self.store.sweep():
+            self.log.line(f"Swept {swept} folders of interrupted composes.")
+        with ExitStack() as stack:
+            scratch = stack.enter_context(self.store.scratch())
+            tools: Tools | None = None
+            for phase in PHASES:
+                if mine := [stage for stage in stages if stage.phase == phase]:
+                    self._begin(phase)
+                    tools = tools or self._enter_tools(stack, scratch)
+                    for stage in mine:
+                        self._do(stage, tools, scratch, stack)
+        for name in self.store.evict(self.store_limit):
+            self.log.line(f"Evicted {name}.")
+
+    def _begin(self, phase: str) -> None:
+        self.log.line(f"== PHASE {phase}")
+        self.progress.phase(phase, number=PHASES.index(phase) + 1)
+
+    def _enter_tools(self, stack: ExitStack, scratch: Path) -> Tools:
+        started = time.monotonic()
+        order = self.order
+        self.progress.report(0.0, "tools chroot")
+        spec = chroot_spec(order.tree.suite, order.tree.architecture, order.mirror, order.keyring)
+        layer = base.ensure(spec, order.state, self.log)
+        shared = [order.state.root, order.output]
+        tools = stack.enter_context(entered(layer, work=scratch, shared=shared, log=self.log))
+        self.seconds["tools"] = time.monotonic() - started
+        return tools
+
+    def _do(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
+        inputs = {name: self.results[name] for name in stage.needs if name in self.results}
+        digests = {name: result.digest for name, result in inputs.items()}
+        identity = graph.identity(stage, stage.options(self.order), digests, tools.identity)
+        started = time.monotonic()
+
+        def make(folder: Path) -> dict[str, Any]:
+            self.log.line(f"-- {stage.name}")
+            return stage.make(Job(order=self.order, folder=folder, inputs=inputs, tools=tools, log=self.log,
+                                  progress=self.progress))  # fmt: skip
+
+        if stage.stored:
+            folder, facts, reused = stack.enter_context(self.store.result(identity, make))
+        else:
+            folder, reused = scratch / stage.name, False
+            folder.mkdir()
+            facts = make(folder)
+        result = Result(stage=stage.name, phase=stage.phase, identity=identity, folder=folder, facts=facts,
+                        seconds=round(time.monotonic() - started, 3), reused=reused)  # fmt: skip
+        self.results[stage.name] = result
+        self.deliverables += stage.deliver(self.order, result)
+        self.seconds[stage.name] = time.monotonic() - started
+        told = "reused" if reused else "made"
+        self.log.line(f"-- {stage.name}: {told} in {self.seconds[stage.name]:.1f} s")
+
+    def _report(self, failure: ToolError | None, seconds: float) -> dict[str, Any]:
+        order = self.order
+        commit_facts = self.results["commit"].facts if "commit" in self.results else {}
+        proofs = {name.removeprefix("boot-"): result.facts for name, result in self.results.items()
+                  if name.startswith("boot-")}  # fmt: skip
+        rootfs_facts = self.results["rootfs"].facts if "rootfs" in self.results else {}
+        return {
+            "format": FORMAT, "ok": failure is None,
+            "reason": failure.sentence if failure else "", "kind": failure.kind.value if failure else "",
+            "lines": list(failure.lines) if failure else [],
+            "name": order.tree.name, "variant": order.tree.variant, "architecture": order.tree.architecture,
+            "suite": order.tree.suite, "ref": order.tree.ref, "treefile_digest": order.tree.digest,
+            **{key: commit_facts.get(key, "") for key in ("commit", "content_checksum", "version", "parent")},
+            "lock_digest": self.results["gather"].digest if "gather" in self.results else "",
+            "lint": rootfs_facts.get("lint", []), "kernel": rootfs_facts.get("kernel", ""), "boot": proofs,
+            "deliverables": [asdict(each) for each in self.deliverables],
+            "stages": [{"name": each.stage, "phase": each.phase, "identity": each.identity, "reused": each.reused,
+                        "seconds": round(self.seconds[each.stage], 3)} for each in self.results.values()],
+            "seconds": round(seconds, 3), "tools_seconds": round(self.seconds.get("tools", 0.0), 3),
+        }  # fmt: skip
+
+
+def _os_failure(error: OSError) -> ToolError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" at {error.filename}" if error.filename else ""
+        return ToolError(f"The disk is full{where}.", kind=Kind.DISK, hint="Free some space or use another --state.")
+    return ToolError(f"The host refused: {error}.", kind=Kind.INFRASTRUCTURE)

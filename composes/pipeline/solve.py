@@ -1,0 +1,130 @@
+"""Which packages a tree needs: solved once, by the target's own apt, without network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from composes.pipeline.indexes import Source, base_names, field, names, stanzas, write_archive
+from composes.pipeline.lock import Lock, Package
+from composes.pipeline.schema import near
+from composes.pipeline.tools import Tools
+from composes.pipeline.treefile import Tree, place_of
+from debatomic.tools.errors import CommandFailed, InputError, Kind, ToolError
+
+URI_LINE = re.compile(r"^'file:[^']*/apt/archives/(?P<repository>[^/']+)/[^']*' (?P<file>\S+) \d+ ", re.MULTILINE)
+REASON = re.compile(r"Depends:|Conflicts:|Breaks:|Unable to locate|no installation candidate")
+CONFIGURATION = """\
+Dir "{folder}";
+Dir::State::status "{folder}/status";
+Dir::Etc::sourcelist "{folder}/sources.list";
+Dir::Etc::parts "{folder}/none";
+Dir::Etc::sourceparts "{folder}/none";
+Dir::Etc::preferences "{folder}/preferences";
+Dir::Etc::preferencesparts "{folder}/none";
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
+APT::Install-Recommends "{recommends}";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """An archive with its Packages list, all components together."""
+
+    source: Source
+    text: str
+
+
+def check_names(tree: Tree, listed: Sequence[Listed]) -> None:
+    """Raises InputError with the treefile's line for a package that no archive has."""
+    known = set().union(*(names(each.text) for each in listed))
+    for package in (*tree.packages, *tree.exclude):
+        if package not in known:
+            place = place_of(package) or "treefile"
+            archives = ", ".join(f"{each.source.repository.name} ({each.source.repository.suite})" for each in listed)
+            raise InputError(f"{place}: there is no package {package} in {archives}{near(package, known)}")
+
+
+def solve(tree: Tree, listed: Sequence[Listed], folder: Path, tools: Tools) -> Lock:
+    """The lock of everything to be installed. `folder` is for apt's own files."""
+    check_names(tree, listed)
+    env = {"APT_CONFIG": str(_configure(tree, listed, folder))}
+    tools.run(["apt-get", "-q", "update"], env=env)
+    wanted = [*base_names(listed[0].text), *tree.packages, *(f"{name}-" for name in tree.exclude)]
+    try:
+        printed = tools.read(["apt-get", "install", "-y", "-qq", "--print-uris", *wanted], env=env)
+    except CommandFailed as error:
+        raise _no_solution(error) from error
+    packages = _packages(printed, listed)
+    _check_excluded(tree, packages)
+    return Lock(
+        suite=tree.suite, architecture=tree.architecture, packages=tuple(sorted(packages)),
+        debian_version=listed[0].source.release.fields.get("Version", ""),
+        date=max(each.source.date for each in listed),
+        releases={each.source.repository.name: each.source.release.digest for each in listed},
+    )  # fmt: skip
+
+
+def _configure(tree: Tree, listed: Sequence[Listed], folder: Path) -> Path:
+    for path in ("none", "lists/partial", "cache/archives/partial", "var/log", "archives", "var/lib/apt"):
+        (folder / path).mkdir(parents=True)
+    (folder / "status").touch()
+    lines, pins = [], []
+    for each in listed:
+        name = each.source.repository.name
+        write_archive(folder / "archives" / name, each.text.encode(), origin=name, suite=tree.suite)
+        lines.append(f"deb [trusted=yes] file:{folder}/archives/{name} ./\n")
+        pins.append(f"Package: *\nPin: release o={name}\nPin-Priority: {each.source.repository.priority}\n\n")
+    (folder / "sources.list").write_text("".join(lines))
+    (folder / "preferences").write_text("".join(pins))
+    configuration = folder / "apt.conf"
+    configuration.write_text(CONFIGURATION.format(
+        folder=folder, architecture=tree.architecture, recommends=str(tree.recommends).lower()))  # fmt: skip
+    return configuration
+
+
+def _no_solution(error: CommandFailed) -> InputError:
+    lines = [line.strip() for line in error.tail.splitlines() if line.strip()]
+    telling = [line for line in lines if REASON.search(line)]
+    reason = (telling or [line for line in lines if line.startswith("E:")] or ["apt found no solution"])[0]
+    return InputError(f"These packages cannot be installed together: {reason.removeprefix('E: ').rstrip('.')}.",
+                      hint="Change packages or exclude in the treefile.", lines=lines[-20:])  # fmt: skip
+
+
+def _packages(printed: str, listed: Sequence[Listed]) -> list[Package]:
+    wanted = {(match["repository"], match["file"]) for match in URI_LINE.finditer(printed)}
+    by_name = {each.source.repository.name: each for each in listed}
+    found = []
+    for repository, each in by_name.items():
+        files = {file for name, file in wanted if name == repository}
+        known = {file.split("_", 1)[0] for file in files}
+        for stanza in stanzas(each.text):
+            if field(stanza, "Package") in known and (package := _package(stanza, each.source)).file_name in files:
+                found.append(package)
+                files.discard(package.file_name)
+    if not found or len(found) != len(wanted):
+        raise ToolError(f"apt wants {len(wanted)} packages, of which {len(found)} are in the lists.", kind=Kind.INTERNAL)
+    return found
+
+
+def _package(stanza: str, source: Source) -> Package:
+    name = field(stanza, "Package")
+    path = field(stanza, "Filename")
+    return Package(
+        name=name, version=field(stanza, "Version"), architecture=field(stanza, "Architecture"),
+        sha256=field(stanza, "SHA256"), size=int(field(stanza, "Size") or 0),
+        uri=f"{source.repository.uri.rstrip('/')}/{path}", origin=source.repository.name,
+        source=field(stanza, "Source").split(" ")[0] or name,
+    )  # fmt: skip
+
+
+def _check_excluded(tree: Tree, packages: Sequence[Package]) -> None:
+    names_found = {package.name for package in packages}
+    for name in tree.exclude:
+        if name in names_found:
+            raise InputError(f"{place_of(name) or 'exclude'}: {name} is excluded, but another package needs it.")

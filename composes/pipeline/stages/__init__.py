@@ -1,0 +1,1 @@
+"""The stages: each a small module with one verb."""

@@ -1,0 +1,124 @@
+"""The image started in a virtual machine by its own firmware path, until it proves what it is."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from dataclasses import asdict
+
+from composes.pipeline.delivery import delivered
+from composes.pipeline.graph import Deliverable, Facts, Result, Stage
+from composes.pipeline.job import Job, Order
+from composes.pipeline.kvm import accelerator
+from composes.pipeline.machine import MachineSpec, Monitor, Watcher, console_text, last_lines, qemu_command
+from composes.pipeline.proof import BEGIN, Proof, read_proof
+from debatomic.tools.errors import CommandFailed, Kind, ToolError
+from debatomic.tools.files import whole
+
+AFTER_PROOF = 60.0  # seconds a machine may take to power off
+
+
+def wanted(order: Order, firmware: str) -> bool:
+    return firmware in order.tree.image.firmware
+
+
+def options(order: Order) -> Facts:
+    return {"memory": order.memory}
+
+
+def make(job: Job, firmware: str) -> Facts:
+    """Leaves `serial.log` and `console.png`; raises ToolError unless the machine proved to run the commit."""
+    spec = _machine(job, firmware)
+    if firmware == "uefi":
+        shutil.copyfile(job.tools.root / "usr/share/OVMF/OVMF_VARS_4M.fd", spec.folder / "vars.fd")
+    job.log.line(f"Booting {spec.disk.name} by {firmware.upper()} with {spec.accelerator}.")
+    try:
+        watcher = _watched(job, spec)
+        proof = judged(job, watcher)
+    finally:
+        _keep(job, spec, firmware)
+    for path in (*spec.folder.glob("*.credential"), *spec.folder.glob("vars.fd")):
+        path.unlink()
+    seconds = watcher.seen.get("multi-user.target", watcher.seen["proof"])
+    job.log.line(f"{firmware.upper()}: multi-user.target after {seconds:.1f} s, 0 failed units")
+    return {"firmware": firmware, "accelerator": spec.accelerator, "seconds": seconds, "milestones": watcher.seen,
+            "disk": spec.disk.name, **json.loads(json.dumps(asdict(proof)))}  # fmt: skip
+
+
+def _machine(job: Job, firmware: str) -> MachineSpec:
+    """UEFI starts the qcow2 where there is one, BIOS the raw disk: so both are proved."""
+    packed = firmware == "uefi" and "qcow2" in job.inputs
+    disk = job.input("qcow2", "disk.qcow2") if packed else job.input("disk", "disk.raw")
+    return MachineSpec(disk=disk, disk_format="qcow2" if packed else "raw", firmware=firmware,
+                       accelerator=accelerator(job.tools, job.input("rootfs", "tree"), job.folder, job.log.line),
+                       memory=job.order.memory, folder=job.folder)  # fmt: skip
+
+
+def _watched(job: Job, spec: MachineSpec) -> Watcher:
+    def reached(name: str, fraction: float, seconds: float) -> None:
+        job.log.line(f"{seconds:7.1f} s  {name}")
+        job.progress.report(_half(spec.firmware, fraction), f"{spec.firmware.upper()}: {name}")
+
+    with Monitor() as monitor:
+        watcher = Watcher(spec=spec, monitor=monitor, timeout=job.order.boot_timeout, reached=reached)
+        try:
+            job.tools.run(
+                qemu_command(spec, monitor.theirs.fileno()), tick=watcher.look, tick_seconds=0.3,
+                pass_fds=[monitor.theirs.fileno()], time_limit=job.order.boot_timeout + AFTER_PROOF,
+            )  # fmt: skip
+        except CommandFailed as error:
+            raise ToolError(f"QEMU ended while the image was booting ({spec.firmware}): {error}",
+                            kind=Kind.INFRASTRUCTURE, lines=error.lines) from error  # fmt: skip
+        watcher.text = console_text(spec.serial)
+        return watcher
+
+
+def _half(firmware: str, fraction: float) -> float:
+    """Progress within the phase: two machines one after the other."""
+    return fraction / 2 + (0.5 if firmware == "uefi" else 0.0)
+
+
+def judged(job: Job, watcher: Watcher) -> Proof:
+    """The proof, if it proves the right thing."""
+    firmware, proof = watcher.spec.firmware, read_proof(watcher.text)
+    expected = job.inputs["commit"].facts["commit"]
+    if proof is None:
+        part = "only half of its proof" if BEGIN in watcher.text else "no proof"
+        raise ToolError(f"The machine ended with {part} of having booted ({firmware}).", lines=last_lines(watcher.text))
+    if proof.commit != expected:
+        raise ToolError(f"The machine booted {proof.commit or 'no commit'} instead of {expected} ({firmware}).",
+                        lines=proof.status)  # fmt: skip
+    if proof.failed:
+        raise ToolError(f"The system booted, but {len(proof.failed)} units failed ({firmware}): {proof.failed[0]}.",
+                        lines=proof.failed)  # fmt: skip
+    if "ro" not in proof.mounts.get("/usr", "").split(","):
+        raise ToolError(f"The system booted, but its /usr can be written to ({firmware}).", lines=[str(proof.mounts)])
+    return proof
+
+
+def _keep(job: Job, spec: MachineSpec, firmware: str) -> None:
+    """The console in the output folder however the boot ended."""
+    for source, name in ((spec.serial, f"serial-{firmware}.log"), (spec.screenshot, f"console-{firmware}.png")):
+        if source.exists():
+            with whole(job.order.output / name) as file:
+                file.write(source.read_bytes())
+
+
+def deliver(order: Order, result: Result, firmware: str) -> list[Deliverable]:
+    kept = (("serial.log", f"serial-{firmware}.log", "serial-log"),
+            ("console.png", f"console-{firmware}.png", "screenshot"))  # fmt: skip
+    facts = {"firmware": firmware, "seconds": result.facts["seconds"]}
+    return [delivered(order.output, result.folder / source, name, kind=kind, facts=facts)
+            for source, name, kind in kept if (result.folder / source).exists()]  # fmt: skip
+
+
+def _stage(firmware: str) -> Stage:
+    return Stage(
+        name=f"boot-{firmware}", phase="test", needs=("rootfs", "commit", "disk", "qcow2"), options=options,
+        make=functools.partial(make, firmware=firmware), wanted=functools.partial(wanted, firmware=firmware),
+        deliver=functools.partial(deliver, firmware=firmware),
+    )  # fmt: skip
+
+
+BIOS, UEFI = _stage("bios"), _stage("uefi")

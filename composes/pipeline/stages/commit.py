@@ -1,0 +1,92 @@
+"""The tree as an OSTree commit in an archive repository that holds nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chroots.engine.state import locked
+from composes.pipeline.delivery import replacing
+from composes.pipeline.graph import Deliverable, Facts, Result, Stage
+from composes.pipeline.job import Job, Order
+from composes.pipeline.ostree import Repo
+from composes.pipeline.store import bytes_below, remove_tree
+from debatomic.tools.files import sha256, write_json
+from debatomic.tools.run import run
+
+CACHE_BYTES = 6 << 30
+
+
+def options(order: Order) -> Facts:
+    wanted = order.tree.part("name", "variant", "architecture", "ref", "summary", "metadata")
+    return {**wanted, "respin": order.respin, "previous": previous_commit(order)}
+
+
+def previous_commit(order: Order) -> str:
+    """The commit that a repository of earlier composes has for this ref; it becomes the parent."""
+    if not order.previous_repo:
+        return ""
+    path = order.previous_repo / "refs/heads" / order.tree.ref
+    return path.read_text().strip() if path.is_file() else ""
+
+
+def version_of(debian_version: str, suite: str, date: int, respin: int) -> str:
+    """As 13.20261121.0: Debian's major version (or the suite's name), the archive's date, the respin."""
+    major = debian_version.split(".", maxsplit=1)[0] or suite
+    return f"{major}.{datetime.fromtimestamp(date, UTC):%Y%m%d}.{respin}"
+
+
+def make(job: Job) -> Facts:
+    gathered = job.inputs["gather"].facts
+    version = version_of(gathered["debian_version"], job.tree.suite, gathered["date"], job.order.respin)
+    caches = job.order.state.root / "composes/ostree"
+    with locked(caches / "lock"):
+        _trim(caches)
+        build, archive = (Repo(job.tools, caches / name).have(mode)
+                          for name, mode in (("build", "bare-user"), ("archive", "archive")))  # fmt: skip
+        commit_id = _commit(job, build, version)
+        job.progress.report(0.3, "compressing new objects")
+        archive.pull(build.path, commit_id)
+        job.progress.report(0.8, "repository of this compose")
+        result = Repo(job.tools, job.folder / "repo").have("archive")
+        result.pull(archive.path, commit_id)
+    result.set_ref(job.tree.ref, commit_id)
+    result.summary()
+    commit = result.show(commit_id)
+    facts = {"commit": commit.id, "content_checksum": commit.content, "version": version, "ref": job.tree.ref,
+             "parent": previous_commit(job.order), "date": gathered["date"]}  # fmt: skip
+    write_json(job.folder / "commit.json", facts)
+    job.log.line(f"commit {commit.id} on {job.tree.ref}, version {version}")
+    return {**facts, "digest": commit.id}
+
+
+def _commit(job: Job, build: Repo, version: str) -> str:
+    parent = previous_commit(job.order)
+    metadata = {"version": version, "debatomic.lock": job.inputs["gather"].digest,
+                "debatomic.variant": job.tree.variant, **{f"debatomic.{key}": str(value) for key, value in job.tree.metadata}}  # fmt: skip
+    return build.read(
+        "commit", "--orphan", f"--bind-ref={job.tree.ref}", *([f"--parent={parent}"] if parent else []),
+        "--bootable", "--fsync=no",
+        f"--timestamp=@{job.inputs['gather'].facts['date']}", f"--subject={job.tree.name} {job.tree.variant} {version}",
+        *(f"--add-metadata-string={key}={value}" for key, value in metadata.items()),
+        f"--tree=dir={job.input('rootfs', 'tree')}",
+    ).splitlines()[-1]  # fmt: skip
+
+
+def _trim(caches: Path) -> None:
+    """The caches of objects begin anew when they have grown too large."""
+    for name in ("build", "archive"):
+        if (caches / name).exists() and bytes_below(caches / name) > CACHE_BYTES:
+            remove_tree(caches / name)
+
+
+def deliver(order: Order, result: Result) -> list[Deliverable]:
+    target = order.output / "repo"
+    with replacing(target) as made:
+        run(["cp", "-a", "--reflink=auto", str(result.folder / "repo"), str(made)])
+    facts = {key: result.facts[key] for key in ("commit", "content_checksum", "version", "ref")}
+    return [Deliverable(name="repo", kind="ostree-repo", path="repo", sha256=sha256(Path(target, "summary")),
+                        size=bytes_below(target), facts=facts)]  # fmt: skip
+
+
+STAGE = Stage(name="commit", phase="ostree", make=make, needs=("gather", "rootfs"), options=options, deliver=deliver)

@@ -1,0 +1,104 @@
+"""The installed tree made bootable and atomic: initramfs, layout, lint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from composes.pipeline import layout
+from composes.pipeline.graph import Facts, Stage
+from composes.pipeline.inside import inside
+from composes.pipeline.job import Job, Order
+from composes.pipeline.layout import LayoutOptions
+from composes.pipeline.lint import Finding, lint
+from composes.pipeline.tools import checked, system_mounts
+from composes.pipeline.treefile import place_of
+from debatomic.tools.errors import CommandFailed, InputError, ToolError
+from debatomic.tools.run import run
+
+BOOTC_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+APT_SOURCES = """\
+Types: deb
+URIs: http://deb.debian.org/debian
+Suites: {suite}
+Components: {components}
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+
+
+def options(order: Order) -> Facts:
+    return order.tree.part("kargs", "enable", "disable", "remove_packages", "suite", "components")
+
+
+def make(job: Job) -> Facts:
+    """Leaves `tree` with /usr/etc instead of /etc, as OSTree wants it."""
+    root = job.folder / "tree"
+    job.progress.report(0.6, "copying the installed tree")
+    run(["cp", "-a", "--reflink=auto", os.fspath(job.input("tree", "tree")), os.fspath(root)])
+    _remove_packages(job, root)
+    version = inside(root, layout.prepare_boot)
+    job.progress.report(0.7, "initramfs")
+    with system_mounts(root):
+        _set_units(job, root)
+        _make_initramfs(job, root, version)
+    job.progress.report(0.9, "layout and lint")
+    for name in inside(root, layout.transform, _layout_options(job)):
+        job.log.line(f"dropped {name}")
+    findings: list[Finding] = inside(root, lint)
+    _judge(job, findings)
+    inside(root, _move_etc)
+    return {"kernel": version, "lint": [{"rule": each.rule, "fatal": each.fatal, "details": each.details[:20]}
+                                        for each in findings]}  # fmt: skip
+
+
+def _move_etc(root: Path) -> None:
+    (root / "etc").rename(root / "usr/etc")
+
+
+def _in_tree(root: Path, args: Sequence[str], job: Job, **more: str) -> None:
+    env = {"SOURCE_DATE_EPOCH": str(job.inputs["tree"].facts["date"]), "DEBIAN_FRONTEND": "noninteractive", **more}
+    checked(["chroot", os.fspath(root), *args], log=job.log, env=env)
+
+
+def _remove_packages(job: Job, root: Path) -> None:
+    for name in job.tree.remove_packages:
+        try:
+            _in_tree(root, ["dpkg", "--purge", "--force-remove-essential", name], job)
+        except CommandFailed as error:
+            raise InputError(f"{place_of(name) or 'remove-packages'}: {name} cannot be removed: {error}",
+                             hint="Another package needs it.", lines=error.lines) from error  # fmt: skip
+
+
+def _set_units(job: Job, root: Path) -> None:
+    for verb, names in (("enable", job.tree.enable), ("disable", job.tree.disable)):
+        for name in names:
+            try:
+                _in_tree(root, ["systemctl", verb, name], job)
+            except CommandFailed as error:
+                raise InputError(f"{place_of(name) or 'units'}: the unit {name} cannot be {verb}d: {error}",
+                                 hint="Is the package that has it among packages?") from error  # fmt: skip
+
+
+def _make_initramfs(job: Job, root: Path, version: str) -> None:
+    image = f"/usr/lib/modules/{version}/initramfs.img"
+    _in_tree(root, ["dracut", "--force", "--kver", version, image], job, DRACUT_NO_XATTR="1")
+
+
+def _layout_options(job: Job) -> LayoutOptions:
+    tree = job.tree
+    text = APT_SOURCES.format(suite=tree.suite, components=" ".join(tree.components))
+    return LayoutOptions(kargs=tuple(map(str, tree.kargs)), enable=tree.enable, disable=tree.disable, apt_sources=text,
+                         bootc_architecture=BOOTC_ARCHITECTURES[tree.architecture])  # fmt: skip
+
+
+def _judge(job: Job, findings: Sequence[Finding]) -> None:
+    for each in findings:
+        level = "error" if each.fatal else "warning"
+        job.log.line(f"lint {level}: {each.rule}: {'; '.join(each.details[:20])}")
+    if fatal := [each for each in findings if each.fatal]:
+        raise ToolError(f"The tree is not bootc-compatible: {fatal[0].rule}: {fatal[0].details[0]}.",
+                        lines=[f"{each.rule}: {detail}" for each in fatal for detail in each.details[:20]])  # fmt: skip
+
+
+STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options)

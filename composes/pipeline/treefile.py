@@ -1,0 +1,221 @@
+"""Treefiles: what a system is made of, resolved from includes, variants and architectures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from composes.pipeline import marks, schema
+from debatomic.tools.errors import InputError
+
+Part = dict[str, Any]
+NOT_IN_A_PART = ("include", "variants", "architectures", "inherits", "name")
+DEFAULTS: Part = {
+    "summary": "", "components": ["main"], "ref": "{name}/{suite}/{architecture}/{variant}", "packages": [],
+    "exclude": [], "remove-packages": [], "recommends": False, "documentation": False, "repositories": [],
+    "units": {}, "kargs": [], "image": {}, "metadata": {}, "remote": {},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """An archive beside Debian's own; `key` is its OpenPGP key, ASCII-armoured."""
+
+    name: str
+    uri: str
+    suite: str
+    key: str
+    components: tuple[str, ...] = ("main",)
+    priority: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions:
+    """`size` of the whole disk in bytes, 0 for just enough."""
+
+    size: int = 0
+    formats: tuple[str, ...] = ("raw", "qcow2")
+    firmware: tuple[str, ...] = ("bios", "uefi")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """A treefile resolved for one variant and architecture. Package names are `marks.Text`: they know their line."""
+
+    name: str
+    variant: str
+    architecture: str
+    suite: str
+    ref: str
+    summary: str
+    components: tuple[str, ...]
+    packages: tuple[str, ...]
+    exclude: tuple[str, ...]
+    remove_packages: tuple[str, ...]
+    recommends: bool
+    documentation: bool
+    repositories: tuple[Repository, ...]
+    enable: tuple[str, ...]
+    disable: tuple[str, ...]
+    kargs: tuple[str, ...]
+    image: ImageOptions
+    remote: tuple[str, str]  # name and address of the repository systems upgrade from; both empty for none
+    metadata: tuple[tuple[str, str], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        result: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return result
+
+    def part(self, *names: str) -> dict[str, Any]:
+        """Some of its fields, as JSON: what a stage depends on."""
+        content = self.as_json()
+        return {name: content[name] for name in names}
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
+
+
+def place_of(text: str) -> str:
+    """Where a text of a treefile was written, `file:line`; empty for any other text."""
+    return getattr(text, "place", "")
+
+
+def load(path: Path) -> Part:
+    """A treefile with all it includes, validated. Raises InputError naming file and line."""
+    content = _load(path.resolve(), path.resolve().parent, ())
+    if "name" not in content:
+        content["name"] = path.stem
+    return content
+
+
+def _load(path: Path, top: Path, above: tuple[Path, ...]) -> Part:
+    shown = str(path.relative_to(top)) if path.is_relative_to(top) else path.name
+    content = marks.load(path, shown)
+    schema.validate(content, shown)
+    result: Part = {}
+    for name in _names(content.pop("include", [])):
+        result = merge(result, _load(_included(name, path, top, (*above, path)), top, (*above, path)))
+    return merge(result, content)
+
+
+def _included(name: str, path: Path, top: Path, above: tuple[Path, ...]) -> Path:
+    target = (path.parent / name).resolve()
+    if not target.is_relative_to(top):
+        raise InputError(f"{place_of(name)}: include {name} leads out of the folder of the treefile.")
+    if target in above:
+        loop = " → ".join(each.name for each in (*above[above.index(target) :], target))
+        raise InputError(f"{place_of(name)}: this include goes round in a circle: {loop}.")
+    if not target.is_file():
+        raise InputError(f"{place_of(name)}: there is no file {name} to include.")
+    return target
+
+
+def _names(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def merge(lower: Part, upper: Part) -> Part:
+    """`upper` over `lower`: mappings merge, lists are joined (each item once), anything else is replaced."""
+    result = dict(lower)
+    for key, value in upper.items():
+        old = result.get(key)
+        if isinstance(old, dict) and (isinstance(value, dict) or value is None):
+            result[key] = merge(old, value or {})
+        elif isinstance(old, list) and isinstance(value, list):
+            result[key] = old + [item for item in value if item not in old]
+        else:
+            result[key] = value
+    return result
+
+
+def variants(content: Part) -> dict[str, str]:
+    """Its variants by name, with their summaries."""
+    return {str(name): str((part or {}).get("summary", "")) for name, part in content.get("variants", {}).items()}
+
+
+def architectures(content: Part) -> list[str]:
+    """The architectures it is written for."""
+    return [str(name) for name in content.get("architectures", {})]
+
+
+def resolve(content: Part, variant: str, architecture: str) -> Tree:
+    """The loaded treefile `content` for one variant and architecture. Raises InputError."""
+    known = architectures(content)
+    if architecture not in known:
+        listed = ", ".join(known) or "none: it has no key architectures"
+        raise InputError(f"{content['name']} is not written for architecture {architecture}; it knows {listed}.")
+    merged = merge(DEFAULTS, _for_architecture(content, architecture))
+    for name in _inherited(content, variant):
+        merged = merge(merged, _for_architecture(content["variants"][name] or {}, architecture))
+    if "suite" not in merged:
+        raise InputError(f"{content['name']} lacks the key suite, as in suite: trixie.")
+    return _tree(content["name"], variant, architecture, merged)
+
+
+def _for_architecture(part: Part, architecture: str) -> Part:
+    common = {key: value for key, value in part.items() if key not in NOT_IN_A_PART}
+    return merge(common, part.get("architectures", {}).get(architecture) or {})
+
+
+def _inherited(content: Part, variant: str, above: tuple[str, ...] = ()) -> list[str]:
+    """The variant's line of ancestors, itself last."""
+    known = content.get("variants", {})
+    place = f"{place_of(variant)}: " if place_of(variant) else ""
+    if variant not in known:
+        raise InputError(f"{place}{content['name']} has no variant {variant}; it has {', '.join(known) or 'none'}.")
+    if variant in above:
+        raise InputError(f"{place}variants inherit in a circle: {' → '.join((*above, variant))}.")
+    line: list[str] = []
+    for parent in _names((known[variant] or {}).get("inherits", [])):
+        line += [name for name in _inherited(content, parent, (*above, variant)) if name not in line]
+    return [*line, str(variant)]
+
+
+def _tree(name: str, variant: str, architecture: str, part: Part) -> Tree:
+    words = {"name": name, "variant": variant, "architecture": architecture, "suite": part["suite"]}
+    units, remote = part["units"], part["remote"]
+    plain = {field.name: part[field.name.replace("_", "-")] for field in fields(Tree) if field.name in PLAIN}
+    return Tree(
+        **words, **{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()},
+        ref=_ref(part["ref"], words),
+        repositories=tuple(Repository(**{**each, "components": tuple(each.get("components", ["main"]))})
+                           for each in part["repositories"]),
+        enable=tuple(units.get("enable", ())), disable=tuple(units.get("disable", ())),
+        image=_image(part["image"]), remote=(remote.get("name", ""), remote.get("url", "")),
+        metadata=tuple(sorted(part["metadata"].items())),
+    )  # fmt: skip
+
+
+PLAIN = ("summary", "components", "packages", "exclude", "remove_packages", "recommends", "documentation", "kargs")
+
+
+def _ref(template: str, words: dict[str, str]) -> str:
+    ref = re.sub(r"\{([a-z]+)\}", lambda match: words.get(match[1], match[0]), template)
+    if "{" in ref or "}" in ref:
+        known = ", ".join(f"{{{word}}}" for word in words)
+        raise InputError(f"{place_of(template) or 'ref'}: ref {template} may use only {known}.")
+    return ref
+
+
+def _image(part: Part) -> ImageOptions:
+    known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
+    return ImageOptions(size=size_in_bytes(part.get("size", "auto")), **known)
+
+
+def size_in_bytes(text: str) -> int:
+    """`1500M` or `3G` in bytes; 0 for `auto`."""
+    return 0 if text == "auto" else int(text[:-1]) << {"M": 20, "G": 30}[text[-1]]
+
+
+def sources(tree: Tree, mirror: str, keyring: str) -> Iterable[tuple[Repository, str]]:
+    """The archives packages come from, Debian's first, each with the keyring (a path) or key that signs it."""
+    main = Repository(name="debian", uri=mirror, suite=tree.suite, key="", components=tree.components)
+    yield main, keyring
+    for repository in tree.repositories:
+        yield repository, repository.key
