@@ -56,8 +56,8 @@ def _fetched(job: Job) -> Path:
 def build_outcome(job: Job) -> Outcome:
     """Keep every file the engine made, and of its result what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    kept = tuple(_kept(job.output / file["name"]) for file in result["files"])
-    shown = ("source", "version", "phases", "chroot", "base_id", "base", "layer", "peak_memory")
+    kept = tuple(_kept(job.output / file["name"]) for file in result["files"] if file["kind"] != "log")
+    shown = ("source", "version", "phases", "chroot", "base_id", "base_made_at", "layer", "peak_memory", "seconds")
     return Outcome(result={name: result[name] for name in shown if name in result}, files=kept)
 
 

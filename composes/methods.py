@@ -33,16 +33,27 @@ def compose_command(job: Job) -> list[str]:
     return program(
         "composes.pipeline", "run", definition / request["main"], "--variant", request["variant"],
         "--architecture", job.architecture, "--output", job.output, "--state", settings.STATE,
-        "--compose-version", request["version"], *(["--mirror", settings.MIRROR] if settings.MIRROR else []),
+        "--compose-version", str(request["respin"]), "--pack", *(["--mirror", settings.MIRROR] if settings.MIRROR else []),
     )  # fmt: skip
 
 
 def compose_outcome(job: Job) -> Outcome:
     """Keep what the pipeline delivered; the task's result keeps what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    shown = ("commit", "content_checksum", "version", "ref", "timings", "deliverables", "boot", "packages")
+    shown = (
+        "commit",
+        "content_checksum",
+        "version",
+        "ref",
+        "kernel",
+        "lint",
+        "boot",
+        "deliverables",
+        "stages",
+        "seconds",
+    )
     files = [_kept(job.output, each) for each in result["deliverables"]]
-    files += [_kept(job.output, {"path": f"{name}.json", "kind": name}) for name in ("lock", "result")]
+    files.append(_kept(job.output, {"path": "result.json", "kind": "result"}))
     return Outcome(result={name: result[name] for name in shown if name in result}, files=tuple(files))
 
 
@@ -59,12 +70,13 @@ def publish_command(job: Job) -> list[str]:
         raise InputError("This compose made no OSTree repository to publish.")
     return program(
         "composes.pipeline", "publish", "--from", store.path(tree), "--to", settings.OSTREE / "repo",
-        "--ref", job.request["ref"], "--output", job.output, "--state", settings.STATE,
+        "--ref", job.request["ref"], "--commit", job.request["commit"], "--state", settings.STATE,
+        *(["--mirror", settings.MIRROR] if settings.MIRROR else []),
     )  # fmt: skip
 
 
 def publish_outcome(job: Job) -> Outcome:
-    return Outcome(result=json.loads((job.output / "result.json").read_text()))
+    return Outcome(result={"ref": job.request["ref"], "commit": job.request["commit"]})
 
 
 def sweep(job: Job) -> list[str]:
@@ -85,6 +97,7 @@ def compose_changed(task: Task) -> None:
 
 def _record(compose: Compose, task: Task) -> None:
     kept = {artifact.name: artifact for artifact in task.artifacts.all()}
+    Compose.objects.filter(pk=compose.pk).update(version=task.result["version"])
     for each in task.result.get("deliverables", ()):
         Deliverable.objects.update_or_create(
             compose=compose, architecture=task.architecture, kind=each["kind"], name=each["name"],

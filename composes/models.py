@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
@@ -72,12 +71,11 @@ class ComposeQuerySet(models.QuerySet["Compose"]):
     def for_lists(self) -> ComposeQuerySet:
         return self.select_related("task", "revision__definition", "created_by")
 
-    def next_version(self, start: str, at: datetime) -> str:
-        """The next free `20261121.0` for composes whose identity begins with `start`, counted by day."""
-        prefix = f"{start}-{at:%Y%m%d}."
+    def next_respin(self, prefix: str) -> int:
+        """The next free number, from 0, for identities such as `debian-atomic-minimal-20261121.` and a number."""
         taken = self.filter(identity__startswith=prefix).values_list("identity", flat=True)
         numbers = [int(rest) for rest in (name.removeprefix(prefix) for name in taken) if rest.isdigit()]
-        return f"{at:%Y%m%d}.{max(numbers, default=-1) + 1}"
+        return max(numbers, default=-1) + 1
 
     def submit(
         self, *, definition: Definition, variant: str, by: User, architectures: Sequence[str] | None = None
@@ -93,7 +91,7 @@ class Compose(models.Model):
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="composes")
     variant = models.CharField(max_length=60)
     architectures = models.JSONField(default=list)
-    version = models.CharField(max_length=60, blank=True)
+    version = models.CharField(max_length=60, blank=True)  # of the system, 13.20261121.0; known after `ostree`
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="compose")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="composes")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -47,15 +47,16 @@ def _create(
     composes: ComposeQuerySet, revision: Revision, variant: str, architectures: list[str], *, by: User
 ) -> Compose:
     start = f"{revision.definition}-{variant}"
-    version = composes.next_version(start, timezone.now())
-    identity = f"{start}-{version}"
+    day = f"{timezone.now():%Y%m%d}"
+    respin = composes.next_respin(f"{start}-{day}.")
+    identity = f"{start}-{day}.{respin}"
     channel = Channel.objects.get(name="default")
     parent = hub.submit("compose", identity, request={}, channel=channel, by=by, is_parent=True)
     compose = composes.create(
-        identity=identity, revision=revision, variant=variant, architectures=architectures, version=version,
+        identity=identity, revision=revision, variant=variant, architectures=architectures,
         task=parent, created_by=by,
     )  # fmt: skip
-    request = {"files": revision.files, "main": revision.main, "variant": variant, "version": version}
+    request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": respin}
     for architecture in architectures:
         made = hub.submit(
             "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture, request=request,

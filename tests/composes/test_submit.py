@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from composes.models import Compose, Definition
@@ -20,14 +22,15 @@ def test_a_compose_is_a_parent_with_publishing_last(definition: Definition, user
     assert list(publish.dependencies.all()) == [made]
     assert made.request["files"][made.request["main"]]
     assert compose.state == "STARTED"
-    assert compose.identity == f"debian-atomic-minimal-{compose.version}"
+    assert re.fullmatch(r"debian-atomic-minimal-\d{8}\.0", compose.identity)
+    assert made.request["respin"] == 0
     assert AuditEntry.objects.get(act="compose.submit").thing == compose.identity
 
 
 def test_composes_of_one_day_are_numbered(definition: Definition, users: dict[str, User]) -> None:
-    versions = [Compose.objects.submit(definition=definition, variant="minimal", by=users["administrator"]).version
-                for _ in range(3)]  # fmt: skip
-    assert [version.rpartition(".")[2] for version in versions] == ["0", "1", "2"]
+    names = [Compose.objects.submit(definition=definition, variant="minimal", by=users["administrator"]).identity
+             for _ in range(3)]  # fmt: skip
+    assert [name.rpartition(".")[2] for name in names] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(
