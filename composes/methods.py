@@ -30,28 +30,18 @@ def compose_command(job: Job) -> list[str]:
     request = job.request
     definition = job.folder / "definition"
     write_files(request["files"], definition)
+    mirror = ["--mirror", settings.MIRROR] if settings.MIRROR else []
     return program(
         "composes.pipeline", "run", definition / request["main"], "--variant", request["variant"],
         "--architecture", job.architecture, "--output", job.output, "--state", settings.STATE,
-        "--compose-version", str(request["respin"]), "--pack", *(["--mirror", settings.MIRROR] if settings.MIRROR else []),
+        "--compose-version", str(request["respin"]), "--pack", *mirror,
     )  # fmt: skip
 
 
 def compose_outcome(job: Job) -> Outcome:
     """Keep what the pipeline delivered; the task's result keeps what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    shown = (
-        "commit",
-        "content_checksum",
-        "version",
-        "ref",
-        "kernel",
-        "lint",
-        "boot",
-        "deliverables",
-        "stages",
-        "seconds",
-    )
+    shown = ("commit", "content_checksum", "version", "ref", "kernel", "lint", "boot", "deliverables", "stages")
     files = [_kept(job.output, each) for each in result["deliverables"]]
     files.append(_kept(job.output, {"path": "result.json", "kind": "result"}))
     return Outcome(result={name: result[name] for name in shown if name in result}, files=tuple(files))
@@ -91,7 +81,7 @@ def compose_changed(task: Task) -> None:
     if task.method == "compose-arch" and task.state == State.COMPLETED:
         _record(compose, task)
     Event.objects.create(
-        kind="compose", key=str(compose.pk), what=task.state, topics=["composes", f"compose:{compose.pk}"]
+        kind="compose", key=str(compose.pk), what=task.state, topics=["composes", f"compose:{compose.pk}", f"task:{compose.task_id}"]
     )
 
 
