@@ -80,9 +80,8 @@ def compose_changed(task: Task) -> None:
         return
     if task.method == "compose-arch" and task.state == State.COMPLETED:
         _record(compose, task)
-    Event.objects.create(
-        kind="compose", key=str(compose.pk), what=task.state, topics=["composes", f"compose:{compose.pk}", f"task:{compose.task_id}"]
-    )
+    topics = ["composes", f"compose:{compose.pk}", f"task:{compose.task_id}"]
+    Event.objects.create(kind="compose", key=str(compose.pk), what=task.state, topics=topics)
 
 
 def _record(compose: Compose, task: Task) -> None:

@@ -16,9 +16,12 @@ from composes.pipeline import lock as locks
 from composes.pipeline import publish, treefile
 from composes.pipeline.graph import PHASES
 from composes.pipeline.job import Log, Order
+from composes.pipeline.pack import pack
 from composes.pipeline.pipeline import Compose
 from composes.pipeline.store import open_log
+from composes.pipeline.tools import chroot_spec
 from debatomic.tools.errors import InputError, ToolError
+from debatomic.tools.files import write_json
 from debatomic.tools.progress import Progress
 from debatomic.tools.run import PROGRESS_FD_VARIABLE, contained, run
 
@@ -40,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     publishing.add_argument("--to", dest="target", type=Path, required=True, help="the repository to publish in")
     publishing.add_argument("--ref", required=True)
     publishing.add_argument("--commit", default="", help="refuse any other commit than this")
+    publishing.add_argument("--output", type=Path, metavar="DIR", help="gets a result.json")
     publishing.add_argument("--suite", default="trixie", help="of the tools (default: %(default)s)")
     _shared_options(publishing)
     export = verbs.add_parser("export-repo", help="pack a compose's repo into a tar")
@@ -57,10 +61,11 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     phases = ", ".join(PHASES)
     verb.add_argument("--only", action="append", default=[], metavar="PHASE", help=f"with what it needs; of {phases}")
     verb.add_argument("--skip", action="append", default=[], metavar="PHASE", help="and what needs it")
-    verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent of the new one")
-    verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin: last part of the version (0)")
+    verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent")
+    verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin, last of the version")
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
     verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")
+    verb.add_argument("--pack", action="store_true", help="also repo.tar, and disk.raw.zst in place of disk.raw")
     _shared_options(verb)
 
 
@@ -147,8 +152,10 @@ def _run_inside(options: argparse.Namespace) -> int:
         log = Log(file.write, lambda chunk: os.write(1, chunk))
         compose = Compose(order, log, Progress(len(PHASES)), store_limit=_store_limit())
         report = compose.run(options.only, options.skip)
+        if report["ok"] and options.pack:
+            report = pack(order.output, compose.progress.report)
         log.line(f"== DONE {report['version']} {report['commit']}" if report["ok"] else f"== FAILED {report['reason']}")
-    for line in report["lines"]:
+    for line in report["decisive"]:
         print(f"  {line}")
     print("Finished." if report["ok"] else report["reason"], flush=True)
     return 0 if report["ok"] else 1
@@ -166,13 +173,27 @@ def _publish(options: argparse.Namespace, given: Sequence[str]) -> int:
 
 
 def _publish_inside(options: argparse.Namespace) -> int:
-    commit = publish.publish(
-        options.source.absolute(), options.target.absolute(), options.ref, state=_state(options), suite=options.suite,
-        mirror=options.mirror or default_mirror(), keyring=options.keyring, commit=options.commit,
-        log=Log(lambda chunk: os.write(1, chunk)),
-    )  # fmt: skip
+    try:
+        commit = _published(options)
+    except ToolError as error:
+        _note(options, {"ok": False, "reason": error.sentence, "kind": error.kind.value, "decisive": error.lines})
+        return _told(error)
+    _note(options, {"ok": True, "ref": options.ref, "commit": commit, "repository": os.fspath(options.target)})
     print(f"{options.ref} is now {commit}", flush=True)
     return 0
+
+
+def _note(options: argparse.Namespace, result: dict[str, object]) -> None:
+    if options.output:
+        write_json(options.output / "result.json", result)
+
+
+def _published(options: argparse.Namespace) -> str:
+    return publish.publish(
+        options.source.absolute(), options.target.absolute(), options.ref, state=_state(options), commit=options.commit,
+        tools=chroot_spec(options.suite, "amd64", options.mirror or default_mirror(), options.keyring),
+        log=Log(lambda chunk: os.write(1, chunk)),
+    )  # fmt: skip
 
 
 def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
