@@ -1,0 +1,31 @@
+"""What a list of builds can be narrowed to."""
+
+from __future__ import annotations
+
+import django_filters
+from django.db.models import QuerySet
+
+from builds.models import Build, Target
+from hosts.models import LIVE, State
+
+STATES = [("live", "waiting or running"), *State.choices]
+
+
+class BuildFilter(django_filters.FilterSet):
+    source = django_filters.CharFilter(method="source_begins", label="Source begins with")
+    target = django_filters.ModelChoiceFilter(
+        queryset=Target.objects.all(), to_field_name="name", label="Target", empty_label="any"
+    )
+    state = django_filters.ChoiceFilter(choices=STATES, method="in_state", label="State", empty_label="any")
+    submitter = django_filters.CharFilter(field_name="created_by__username", label="Submitted by")
+
+    class Meta:
+        model = Build
+        fields: tuple[str, ...] = ()
+
+    def source_begins(self, builds: QuerySet[Build], name: str, value: str) -> QuerySet[Build]:
+        """Names of source packages are lower case, so this can use the index."""
+        return builds.filter(source__startswith=value.strip().lower())
+
+    def in_state(self, builds: QuerySet[Build], name: str, value: str) -> QuerySet[Build]:
+        return builds.filter(task__state__in=LIVE if value == "live" else [value])

@@ -1,0 +1,91 @@
+"""Pages of builds."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from builds.filters import BuildFilter
+from builds.forms import BuildForm
+from builds.models import Build
+from debatomic.access.checks import require
+from debatomic.gates import acting, reading
+from debatomic.paging import page_of
+from debatomic.tools.errors import InputError
+from hosts.models import Artifact, State
+from hosts.telling import first_failed, most_telling, with_waits
+
+
+@require_safe
+@reading("builds.view", public=True)
+def build_list(request: HttpRequest) -> HttpResponse:
+    visible = Build.objects.visible_to(request.user).for_lists()
+    filtered = BuildFilter(request.GET, queryset=visible)
+    page = page_of(filtered.qs, request.GET)
+    return render(request, "builds/build_list.html", {"filter": filtered, "page": page, "builds": page.rows})
+
+
+@require_safe
+@reading(public=True)
+def build_row(request: HttpRequest, pk: int) -> HttpResponse:
+    """One row of the list, for its live refresh."""
+    build = get_object_or_404(Build.objects.visible_to(request.user).for_lists(), pk=pk)
+    return render(request, "builds/_build_row.html", {"build": build})
+
+
+@require_safe
+@reading(public=True)
+def build_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    build = get_object_or_404(Build.objects.visible_to(request.user).for_lists(), pk=pk)
+    tasks = list(build.task.children.select_related("host").order_by("pk"))
+    shown = most_telling(tasks, request.GET.get("log", ""))
+    context = {
+        "build": build,
+        "tasks": tasks,
+        "rows": with_waits(tasks),
+        "failed": first_failed(tasks) if build.task.state == State.FAILED else None,
+        "artifacts": list(build.artifacts.exclude(kind=Artifact.Kind.LOG)),
+        "log_task": shown,
+        "log": shown and shown.logs.order_by("-attempt", "pk").first(),
+    }
+    if request.htmx.target == "log-card":
+        return render(request, "hosts/_log_card.html", context)
+    return render(request, "builds/_build.html" if request.htmx else "builds/build.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@acting("builds.submit")
+def build_new(request: HttpRequest) -> HttpResponse:
+    form = BuildForm(request.POST or None, request.FILES or None, initial=request.GET.dict())
+    if request.method == "POST" and form.is_valid() and (build := form.submit(by=request.user)):
+        messages.success(request, f"{build} is submitted.")
+        return redirect(build)
+    return render(request, "builds/build_new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_POST
+@acting()
+def build_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    build = get_object_or_404(Build.objects.visible_to(request.user), pk=pk)
+    if not build.is_live:
+        messages.warning(request, f"{build} had ended already.")
+        return redirect(build)
+    require(build.can_cancel(request.user))
+    build.cancel(by=request.user)
+    messages.success(request, f"{build} is being canceled.")
+    return redirect(build)
+
+
+@require_POST
+@acting()
+def build_retry(request: HttpRequest, pk: int) -> HttpResponse:
+    build = get_object_or_404(Build.objects.visible_to(request.user), pk=pk)
+    require(build.can_retry(request.user), "Only failed and canceled builds can be retried, by whoever may.")
+    try:
+        build.retry(by=request.user)
+        messages.success(request, f"{build} runs again.")
+    except InputError as error:
+        messages.error(request, error.sentence)
+    return redirect(build)

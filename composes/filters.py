@@ -1,0 +1,37 @@
+"""What a list of composes can be narrowed to."""
+
+from __future__ import annotations
+
+import django_filters
+from django.db.models import QuerySet
+
+from composes.models import Compose, Definition
+from hosts.models import LIVE, State
+
+# the words of composes for the states of their tasks
+STATES = {
+    "STARTED": ("started", LIVE),
+    "FINISHED": ("finished", (State.COMPLETED,)),
+    "DOOMED": ("doomed", (State.FAILED,)),
+    "TERMINATED": ("terminated", (State.CANCELED,)),
+}
+
+
+class ComposeFilter(django_filters.FilterSet):
+    definition = django_filters.ModelChoiceFilter(
+        field_name="revision__definition", queryset=Definition.objects.all(), to_field_name="name",
+        label="Definition", empty_label="any",
+    )  # fmt: skip
+    variant = django_filters.CharFilter(label="Variant")
+    state = django_filters.ChoiceFilter(
+        choices=[(name, word) for name, (word, _) in STATES.items()],
+        method="in_state", label="State", empty_label="any",
+    )  # fmt: skip
+    submitter = django_filters.CharFilter(field_name="created_by__username", label="Submitted by")
+
+    class Meta:
+        model = Compose
+        fields: tuple[str, ...] = ()
+
+    def in_state(self, composes: QuerySet[Compose], name: str, value: str) -> QuerySet[Compose]:
+        return composes.filter(task__state__in=STATES[value][1])

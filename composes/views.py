@@ -1,0 +1,129 @@
+"""Pages of composes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from composes.filters import ComposeFilter
+from composes.forms import ComposeForm
+from composes.models import Compose
+from composes.phases import bars
+from composes.proofs import proofs
+from debatomic.access.checks import require
+from debatomic.gates import acting, reading
+from debatomic.paging import page_of
+from debatomic.tools.errors import InputError
+from hosts import store
+from hosts.models import Artifact, State
+from hosts.telling import first_failed, most_telling, with_waits
+
+
+@require_safe
+@reading("composes.view", public=True)
+def compose_list(request: HttpRequest) -> HttpResponse:
+    visible = Compose.objects.visible_to(request.user).for_lists()
+    filtered = ComposeFilter(request.GET, queryset=visible)
+    page = page_of(filtered.qs, request.GET)
+    template = "composes/_composes.html" if request.htmx else "composes/compose_list.html"
+    return render(request, template, {"filter": filtered, "page": page, "composes": page.rows})
+
+
+@require_safe
+@reading(public=True)
+def compose_row(request: HttpRequest, pk: int) -> HttpResponse:
+    """One row of the list, for its live refresh."""
+    return render(request, "composes/_compose_row.html", {"compose": _compose(request, pk)})
+
+
+@require_safe
+@reading(public=True)
+def compose_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    compose = _compose(request, pk)
+    tasks = list(compose.task.children.for_lists().order_by("pk"))
+    artifacts = list(compose.artifacts)
+    shown = most_telling(tasks, request.GET.get("log", ""))
+    context = {
+        "compose": compose,
+        "tasks": tasks,
+        "rows": with_waits(tasks),
+        "failed": first_failed(tasks) if compose.task.state == State.FAILED else None,
+        "bars": bars(tasks),
+        "made": [task for task in tasks if task.result.get("commit") and task.method == "compose-arch"],
+        "published": any(task.method == "publish" and task.state == State.COMPLETED for task in tasks),
+        "deliverables": list(compose.deliverables.select_related("artifact")),
+        "artifacts": [artifact for artifact in artifacts if artifact.kind != Artifact.Kind.LOG],
+        "has_lock": any(artifact.name == "lock.json" for artifact in artifacts),
+        "proofs": proofs(tasks, artifacts),
+        "log_task": shown,
+        "log": shown and shown.logs.order_by("-attempt", "pk").first(),
+        "repository": request.build_absolute_uri("/ostree/repo"),
+    }
+    if request.htmx.target == "log-card":
+        return render(request, "hosts/_log_card.html", context)
+    return render(request, "composes/_compose.html" if request.htmx else "composes/compose.html", context)
+
+
+def _compose(request: HttpRequest, pk: int) -> Compose:
+    return get_object_or_404(Compose.objects.visible_to(request.user).for_lists(), pk=pk)
+
+
+@require_safe
+@reading(public=True)
+def compose_packages(request: HttpRequest, pk: int) -> HttpResponse:
+    """The packages of a compose, by its lock; `?q=` keeps those whose name or source has this text."""
+    compose = _compose(request, pk)
+    text = request.GET.get("q", "").strip().lower()
+    packages = [package for lock in _locks(compose) for package in lock["packages"]]
+    found = [each for each in packages if text in each["name"] or text in each["source"]]
+    context = {"compose": compose, "packages": found, "total": len(packages), "text": text}
+    return render(request, "composes/compose_packages.html", context)
+
+
+def _locks(compose: Compose) -> list[dict[str, Any]]:
+    kept = compose.artifacts.filter(name="lock.json")
+    try:
+        return [json.loads(store.path(lock.sha256).read_bytes()) for lock in kept]
+    except FileNotFoundError:
+        raise Http404(f"The lock of {compose} is not kept any more.") from None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@acting("composes.submit")
+def compose_new(request: HttpRequest) -> HttpResponse:
+    form = ComposeForm(request.POST or None, initial=request.GET.dict())
+    if request.method == "POST" and form.is_valid() and (compose := form.submit(by=request.user)):
+        messages.success(request, f"{compose} is submitted.")
+        return redirect(compose)
+    return render(request, "composes/compose_new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_POST
+@acting()
+def compose_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    compose = _compose(request, pk)
+    if not compose.is_live:
+        messages.warning(request, f"{compose} had ended already.")
+        return redirect(compose)
+    require(compose.can_cancel(request.user))
+    compose.cancel(by=request.user)
+    messages.success(request, f"{compose} is being canceled.")
+    return redirect(compose)
+
+
+@require_POST
+@acting()
+def compose_retry(request: HttpRequest, pk: int) -> HttpResponse:
+    compose = _compose(request, pk)
+    require(compose.can_retry(request.user), "Only doomed and terminated composes can be retried, by whoever may.")
+    try:
+        compose.retry(by=request.user)
+        messages.success(request, f"{compose} runs again; what was done is reused.")
+    except InputError as error:
+        messages.error(request, error.sentence)
+    return redirect(compose)

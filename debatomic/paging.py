@@ -1,0 +1,55 @@
+"""Pages of long lists by key: no list counts its rows, and page 1,000 costs what page 1 costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import QueryDict
+
+M = TypeVar("M", bound=Model)
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Rows(Generic[M]):
+    """Rows of one page, newest first; `newer` and `older` are the query strings of its neighbours, or empty."""
+
+    rows: list[M]
+    newer: str = ""
+    older: str = ""
+
+    @property
+    def is_first(self) -> bool:
+        return not self.newer
+
+
+def page_of(queryset: QuerySet[M, M], query: QueryDict, *, size: int = PAGE_SIZE) -> Rows[M]:
+    """The page that `?before=<id>` or `?after=<id>` asks for; the first one otherwise."""
+    before, after = _number(query, "before"), _number(query, "after")
+    if after:
+        found = list(queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
+        if len(found) > size:
+            rows = found[:size][::-1]
+            return Rows(rows, _with(query, after=rows[0].pk), _with(query, before=rows[-1].pk))
+    if before and not after:
+        queryset = queryset.filter(pk__lt=before)
+    found = list(queryset.order_by("-pk")[: size + 1])
+    rows = found[:size]
+    newer = _with(query, after=rows[0].pk if rows else before - 1) if before and not after else ""
+    return Rows(rows, newer, _with(query, before=rows[-1].pk) if len(found) > size else "")
+
+
+def _number(query: Mapping[str, Any], name: str) -> int:
+    value = str(query.get(name) or "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else 0
+
+
+def _with(query: QueryDict, **cursor: int) -> str:
+    copy = query.copy()
+    for name in ("before", "after"):
+        copy.pop(name, None)
+    copy.update({name: str(value) for name, value in cursor.items()})
+    return "?" + copy.urlencode()

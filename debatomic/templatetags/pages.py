@@ -1,0 +1,220 @@
+"""What templates say in many places: states, times, sizes, progress, icons, rights."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.forms import BoundField, CheckboxInput, Select
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from debatomic.access import checks
+
+register = template.Library()
+
+# state: (what people read, icon, colour class)
+STATES = {
+    "free": ("waiting", "clock", "waiting"),
+    "assigned": ("assigned", "dot", "running"),
+    "running": ("running", "play", "running"),
+    "canceling": ("canceling", "ban", "waiting"),
+    "completed": ("completed", "check", "good"),
+    "failed": ("failed", "cross", "bad"),
+    "canceled": ("canceled", "ban", "ended"),
+    "lost": ("lost", "cross", "bad"),
+    "STARTED": ("started", "play", "running"),
+    "FINISHED": ("finished", "check", "good"),
+    "FINISHED_INCOMPLETE": ("finished incomplete", "check", "waiting"),
+    "DOOMED": ("doomed", "cross", "bad"),
+    "TERMINATED": ("terminated", "ban", "ended"),
+    "alive": ("alive", "check", "good"),
+    "silent": ("silent", "cross", "bad"),
+    "never-seen": ("never seen", "clock", "ended"),
+    "disabled": ("disabled", "ban", "ended"),
+    "enabled": ("enabled", "check", "good"),
+}
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """An icon of static/img/icons.svg; without a label it is decoration."""
+    address = f"{static('img/icons.svg')}#{name}"
+    if label:
+        return format_html('<svg class="icon" role="img" aria-label="{}"><use href="{}"/></svg>', label, address)
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}"/></svg>', address)
+
+
+@register.simple_tag
+def state(value: str) -> SafeString:
+    """A state as a word with its icon."""
+    word, picture, colour = STATES.get(value, (str(value).lower(), "dot", "ended"))
+    return format_html('<span class="state state-{}">{}{}</span>', colour, icon(picture), word)
+
+
+KINDS = {
+    "input": "What was submitted is wrong.",
+    "dep-wait": "Build dependencies are missing (dep-wait).",
+    "build": "The package's own build said no.",
+    "timeout": "The time limit ran out.",
+    "silence": "Nothing was written for too long.",
+    "killed": "It was killed.",
+    "disk": "The disk or the limit on disk space is full.",
+    "infrastructure": "A fault of network, host or hub: another attempt may succeed.",
+    "internal": "A fault of DebAtomic itself; please report it.",
+}
+STEPS = {"done": "completed", "waiting": "free"}
+
+
+@register.simple_tag
+def kind_of(value: str) -> str:
+    """The kind of a failure as a sentence."""
+    return KINDS.get(value, value)
+
+
+@register.simple_tag
+def phase_state(value: str) -> SafeString:
+    return state(STEPS.get(value, value))
+
+
+@register.simple_tag
+def task_state(task: Any) -> SafeString:
+    """A task's state; one that was asked to stop is canceling."""
+    return state("canceling" if task.cancel_asked else task.state)
+
+
+@register.simple_tag
+def host_state(host: Any) -> SafeString:
+    if not host.enabled:
+        return state("disabled")
+    if host.seen_at is None:
+        return state("never-seen")
+    return state("alive" if host.is_alive else "silent")
+
+
+@register.simple_tag
+def load_of(host: Any) -> str:
+    """The load of the last minute, and on how many processors."""
+    load = host.report.get("load")
+    return f"{load[0]:.1f} on {host.report.get('processors', '?')}" if load else ""
+
+
+@register.filter
+def duration(value: float | timedelta | None) -> str:
+    """Seconds as people say them: 0.4 s, 12 s, 3 min 5 s, 2 h 4 min, 3 d 2 h."""
+    if value is None or value == "":
+        return ""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    return f"{max(seconds, 0):.1f} s" if seconds < 10 else whole(int(seconds))
+
+
+def whole(seconds: int) -> str:
+    """Whole seconds in at most two units; static/js/times.js says it alike."""
+    for large, small, unit, part in ((86400, 3600, "d", "h"), (3600, 60, "h", "min"), (60, 1, "min", "s")):
+        if seconds >= large:
+            number, rest = divmod(seconds, large)
+            return f"{number} {unit} {rest // small} {part}" if rest // small else f"{number} {unit}"
+    return f"{seconds} s"
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """A time as how long ago, in full as its title; static/js/times.js keeps it true."""
+    return _time(moment, "{} ago", "ago")
+
+
+@register.filter
+def since(moment: datetime | None) -> SafeString | str:
+    """How long something has been going on."""
+    return _time(moment, "{}", "since")
+
+
+def _time(moment: datetime | None, sentence: str, kind: str) -> SafeString | str:
+    if moment is None:
+        return ""
+    passed = max(int((timezone.now() - moment).total_seconds()), 0)
+    text = "just now" if kind == "ago" and passed < 5 else sentence.format(whole(passed))
+    return format_html(
+        '<time datetime="{}" title="{}" data-time="{}">{}</time>',
+        moment.isoformat(timespec="seconds"), f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}", kind, text,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def took(begin: datetime | None, end: datetime | None) -> str:
+    return duration(end - begin) if begin and end else ""
+
+
+@register.filter
+def size(number: float | None) -> str:
+    """Bytes for people: 312 B, 4.2 KiB, 1.3 GiB."""
+    if number is None or number == "":
+        return ""
+    value = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+@register.inclusion_tag("_progress.html")
+def progress(task: Any) -> dict[str, Any]:
+    """How far a running task is: its phase in words and a bar over all phases."""
+    report = task.progress or {}
+    total, number = report.get("total") or 0, report.get("number") or 0
+    done = (number - 1 + (report.get("fraction") or 0)) / total if total else None
+    return {"task": task, "report": report, "done": done, "percent": None if done is None else round(done * 100)}
+
+
+@register.simple_tag(takes_context=True)
+def may(context: template.Context, right: str) -> bool:
+    """Whether the reader has a right: `{% may "builds.submit" as can_submit %}`."""
+    user = context.get("user")
+    return user is not None and checks.may(user, right)
+
+
+@register.simple_tag(takes_context=True)
+def can(context: template.Context, verb: str, thing: Any) -> bool:
+    """Whether the reader may do this to this thing, by the model's own `can_…`."""
+    user = context.get("user")
+    return bool(user is not None and user.is_authenticated and getattr(thing, f"can_{verb}")(user))
+
+
+@register.inclusion_tag("_nav_link.html", takes_context=True)
+def nav(context: template.Context, name: str, title: str) -> dict[str, Any]:
+    """A link of the main menu, marked where the reader is beneath it."""
+    address = reverse(name)
+    here = context["request"].path if "request" in context else ""
+    inside = here == address or (address != "/" and here.startswith(address))
+    return {"address": address, "title": title, "current": inside}
+
+
+@register.inclusion_tag("_field.html")
+def field(bound: BoundField, **attributes: Any) -> dict[str, Any]:
+    """A form field with its label, help and errors, tied together for screen readers."""
+    plain = isinstance(bound.field.widget, CheckboxInput)
+    shape = "form-check-input" if plain else "form-select" if isinstance(bound.field.widget, Select) else "form-control"
+    attrs = {"class": f"{shape} is-invalid" if bound.errors else shape, **attributes}
+    about = (("help", bound.help_text), ("error", bound.errors))
+    told = [f"{bound.id_for_label}-{what}" for what, there in about if there]
+    if told:
+        attrs["aria-describedby"] = " ".join(told)
+    if bound.errors:
+        attrs["aria-invalid"] = "true"
+    return {"field": bound, "widget": bound.as_widget(attrs=attrs), "is_checkbox": plain}
+
+
+@register.inclusion_tag("_verb.html", takes_context=True)
+def verb(
+    context: template.Context, name: str, key: Any, label: str, picture: str = "", colour: str = ""
+) -> dict[str, Any]:
+    """A button that does one thing by POST: `{% verb "build-cancel" build.pk "Cancel" "ban" "danger" %}`."""
+    return {
+        "csrf_token": context.get("csrf_token"), "address": reverse(name, args=[key]),
+        "label": label, "picture": picture, "colour": colour,
+    }  # fmt: skip

@@ -1,0 +1,22 @@
+"""Addresses of tasks, hosts and artifacts."""
+
+from django.urls import path
+
+from hosts import views
+from hosts.log_urls import log_urlpatterns
+
+urlpatterns = [
+    path("tasks/", views.task_list, name="task-list"),
+    path("tasks/<int:pk>/", views.task_detail, name="task"),
+    path("tasks/<int:pk>/row/", views.task_row, name="task-row"),
+    path("tasks/<int:pk>/cancel/", views.task_cancel, name="task-cancel"),
+    path("tasks/<int:pk>/retry/", views.task_retry, name="task-retry"),
+    path("tasks/<int:pk>/log/<int:attempt>/<str:name>/", views.task_log, name="task-log"),
+    *log_urlpatterns,
+    path("hosts/", views.host_list, name="host-list"),
+    path("hosts/<str:name>/", views.host_detail, name="host"),
+    path("hosts/<str:name>/enable/", views.host_enable, name="host-enable"),
+    path("hosts/<str:name>/disable/", views.host_disable, name="host-disable"),
+    path("artifacts/", views.artifact_list, name="artifact-list"),
+    path("artifacts/<int:pk>/<str:name>", views.artifact_download, name="artifact-download"),
+]

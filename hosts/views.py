@@ -1,0 +1,209 @@
+"""Pages of tasks, hosts and artifacts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import FloatField, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from debatomic.access.checks import may, require
+from debatomic.gates import acting, reading
+from debatomic.paging import page_of
+from debatomic.templatetags import pages
+from debatomic.tools.errors import ToolError
+from hosts import hub
+from hosts.downloads import download
+from hosts.filters import ArtifactFilter, TaskFilter
+from hosts.forms import HostCommentForm
+from hosts.models import HELD, Artifact, Host, Log, Task
+from hosts.why import busy, candidates, silent, unsuitable, unwilling, why_waiting
+
+# Tasks
+
+
+@require_safe
+@reading("tasks.view", public=True)
+def task_list(request: HttpRequest) -> HttpResponse:
+    visible = Task.objects.visible_to(request.user).for_lists()
+    filtered = TaskFilter(request.GET, queryset=visible)
+    page = page_of(filtered.qs, request.GET)
+    return render(request, "hosts/task_list.html", {"filter": filtered, "page": page, "tasks": page.rows})
+
+
+@require_safe
+@reading(public=True)
+def task_row(request: HttpRequest, pk: int) -> HttpResponse:
+    """One row of the list, for its live refresh."""
+    return render(request, "hosts/_task_row.html", {"task": _task(request, pk)})
+
+
+@require_safe
+@reading(public=True)
+def task_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    task = _task(request, pk)
+    logs = list(task.logs.order_by("-attempt", "pk"))
+    waits = task.state == "free" and not task.is_parent
+    if request.htmx.target == "log-card":
+        return render(request, "hosts/_log_card.html", {"log_task": task, "log": next(iter(logs), None), "logs": logs})
+    context = {
+        "task": task,
+        **_details(task),
+        "children": list(task.children.for_lists().order_by("pk")),
+        "dependencies": list(task.dependencies.order_by("pk")),
+        "attempts": list(task.attempt_history.select_related("host").order_by("-number")),
+        "artifacts": list(task.artifacts.exclude(kind=Artifact.Kind.LOG).order_by("kind", "name")),
+        "logs": logs,
+        "log_task": task,
+        "log": next(iter(logs), None),
+        "why": why_waiting(task) if waits else "",
+        "refusals": _refusals(task) if waits and may(request.user, "hosts.view") else [],
+    }
+    return render(request, "hosts/_task.html" if request.htmx else "hosts/task.html", context)
+
+
+def _details(task: Task) -> dict[str, Any]:
+    """What was asked and what came out, as text for people."""
+    return {
+        "limits": [(name.replace("_", " "), _limit(name, value)) for name, value in task.limits.items()],
+        "request_text": json.dumps(task.request, indent=2, ensure_ascii=False),
+        "result_text": json.dumps(task.result, indent=2, ensure_ascii=False),
+    }
+
+
+def _limit(name: str, value: float) -> str:
+    return pages.duration(value) if name.endswith("_limit") else pages.size(value)
+
+
+def _task(request: HttpRequest, pk: int) -> Task:
+    return get_object_or_404(Task.objects.visible_to(request.user).for_lists(), pk=pk)
+
+
+def _refusals(task: Task) -> list[tuple[str, str]]:
+    """What each host says to a task that only waits for a host; nothing for one that waits for something else."""
+    if unwilling(task):
+        return []
+    return [(seen.name, unsuitable(task, seen) or silent(seen) or busy(task, seen)) for seen in candidates()]
+
+
+@require_safe
+@reading(public=True)
+def task_log(request: HttpRequest, pk: int, attempt: int, name: str) -> HttpResponse:
+    """One log alone, over the whole page."""
+    task = _task(request, pk)
+    log = get_object_or_404(Log, task=task, attempt=attempt, name=name)
+    return render(request, "hosts/task_log.html", {"task": task, "log": log, "logs": list(task.logs.all())})
+
+
+@require_POST
+@acting()
+def task_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    task = _task(request, pk)
+    require(task.can_cancel(request.user) or not task.is_live)
+    if hub.cancel(task, by=request.user):
+        messages.success(request, f"{task} is being canceled.")
+    else:
+        messages.warning(request, f"{task} had ended already.")
+    return redirect(task)
+
+
+@require_POST
+@acting()
+def task_retry(request: HttpRequest, pk: int) -> HttpResponse:
+    task = _task(request, pk)
+    require(task.can_retry(request.user))
+    try:
+        hub.retry(task, by=request.user)
+        messages.success(request, f"{task} runs again.")
+    except ToolError as error:
+        messages.error(request, error.sentence)
+    return redirect(task)
+
+
+# Hosts
+
+
+def hosts_with_use() -> QuerySet[Host]:
+    """Hosts with `used`: the sum of the weights of what they hold."""
+    held = Task.objects.filter(host=OuterRef("pk"), state__in=HELD).order_by().values("host")
+    used = Subquery(held.annotate(sum=Sum("weight")).values("sum"), output_field=FloatField())
+    return Host.objects.annotate(used=Coalesce(used, Value(0.0))).prefetch_related("channels")
+
+
+@require_safe
+@reading("hosts.view")
+def host_list(request: HttpRequest) -> HttpResponse:
+    template = "hosts/_hosts.html" if request.htmx else "hosts/host_list.html"
+    return render(request, template, {"hosts": list(hosts_with_use())})
+
+
+@require_safe
+@reading()
+def host_detail(request: HttpRequest, name: str) -> HttpResponse:
+    host = get_object_or_404(hosts_with_use().visible_to(request.user), name=name)
+    tasks = Task.objects.visible_to(request.user).for_lists().filter(host=host)
+    context = {
+        "host": host,
+        "running": list(tasks.filter(state__in=HELD)),
+        "lately": list(tasks.exclude(state__in=HELD)[:20]),
+        "report": _report(host),
+        "form": HostCommentForm(initial={"comment": host.comment}),
+    }
+    return render(request, "hosts/_host.html" if request.htmx else "hosts/host.html", context)
+
+
+def _report(host: Host) -> list[tuple[str, str]]:
+    """What the host's last beat said of itself."""
+    told = host.report
+    room = {name: told.get(name) for name in ("memory", "disk") if told.get(name)}
+    found = [(f"Free {name}", f"{pages.size(one['free'])} of {pages.size(one['total'])}") for name, one in room.items()]
+    if load := told.get("load"):
+        found.insert(0, ("Load", f"{' '.join(map(str, load))} on {told.get('processors', '?')} processors"))
+    return found + [(name.capitalize(), str(value)) for name, value in told.get("versions", {}).items()]
+
+
+@require_POST
+@acting()
+def host_enable(request: HttpRequest, name: str) -> HttpResponse:
+    return _switch(request, name, enabled=True)
+
+
+@require_POST
+@acting()
+def host_disable(request: HttpRequest, name: str) -> HttpResponse:
+    return _switch(request, name, enabled=False)
+
+
+def _switch(request: HttpRequest, name: str, *, enabled: bool) -> HttpResponse:
+    host = get_object_or_404(Host.objects.visible_to(request.user), name=name)
+    require(host.can_edit(request.user))
+    form = HostCommentForm(request.POST)
+    host.switch(enabled=enabled, comment=form.cleaned_data["comment"] if form.is_valid() else "", by=request.user)
+    messages.success(
+        request, f"{host} {'claims tasks again' if enabled else 'claims no more tasks; what runs goes on'}."
+    )
+    return redirect(host)
+
+
+# Artifacts
+
+
+@require_safe
+@reading("artifacts.view", public=True)
+def artifact_list(request: HttpRequest) -> HttpResponse:
+    visible = Artifact.objects.visible_to(request.user).select_related("task")
+    filtered = ArtifactFilter(request.GET, queryset=visible)
+    page = page_of(filtered.qs, request.GET)
+    return render(request, "hosts/artifact_list.html", {"filter": filtered, "page": page, "artifacts": page.rows})
+
+
+@require_safe
+@reading(public=True)
+def artifact_download(request: HttpRequest, pk: int, name: str) -> HttpResponseBase:
+    artifact = get_object_or_404(Artifact.objects.visible_to(request.user), pk=pk, name=name)
+    return download(request, artifact)
