@@ -28,7 +28,8 @@ def init_changed(task: Task) -> None:
     if task.state == State.COMPLETED:
         ChrootCopy.objects.note(task.request["chroot"], task)
     name = task.request["chroot"]
-    Event.objects.create(kind="chroot", key=name, what=task.state, topics=["chroots", f"chroot:{name}"])
+    topics = ["chroots", f"chroot:{name}", f"task:{task.pk}"]
+    Event.objects.create(kind="chroot", key=name, what=task.state, topics=topics)
 
 
 def register_methods() -> None:
