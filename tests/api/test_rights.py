@@ -1,0 +1,136 @@
+"""Every address of the API × every role: 401 sign in, 403 may not do, 404 may not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver
+
+WHO = ("visitor", "stranger", "viewer", "packager", "release-manager", "administrator")
+
+READ = "200 404 200 200 200 200"  # public things: a stranger has no role and knows of nothing
+LIST = "200 200 200 200 200 200"
+PRIVATE = "404 404 200 200 200 200"
+MANAGERS = "401 404 403 403 200 200"
+
+#  method, address, answers in the order of WHO
+TABLE = [
+    ("GET", "", LIST),
+    ("GET", "schema/", LIST),
+    ("GET", "docs/", LIST),
+    ("GET", "users/me/", "401 200 200 200 200 200"),
+    ("GET", "keys/", "401 200 200 200 200 200"),
+    ("POST", "keys/", "401 400 400 400 400 400"),
+    ("DELETE", "keys/da_nobodys/", "401 404 404 404 404 404"),
+    ("GET", "keys/da_nobodys/", "401 404 404 404 404 404"),
+    ("GET", "tasks/", LIST),
+    ("GET", "tasks/{waiting_task}/", READ),
+    ("GET", "tasks/{private_task}/", PRIVATE),
+    ("GET", "tasks/999999/", "404 404 404 404 404 404"),
+    ("GET", "tasks/{failed_task}/logs/", READ),
+    ("GET", "tasks/{failed_task}/logs/1/build/", READ),
+    ("GET", "tasks/{private_task}/logs/", PRIVATE),
+    ("GET", "tasks/{private_task}/logs/1/build/", "404 404 404 404 404 404"),
+    ("POST", "tasks/{waiting_task}/cancel/", MANAGERS),
+    ("POST", "tasks/{private_task}/cancel/", MANAGERS),
+    ("POST", "tasks/{failed_task}/cancel/", "401 404 409 409 409 409"),
+    ("POST", "tasks/{failed_task}/retry/", MANAGERS),
+    ("POST", "tasks/{waiting_task}/retry/", "401 404 409 409 409 409"),
+    ("POST", "tasks/{waiting_task}/priority/", "401 403 403 403 400 400"),
+    ("GET", "hosts/", "401 403 200 200 200 200"),
+    ("GET", "hosts/{host}/", "401 403 200 200 200 200"),
+    ("GET", "channels/", LIST),
+    ("GET", "channels/default/", READ),
+    ("GET", "artifacts/", LIST),
+    ("GET", "artifacts/{artifact}/", READ),
+    ("GET", "artifacts/{artifact}/download/", READ),
+    ("GET", "targets/", LIST),
+    ("GET", "targets/trixie/", READ),
+    ("GET", "builds/", LIST),
+    ("GET", "builds/{waiting}/", READ),
+    ("GET", "builds/{private}/", PRIVATE),
+    ("GET", "builds/{finished}/artifacts/", READ),
+    ("GET", "builds/{private}/artifacts/", PRIVATE),
+    ("POST", "builds/", "401 403 403 400 400 400"),
+    ("POST", "builds/{waiting}/cancel/", MANAGERS),
+    ("POST", "builds/{private}/cancel/", MANAGERS),
+    ("POST", "builds/{finished}/cancel/", "401 404 409 409 409 409"),
+    ("POST", "builds/{failed}/retry/", MANAGERS),
+    ("GET", "chroots/", LIST),
+    ("GET", "chroots/trixie-amd64/", READ),
+    ("POST", "chroots/trixie-amd64/refresh/", "401 404 403 403 201 201"),
+    ("GET", "definitions/", LIST),
+    ("GET", "definitions/debian-atomic/", READ),
+    ("GET", "composes/", LIST),
+    ("GET", "composes/{compose}/", READ),
+    ("GET", "composes/{secret_compose}/", PRIVATE),
+    ("GET", "composes/{compose}/artifacts/", READ),
+    ("POST", "composes/", "401 403 403 403 400 400"),
+    ("POST", "composes/{compose}/cancel/", MANAGERS),
+    ("POST", "composes/{secret_compose}/cancel/", MANAGERS),
+    ("POST", "composes/{compose}/retry/", "401 404 409 409 409 409"),
+]
+
+
+@pytest.mark.parametrize(("method", "address", "answers"), TABLE)
+def test_each_role_is_answered_as_the_table_says(
+    method: str, address: str, answers: str, world: dict[str, Any], client_of: Callable[[str], Client]
+) -> None:
+    path = "/api/v1/" + address.format(**world)
+    got = {}
+    for who in WHO:
+        client = client_of(who)
+        response = client.generic(method, path, "{}", content_type="application/json")
+        got[who] = response.status_code
+        if response.status_code in (200, 201) and method == "POST":
+            break  # done: for whoever comes after it is another state
+    wanted = dict(zip(WHO, map(int, answers.split()), strict=True))
+    assert got == {who: wanted[who] for who in got}
+
+
+def test_the_table_knows_every_address() -> None:
+    known = {(method, address.split("?")[0]) for method, address, _ in TABLE}
+    missing = {one for one in _addresses() if not any(_fits(one, address) for _, address in known)}
+    assert missing == set()
+
+
+def _addresses() -> set[str]:
+    """Every pattern below /api/v1/, but what only hosts talk."""
+    found = set()
+    for resolver in get_resolver().url_patterns:
+        if str(resolver.pattern) == "api/v1/":
+            found |= set(_below(resolver, ""))
+    return found
+
+
+def _below(resolver: Any, prefix: str) -> list[str]:
+    if hasattr(resolver, "url_patterns"):
+        return [one for part in resolver.url_patterns for one in _below(part, prefix + str(resolver.pattern))]
+    return [prefix + str(resolver.pattern)]
+
+
+def _fits(pattern: str, address: str) -> bool:
+    import re
+
+    plain = re.sub(r"\(\?P<\w+>(?:\[[^\]]*\]|[^)])*\)", "[^/]+", pattern.replace("api/v1/", "").replace("^", ""))
+    plain = re.sub(r"<[^>]+>", "[^/]+", plain).rstrip("$").removesuffix("\\Z")
+    return re.fullmatch(plain, address) is not None
+
+
+def test_a_closed_site_tells_visitors_nothing(
+    settings: Any, world: dict[str, Any], client_of: Callable[[str], Client]
+) -> None:
+    settings.PUBLIC_READING = False
+    visitor = client_of("visitor")
+    for path in ("tasks/", "builds/", f"builds/{world['waiting']}/", "artifacts/", "chroots/", "targets/"):
+        assert visitor.get(f"/api/v1/{path}").status_code == 401
+
+
+def test_visitors_see_public_things_only(world: dict[str, Any], client_of: Callable[[str], Client]) -> None:
+    seen = {one["id"] for one in client_of("visitor").get("/api/v1/builds/").json()["results"]}
+    assert seen == {world["waiting"], world["failed"], world["finished"]}
+    assert client_of("stranger").get("/api/v1/builds/").json()["results"] == []
+    assert len(client_of("viewer").get("/api/v1/builds/").json()["results"]) == 4

@@ -1,0 +1,110 @@
+"""A small world for tests of the API and its client: a target, builds and composes with tasks, logs and files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from builds.models import Build, Tag, Target
+from chroots.models import Chroot
+from composes.models import Compose, Definition, Revision
+from debatomic.access.models import User
+from hosts import hub, logs, store
+from hosts.models import Artifact, Channel, Host, State, Task
+
+
+def target(channel: Channel) -> Target:
+    chroot = Chroot.objects.create(name="trixie-amd64", suite="trixie", architecture="amd64", components=["main"])
+    made = Target.objects.create(name="trixie", tag=Tag.objects.create(name="trixie"), channel=channel)
+    made.chroots.add(chroot)
+    return made
+
+
+def build(by: User, on: Target, *, source: str = "figlet", public: bool = True) -> Build:
+    """A build that waits for a host, with its one task."""
+    common: dict[str, Any] = {"channel": on.channel, "by": by, "public": public}
+    title = f"{source} 2.2.5-3 for {on}"
+    parent = hub.submit("build", title, request={}, is_parent=True, **common)
+    made = Build.objects.create(
+        source=source, version="2.2.5-3", target=on, origin="archive", task=parent, created_by=by,
+        files=[{"name": f"{source}_2.2.5-3.dsc", "sha256": "0" * 64, "size": 5}],
+    )  # fmt: skip
+    request = {"source": source, "chroot": "trixie-amd64"}
+    hub.submit("build-arch", f"{title}, amd64", request=request, parent=parent, architecture="amd64", **common)
+    return made
+
+
+def compose(by: User, channel: Channel, *, number: int = 0, public: bool = True) -> Compose:
+    """A compose that waits for a host."""
+    definition = Definition.objects.get_or_create(name="debian-atomic")[0]
+    variants = {"minimal": {"title": "Minimal", "architectures": ["amd64"]}}
+    revision = Revision.objects.get_or_create(
+        definition=definition,
+        number=1,
+        defaults={"digest": "0" * 64, "files": {}, "main": "a.yaml", "variants": variants},
+    )[0]
+    common: dict[str, Any] = {"channel": channel, "by": by, "public": public}
+    parent = hub.submit("compose", f"debian-atomic minimal {number}", request={}, is_parent=True, **common)
+    made = Compose.objects.create(
+        identity=f"debian-atomic-minimal-20260101.{number}", revision=revision, variant="minimal", task=parent,
+        architectures=["amd64"], version=f"20260101.{number}", created_by=by,
+    )  # fmt: skip
+    hub.submit("compose-arch", f"{parent}, amd64", request={}, parent=parent, architecture="amd64", **common)
+    return made
+
+
+def begin(thing: Build | Compose, host: Host) -> Task:
+    """Have the host claim and start the thing's task; it writes two lines of log."""
+    task = hub.claim(host)
+    assert task is not None and task.parent_id == thing.task_id and task.claim is not None
+    assert hub.start(task.claim)
+    logs.append(task.pk, task.attempt, "build", 0, b"unpacking\nbuilding\n")
+    return Task.objects.get(pk=task.pk)
+
+
+def complete(
+    task: Task, folder: Path, *, name: str = "figlet_2.2.5-3_amd64.deb", content: bytes = b"a package"
+) -> Artifact:
+    """Have the host finish the task with one file."""
+    path = folder / "content"
+    path.write_bytes(content)
+    sha256, _ = store.put(path)
+    assert task.claim is not None
+    kept = hub.File(name=name, kind=Artifact.Kind.BINARY, sha256=sha256)
+    assert hub.finish(task.claim, {}, [kept])
+    return Artifact.objects.get(task=task, name=name)
+
+
+def fail(task: Task, reason: str = "dpkg-buildpackage exited with status 2.") -> None:
+    assert task.claim is not None
+    assert hub.fail(task.claim, reason=reason, kind="build", decisive=["error: no such file"])
+    assert Task.objects.get(pk=task.pk).state == State.FAILED
+
+
+def source_package(folder: Path) -> Path:
+    """The .dsc of a native source package `tiny` 1.0 (Architecture: all), its tarball beside it."""
+    folder.mkdir(exist_ok=True)
+    content = {
+        "control": "Source: tiny\nMaintainer: Tests <tests@example.org>\n\nPackage: tiny\nArchitecture: all\n"
+        "Description: tiny\n",
+        "changelog": "tiny (1.0) trixie; urgency=low\n\n  * Tiny.\n\n"
+        " -- Tests <tests@example.org>  Thu, 01 Jan 2026 00:00:00 +0000\n",
+        "rules": "#!/usr/bin/make -f\n",
+    }
+    with tarfile.open(folder / "tiny_1.0.tar.xz", "w:xz") as tar:
+        for name, text in content.items():
+            entry = tarfile.TarInfo(f"tiny-1.0/debian/{name}")
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    data = (folder / "tiny_1.0.tar.xz").read_bytes()
+    dsc = folder / "tiny_1.0.dsc"
+    dsc.write_text(
+        "Format: 3.0 (native)\nSource: tiny\nBinary: tiny\nArchitecture: all\nVersion: 1.0\n"
+        "Maintainer: Tests <tests@example.org>\n"
+        f"Checksums-Sha256:\n {hashlib.sha256(data).hexdigest()} {len(data)} tiny_1.0.tar.xz\n"
+        f"Files:\n {hashlib.md5(data).hexdigest()} {len(data)} tiny_1.0.tar.xz\n"
+    )
+    return dsc
