@@ -1,0 +1,7 @@
+"""`python -m debatomic.client`."""
+
+import sys
+
+from debatomic.client.cli import main
+
+sys.exit(main())

@@ -1,0 +1,58 @@
+"""Lists for people: one line for each thing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from debatomic.client.screen import harmless
+
+COLUMNS = {
+    "builds": ("id", "source", "version", "target", "state", "created_by", "created_at"),
+    "composes": ("id", "identity", "variant", "state", "created_by", "created_at"),
+    "tasks": ("id", "state", "host", "priority", "created_at", "title"),
+    "hosts": ("name", "is_alive", "enabled", "used", "capacity", "architectures", "channels"),
+    "targets": ("name", "enabled", "tag", "chroots"),
+    "chroots": ("name", "suite", "architecture", "enabled"),
+    "definitions": ("name", "revision", "variants"),
+    "artifacts": ("id", "kind", "size", "name"),
+}
+
+
+def lines(what: str, things: list[dict[str, Any]]) -> list[str]:
+    """A head and a line for each thing, in columns."""
+    names = COLUMNS[what]
+    rows = [[name.replace("_", " ").upper() for name in names]]
+    rows += [[_cell(thing.get(name)) for name in names] for thing in things]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | dict):
+        return ",".join(map(str, value)) or "-"
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = "-" if value is None or value == "" else str(value)
+    return ago(text) if len(text) > 18 and text[4:5] == "-" and text[10:11] == "T" else harmless(text, colours=False)
+
+
+def ago(moment: str) -> str:
+    """How long ago an ISO time was, in one unit."""
+    passed = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    for seconds, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if passed >= seconds:
+            return f"{int(passed // seconds)} {unit} ago"
+    return f"{max(0, int(passed))} s ago"
+
+
+def took(begin: str | None, end: str | None) -> str:
+    """How long something took: " in 3 min 5 s", or nothing where that is not known."""
+    if not begin or not end:
+        return ""
+    seconds = int((datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds())
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{seconds % 60} s"] * (not hours)
+    return f" in {' '.join(parts)}"
