@@ -10,8 +10,8 @@ from debatomic.tools.errors import Kind, ToolError
 
 MODULES = (
     "part_gpt", "ext2", "fat", "normal", "configfile", "search", "search_fs_uuid", "search_label", "linux", "linux16",
-    "syslinuxcfg", "serial", "terminal", "test", "echo", "ls", "cat", "reboot", "halt", "all_video", "gfxterm", "minicmd",
-    "regexp",
+    "syslinuxcfg", "serial", "terminal", "test", "echo", "ls", "cat", "reboot", "halt", "all_video", "gfxterm",
+    "minicmd", "regexp",
 )  # fmt: skip
 CONFIGURATION = """\
 set timeout=2

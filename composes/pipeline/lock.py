@@ -105,9 +105,9 @@ def read(path: Path) -> Lock:
         raise InputError(f"There is no lock file {path}.") from error
     except ValueError as error:
         raise InputError(f"{path} is not a lock: it is not JSON ({error}).") from error
-    if error := next(iter(Draft202012Validator(_SCHEMA).iter_errors(content)), None):
-        where = "/".join(map(str, error.absolute_path)) or "its top"
-        raise InputError(f"{path} is not a lock of this version: at {where}: {error.message:.200}.")
+    if fault := next(iter(Draft202012Validator(_SCHEMA).iter_errors(content)), None):
+        where = "/".join(map(str, fault.absolute_path)) or "its top"
+        raise InputError(f"{path} is not a lock of this version: at {where}: {fault.message:.200}.")
     names = ("suite", "architecture", "debian_version", "date", "releases")
     lock = Lock(packages=tuple(Package(**each) for each in content["packages"]), **{n: content[n] for n in names})
     _without_doubles(lock, path)

@@ -25,7 +25,6 @@ MILESTONES: tuple[tuple[str, re.Pattern[str], float], ...] = (
     ("kernel", re.compile(r"Linux version "), 0.15),
     ("initramfs", re.compile(r"Running in initrd|dracut-"), 0.3),
     ("system", re.compile(r"Switching root|initrd-switch-root"), 0.5),
-    ("local file systems", re.compile(r"Reached target (?:\x1b\[[0-9;]*m)?local-fs\.target"), 0.65),
     ("multi-user.target", re.compile(r"Reached target .*multi-user\.target"), 0.85),
     ("proof", re.compile(re.escape(BEGIN)), 0.9),
 )
@@ -61,7 +60,8 @@ def qemu_command(spec: MachineSpec, monitor_fd: int) -> list[str]:
     threads = ",thread=multi" if spec.accelerator == "tcg" else ""
     return [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35",
-        "-accel", f"{spec.accelerator}{threads}", "-cpu", cpu, "-m", str(spec.memory), "-smp", "2", "-no-reboot", *_firmware(spec),
+        "-accel", f"{spec.accelerator}{threads}", "-cpu", cpu, "-m", str(spec.memory), "-smp", "2",
+        "-no-reboot", *_firmware(spec),
         "-drive", f"file={spec.disk},format={spec.disk_format},if=virtio,snapshot=on,cache=unsafe",
         "-nic", "user,model=virtio-net-pci,restrict=on", "-vga", "std", "-display", "none",
         "-device", "virtio-rng-pci", "-serial", f"file:{spec.serial}",

@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem="aliases are not allowed here", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
 
@@ -80,7 +80,7 @@ def _value(loader: _Loader, node: yaml.Node, shown: str) -> Any:
         return [_value(loader, item, shown) for item in node.value]
     if node.tag in TEXT_TAGS:
         return Text(node.value, _place(node, shown))
-    return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+    return loader.construct_object(node, deep=True)
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode, shown: str) -> dict[Text, Any]:

@@ -27,6 +27,7 @@ STAGES: tuple[Stage, ...] = (
     boot.BIOS, boot.UEFI,
 )  # fmt: skip
 FORMAT = 1
+EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png")
 
 
 class Compose:
@@ -47,6 +48,7 @@ class Compose:
         failure: ToolError | None = None
         started = time.monotonic()
         try:
+            self._clear()
             self._run([stage for stage in graph.selected(STAGES, only, skip) if stage.wanted(self.order)])
         except ToolError as error:
             failure = error
@@ -74,6 +76,12 @@ class Compose:
                         self._do(stage, tools, scratch, stack)
         for name in self.store.evict(self.store_limit):
             self.log.line(f"Evicted {name}.")
+
+    def _clear(self) -> None:
+        """Nothing of an earlier compose shall pass for one of this; its lock and repository may be this one's input."""
+        for pattern in EARLIER:
+            for path in self.order.output.glob(pattern):
+                path.unlink()
 
     def _begin(self, phase: str) -> None:
         self.log.line(f"== PHASE {phase}")
@@ -124,16 +132,18 @@ class Compose:
         return {
             "format": FORMAT, "ok": failure is None,
             "reason": failure.sentence if failure else "", "kind": failure.kind.value if failure else "",
-            "lines": list(failure.lines) if failure else [],
+            "decisive": list(failure.lines) if failure else [],
             "name": order.tree.name, "variant": order.tree.variant, "architecture": order.tree.architecture,
             "suite": order.tree.suite, "ref": order.tree.ref, "treefile_digest": order.tree.digest,
             **{key: commit_facts.get(key, "") for key in ("commit", "content_checksum", "version", "parent")},
             "lock_digest": self.results["gather"].digest if "gather" in self.results else "",
+            "packages": self.results["gather"].facts["packages"] if "gather" in self.results else 0,
+            "timings": {name: round(each, 3) for name, each in self.seconds.items()},
             "lint": rootfs_facts.get("lint", []), "kernel": rootfs_facts.get("kernel", ""), "boot": proofs,
             "deliverables": [asdict(each) for each in self.deliverables],
             "stages": [{"name": each.stage, "phase": each.phase, "identity": each.identity, "reused": each.reused,
                         "seconds": round(self.seconds[each.stage], 3)} for each in self.results.values()],
-            "seconds": round(seconds, 3), "tools_seconds": round(self.seconds.get("tools", 0.0), 3),
+            "seconds": round(seconds, 3),
         }  # fmt: skip
 
 

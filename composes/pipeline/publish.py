@@ -10,11 +10,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chroots.engine import base
+from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State, locked
 from composes.pipeline.job import Log
 from composes.pipeline.ostree import Repo
 from composes.pipeline.store import ResultStore
-from composes.pipeline.tools import chroot_spec, entered
+from composes.pipeline.tools import entered
 from debatomic.tools.errors import CommandFailed, InputError
 from debatomic.tools.files import whole
 
@@ -22,9 +23,7 @@ MEMBER = re.compile(r"^(?:config|summary|(?:objects|refs|state|tmp|extensions)(?
 REF = re.compile(r"^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")
 
 
-def publish(
-    source: Path, target: Path, ref: str, *, state: State, suite: str, mirror: str, keyring: Path, commit: str, log: Log
-) -> str:
+def publish(source: Path, target: Path, ref: str, *, state: State, tools: ChrootSpec, log: Log, commit: str) -> str:
     """Make `ref` of the archive repository `target` the one commit that `source` (a repo or its tar) holds; its id.
 
     Each object's checksum is verified on the way; whoever reads the repository meanwhile sees the old state or the new.
@@ -36,11 +35,11 @@ def publish(
     with ExitStack() as stack:
         scratch = stack.enter_context(store.scratch())
         stack.enter_context(locked(target.parent / f".{target.name}.lock"))
-        layer = base.ensure(chroot_spec(suite, "amd64", mirror, keyring), state, log)
+        layer = base.ensure(tools, state, log)
         repo_path = stack.enter_context(_as_folder(source, scratch))
         shared = [state.root, target, repo_path]
-        tools = stack.enter_context(entered(layer, work=scratch, shared=shared, log=log))
-        return _import(Repo(tools, repo_path), Repo(tools, target).have("archive"), ref, commit)
+        entry = stack.enter_context(entered(layer, work=scratch, shared=shared, log=log))
+        return _import(Repo(entry, repo_path), Repo(entry, target).have("archive"), ref, commit)
 
 
 def _import(source: Repo, target: Repo, ref: str, expected: str) -> str:
@@ -48,6 +47,9 @@ def _import(source: Repo, target: Repo, ref: str, expected: str) -> str:
     if len(found) != 1:
         raise InputError(f"The repository to publish has {len(found)} refs, not one.")
     commit = source.resolve(found[0])
+    if ref != found[0]:
+        raise InputError(f"The commit is bound to the ref {found[0]}; as {ref} no machine could pull it.",
+                         hint="Publish it under its own ref, or compose it with another ref.")  # fmt: skip
     if not commit or (expected and commit != expected):
         raise InputError(f"The repository to publish holds the commit {commit or 'of no ref'}, not {expected}.")
     try:

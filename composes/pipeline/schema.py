@@ -169,17 +169,23 @@ def _sentence(error: ValidationError) -> str:
     if unknown := _unknown_keys(error):
         return f"unknown key {unknown[0]}{near(unknown[0], schema.get('properties', {}))}"
     name = next((str(step) for step in reversed(error.absolute_path) if isinstance(step, str)), "the treefile")
+    value: Any = error.validator_value
     if error.validator == "type":
-        wanted = error.validator_value if isinstance(error.validator_value, str) else error.validator_value[0]
-        return f"{name} must be {TYPE_WORDS[wanted]}, not {_type_word(error.instance)}."
+        wanted = TYPE_WORDS[value if isinstance(value, str) else value[0]]
+        return f"{name} must be {wanted}, not {_type_word(error.instance)}."
     if error.validator == "required":
-        missing = next(key for key in error.validator_value if key not in error.instance)
-        return f"{name} lacks the key {missing}."
+        return f"{name} lacks the key {_missing(error)}."
     if error.validator == "enum":
-        return f"{name} can be {' or '.join(map(str, error.validator_value))}, not {error.instance!s:.100}."
+        return f"{name} can be {' or '.join(map(str, value))}, not {error.instance!s:.100}."
     if "description" in schema:
         return f"{name}: {error.instance!s:.100} is not {schema['description']}."
     return f"{name}: {error.message:.200}."
+
+
+def _missing(error: ValidationError) -> str:
+    wanted: Any = error.validator_value
+    has: Any = error.instance
+    return next((str(key) for key in wanted if key not in has), "")
 
 
 def _type_word(value: Any) -> str:

@@ -108,7 +108,7 @@ def _packages(printed: str, listed: Sequence[Listed]) -> list[Package]:
                 found.append(package)
                 files.discard(package.file_name)
     if not found or len(found) != len(wanted):
-        raise ToolError(f"apt wants {len(wanted)} packages, of which {len(found)} are in the lists.", kind=Kind.INTERNAL)
+        raise ToolError(f"apt wants {len(wanted)} packages, {len(found)} are in the lists.", kind=Kind.INTERNAL)
     return found
 
 

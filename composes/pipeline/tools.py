@@ -46,7 +46,7 @@ class Tools:
 
     def run(self, args: Sequence[str | os.PathLike[str]], **options: Any) -> Completed:
         """Run a program of the tools; options as for `debatomic.tools.run.run`, its output goes to the log."""
-        command = ["chroot", os.fspath(self.root), *map(os.fspath, args)]
+        command = ["chroot", os.fspath(self.root), *(os.fspath(each) for each in args)]
         return checked(command, **{"log": self.log, **options})
 
     def read(self, args: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from debatomic.tools.errors import InputError
 
 Part = dict[str, Any]
 NOT_IN_A_PART = ("include", "variants", "architectures", "inherits", "name")
+PLAIN = ("summary", "components", "packages", "exclude", "remove_packages", "recommends", "documentation", "kargs")
 DEFAULTS: Part = {
     "summary": "", "components": ["main"], "ref": "{name}/{suite}/{architecture}/{variant}", "packages": [],
     "exclude": [], "remove-packages": [], "recommends": False, "documentation": False, "repositories": [],
@@ -180,19 +180,16 @@ def _inherited(content: Part, variant: str, above: tuple[str, ...] = ()) -> list
 def _tree(name: str, variant: str, architecture: str, part: Part) -> Tree:
     words = {"name": name, "variant": variant, "architecture": architecture, "suite": part["suite"]}
     units, remote = part["units"], part["remote"]
-    plain = {field.name: part[field.name.replace("_", "-")] for field in fields(Tree) if field.name in PLAIN}
+    plain: dict[str, Any] = {name: part[name.replace("_", "-")] for name in PLAIN}
+    lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list)}
     return Tree(
-        **words, **{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()},
-        ref=_ref(part["ref"], words),
+        **words, **{**plain, **lists}, ref=_ref(part["ref"], words),
         repositories=tuple(Repository(**{**each, "components": tuple(each.get("components", ["main"]))})
                            for each in part["repositories"]),
         enable=tuple(units.get("enable", ())), disable=tuple(units.get("disable", ())),
         image=_image(part["image"]), remote=(remote.get("name", ""), remote.get("url", "")),
         metadata=tuple(sorted(part["metadata"].items())),
     )  # fmt: skip
-
-
-PLAIN = ("summary", "components", "packages", "exclude", "remove_packages", "recommends", "documentation", "kargs")
 
 
 def _ref(template: str, words: dict[str, str]) -> str:
@@ -211,11 +208,3 @@ def _image(part: Part) -> ImageOptions:
 def size_in_bytes(text: str) -> int:
     """`1500M` or `3G` in bytes; 0 for `auto`."""
     return 0 if text == "auto" else int(text[:-1]) << {"M": 20, "G": 30}[text[-1]]
-
-
-def sources(tree: Tree, mirror: str, keyring: str) -> Iterable[tuple[Repository, str]]:
-    """The archives packages come from, Debian's first, each with the keyring (a path) or key that signs it."""
-    main = Repository(name="debian", uri=mirror, suite=tree.suite, key="", components=tree.components)
-    yield main, keyring
-    for repository in tree.repositories:
-        yield repository, repository.key

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chroots.engine.state import locked
-from composes.pipeline.delivery import replacing
+from composes.pipeline.delivery import delivered, replacing
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
 from composes.pipeline.ostree import Repo
+from composes.pipeline.publish import export_repo
 from composes.pipeline.store import bytes_below, remove_tree
-from debatomic.tools.files import sha256, write_json
+from debatomic.tools.files import sha256
 from debatomic.tools.run import run
 
 CACHE_BYTES = 6 << 30
@@ -55,19 +57,20 @@ def make(job: Job) -> Facts:
     commit = result.show(commit_id)
     facts = {"commit": commit.id, "content_checksum": commit.content, "version": version, "ref": job.tree.ref,
              "parent": previous_commit(job.order), "date": gathered["date"]}  # fmt: skip
-    write_json(job.folder / "commit.json", facts)
+    export_repo(result.path, job.folder / "repo.tar")
     job.log.line(f"commit {commit.id} on {job.tree.ref}, version {version}")
-    return {**facts, "digest": commit.id}
+    return {**facts, "digest": commit.id, "tar": sha256(job.folder / "repo.tar")}
 
 
 def _commit(job: Job, build: Repo, version: str) -> str:
     parent = previous_commit(job.order)
-    metadata = {"version": version, "debatomic.lock": job.inputs["gather"].digest,
-                "debatomic.variant": job.tree.variant, **{f"debatomic.{key}": str(value) for key, value in job.tree.metadata}}  # fmt: skip
+    own = {f"debatomic.{key}": str(value) for key, value in job.tree.metadata}
+    metadata = {**own, "version": version, "debatomic.lock": job.inputs["gather"].digest,
+                "debatomic.variant": job.tree.variant}  # fmt: skip
     return build.read(
         "commit", "--orphan", f"--bind-ref={job.tree.ref}", *([f"--parent={parent}"] if parent else []),
-        "--bootable", "--fsync=no",
-        f"--timestamp=@{job.inputs['gather'].facts['date']}", f"--subject={job.tree.name} {job.tree.variant} {version}",
+        "--bootable", "--fsync=no", f"--timestamp=@{job.inputs['gather'].facts['date']}",
+        f"--subject={job.tree.name} {job.tree.variant} {version}",
         *(f"--add-metadata-string={key}={value}" for key, value in metadata.items()),
         f"--tree=dir={job.input('rootfs', 'tree')}",
     ).splitlines()[-1]  # fmt: skip
@@ -81,12 +84,12 @@ def _trim(caches: Path) -> None:
 
 
 def deliver(order: Order, result: Result) -> list[Deliverable]:
-    target = order.output / "repo"
-    with replacing(target) as made:
-        run(["cp", "-a", "--reflink=auto", str(result.folder / "repo"), str(made)])
+    """The repository as a folder to look into, and as a tar to travel."""
+    with replacing(order.output / "repo") as made:
+        run(["cp", "-a", "--reflink=auto", os.fspath(result.folder / "repo"), os.fspath(made)])
     facts = {key: result.facts[key] for key in ("commit", "content_checksum", "version", "ref")}
-    return [Deliverable(name="repo", kind="ostree-repo", path="repo", sha256=sha256(Path(target, "summary")),
-                        size=bytes_below(target), facts=facts)]  # fmt: skip
+    return [delivered(order.output, result.folder / "repo.tar", "repo.tar", kind="repository", facts=facts,
+                      digest=result.facts["tar"])]  # fmt: skip
 
 
 STAGE = Stage(name="commit", phase="ostree", make=make, needs=("gather", "rootfs"), options=options, deliver=deliver)
