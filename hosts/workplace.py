@@ -35,7 +35,7 @@ def born(pid: int) -> float:
 
 
 def work_folder() -> Path:
-    return Path(settings.STATE) / "work"
+    return Path(settings.STATE) / "tasks"
 
 
 def notes_folder() -> Path:
