@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth import get_user_model
 
 from hosts import topics
 from hosts.event_feed import News, event_feed
@@ -136,7 +137,7 @@ def _offset(query: bytes) -> int | None:
 
 def _fresh_user_sees(user: Any, task_id: int) -> bool:
     """Whether the task is visible to this person as their roles are now, not as they were at sign-in."""
-    now = type(user).objects.filter(pk=user.pk).first() if user.is_authenticated else user
+    now = get_user_model().objects.filter(pk=user.pk).first() if user.is_authenticated else user
     return now is not None and Task.objects.visible_to(now).filter(pk=task_id).exists()
 
 

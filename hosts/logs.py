@@ -113,7 +113,7 @@ def _add(fd: int, offset: int, data: bytes) -> int:
     if not status.st_mode & stat.S_IWUSR:
         return _repeated(size, offset, data)
     if size > most:  # full: the marker is there, the rest is dropped
-        return max(size, offset + len(data))
+        return offset + len(data)
     if not 0 <= offset <= size:
         raise LogGap(size)
     fresh = data[size - offset :]

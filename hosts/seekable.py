@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import IO
 
-import zstandard
+from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
+
+__all__ = ["FRAME_BYTES", "Table", "ZstdError", "pack", "read_frame", "read_table"]
 
 FRAME_BYTES = 1024 * 1024  # of content
 LEVEL = 6
@@ -41,7 +43,7 @@ class Table:
 def pack(source: IO[bytes], to: IO[bytes]) -> int:
     """Compress `source` into `to`, one frame in memory at a time. Returns the bytes of content."""
     entries = []
-    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    compressor = ZstdCompressor(level=LEVEL, write_checksum=True)
     while chunk := source.read(FRAME_BYTES):
         frame = compressor.compress(chunk)
         to.write(frame)
@@ -67,7 +69,7 @@ def read_table(file: IO[bytes]) -> Table:
 
 
 def read_frame(file: IO[bytes], table: Table, number: int) -> bytes:
-    """The content of one frame. Raises zstandard.ZstdError when it is damaged."""
+    """The content of one frame. Raises ZstdError when it is damaged."""
     start, end = list(pairwise(table.packed))[number]
     file.seek(start)
-    return zstandard.ZstdDecompressor().decompress(file.read(end - start), max_output_size=FRAME_BYTES)
+    return ZstdDecompressor().decompress(file.read(end - start), max_output_size=FRAME_BYTES)

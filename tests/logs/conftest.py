@@ -1,0 +1,87 @@
+"""A task that runs, and a real daphne that serves it from a database other processes see."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection, connections
+
+from hosts.models import Task
+from tests.logs.scenes import ROOT, LiveHub, running_task
+
+
+@pytest.fixture
+def task(db: None) -> Task:
+    return running_task()
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], None]:
+    """Wait for something another process does; fails after 20 s."""
+
+    def wait(happened: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 20
+        while not happened():
+            assert time.monotonic() < deadline, "it did not happen within 20 s"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with all tables, to copy."""
+    home = tmp_path_factory.mktemp("migrated")
+    environment = {**os.environ, "DEBATOMIC_HOME": str(home), "DATABASE_URL": ""}
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
+    return home / "hub.db"
+
+
+@contextmanager
+def _database_in(path: Path) -> Iterator[str]:
+    """Make this the database of the test, too; yields its address."""
+    before = connections["default"]
+    own = connections.create_connection("default")
+    own.settings_dict = {**own.settings_dict, "NAME": str(path)}
+    connections["default"] = own
+    try:
+        yield f"sqlite:///{path}"
+    finally:
+        own.close()
+        connections["default"] = before
+
+
+@pytest.fixture
+def database_address(request: pytest.FixtureRequest, home: Path, django_db_blocker: object) -> Iterator[str]:
+    """A database that the test and other processes see: where it is."""
+    if connection.vendor == "sqlite":
+        path = home / "hub.db"
+        shutil.copy(request.getfixturevalue("migrated"), path)
+        with django_db_blocker.unblock(), _database_in(path) as address:  # type: ignore[attr-defined]
+            yield address
+        return
+    request.getfixturevalue("transactional_db")
+    known = connection.settings_dict
+    who = f"{quote(known['USER'])}:{quote(known['PASSWORD'])}@{quote(known['HOST'], safe='')}:{known['PORT']}"
+    yield f"postgresql://{who}/{known['NAME']}"
+
+
+@pytest.fixture
+def live_hub(database_address: str, home: Path) -> Iterator[LiveHub]:
+    hub = LiveHub({**os.environ, "DEBATOMIC_HOME": str(home), "DATABASE_URL": database_address,
+                   "DEBATOMIC_SECRET_KEY": django_settings.SECRET_KEY})  # fmt: skip
+    try:
+        hub.start()
+        yield hub
+    finally:
+        hub.kill()
