@@ -17,6 +17,9 @@ from debatomic.tools.errors import InputError
 from hosts.models import Artifact, State
 from hosts.telling import first_failed, most_telling, with_waits
 
+# what htmx asks for again by itself: the ids of parts of the page
+PARTS = {"build": "builds/_build.html", "about": "builds/_about.html", "log-card": "hosts/_log_card.html"}
+
 
 @require_safe
 @reading("builds.view", public=True)
@@ -50,9 +53,7 @@ def build_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
     }
-    if request.htmx.target == "log-card":
-        return render(request, "hosts/_log_card.html", context)
-    return render(request, "builds/_build.html" if request.htmx else "builds/build.html", context)
+    return render(request, PARTS.get(request.htmx.target, "builds/build.html"), context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

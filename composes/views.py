@@ -23,6 +23,9 @@ from hosts import store
 from hosts.models import Artifact, State
 from hosts.telling import first_failed, most_telling, with_waits
 
+# what htmx asks for again by itself: the ids of parts of the page
+PARTS = {"compose": "composes/_compose.html", "about": "composes/_about.html", "log-card": "hosts/_log_card.html"}
+
 
 @require_safe
 @reading("composes.view", public=True)
@@ -64,9 +67,7 @@ def compose_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
         "repository": request.build_absolute_uri("/ostree/repo"),
     }
-    if request.htmx.target == "log-card":
-        return render(request, "hosts/_log_card.html", context)
-    return render(request, "composes/_compose.html" if request.htmx else "composes/compose.html", context)
+    return render(request, PARTS.get(request.htmx.target, "composes/compose.html"), context)
 
 
 def _compose(request: HttpRequest, pk: int) -> Compose:

@@ -26,6 +26,7 @@ STATES = {
     "completed": ("completed", "check", "good"),
     "failed": ("failed", "cross", "bad"),
     "canceled": ("canceled", "ban", "ended"),
+    "done": ("done", "check", "good"),
     "lost": ("lost", "cross", "bad"),
     "STARTED": ("started", "play", "running"),
     "FINISHED": ("finished", "check", "good"),
@@ -67,7 +68,7 @@ KINDS = {
     "infrastructure": "A fault of network, host or hub: another attempt may succeed.",
     "internal": "A fault of DebAtomic itself; please report it.",
 }
-STEPS = {"done": "completed", "waiting": "free"}
+STEPS = {"waiting": "free"}
 
 
 @register.simple_tag
@@ -112,32 +113,32 @@ def duration(value: float | timedelta | None) -> str:
     return f"{max(seconds, 0):.1f} s" if seconds < 10 else whole(int(seconds))
 
 
-def whole(seconds: int) -> str:
-    """Whole seconds in at most two units; static/js/times.js says it alike."""
+def whole(seconds: int, parts: int = 2) -> str:
+    """Whole seconds in at most two units, or one; static/js/times.js says it alike."""
     for large, small, unit, part in ((86400, 3600, "d", "h"), (3600, 60, "h", "min"), (60, 1, "min", "s")):
         if seconds >= large:
             number, rest = divmod(seconds, large)
-            return f"{number} {unit} {rest // small} {part}" if rest // small else f"{number} {unit}"
+            return f"{number} {unit} {rest // small} {part}" if rest // small and parts > 1 else f"{number} {unit}"
     return f"{seconds} s"
 
 
 @register.filter
 def ago(moment: datetime | None) -> SafeString | str:
     """A time as how long ago, in full as its title; static/js/times.js keeps it true."""
-    return _time(moment, "{} ago", "ago")
+    return _time(moment, "{} ago", "ago", units=1)
 
 
 @register.filter
 def since(moment: datetime | None) -> SafeString | str:
     """How long something has been going on."""
-    return _time(moment, "{}", "since")
+    return _time(moment, "{}", "since", units=2)
 
 
-def _time(moment: datetime | None, sentence: str, kind: str) -> SafeString | str:
+def _time(moment: datetime | None, sentence: str, kind: str, *, units: int) -> SafeString | str:
     if moment is None:
         return ""
     passed = max(int((timezone.now() - moment).total_seconds()), 0)
-    text = "just now" if kind == "ago" and passed < 5 else sentence.format(whole(passed))
+    text = "just now" if kind == "ago" and passed < 5 else sentence.format(whole(passed, parts=units))
     return format_html(
         '<time datetime="{}" title="{}" data-time="{}">{}</time>',
         moment.isoformat(timespec="seconds"), f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}", kind, text,
@@ -195,8 +196,11 @@ def nav(context: template.Context, name: str, title: str) -> dict[str, Any]:
 
 
 @register.inclusion_tag("_field.html")
-def field(bound: BoundField, **attributes: Any) -> dict[str, Any]:
-    """A form field with its label, help and errors, tied together for screen readers."""
+def field(bound: BoundField, mark: bool = True, **attributes: Any) -> dict[str, Any]:
+    """A form field with its label, help and errors, tied together for screen readers.
+
+    `mark=False`: do not say "optional", where one of several is needed. Attributes are the input's.
+    """
     plain = isinstance(bound.field.widget, CheckboxInput)
     shape = "form-check-input" if plain else "form-select" if isinstance(bound.field.widget, Select) else "form-control"
     attrs = {"class": f"{shape} is-invalid" if bound.errors else shape, **attributes}
@@ -206,7 +210,8 @@ def field(bound: BoundField, **attributes: Any) -> dict[str, Any]:
         attrs["aria-describedby"] = " ".join(told)
     if bound.errors:
         attrs["aria-invalid"] = "true"
-    return {"field": bound, "widget": bound.as_widget(attrs=attrs), "is_checkbox": plain}
+    return {"field": bound, "widget": bound.as_widget(attrs=attrs), "is_checkbox": plain,
+            "is_optional": mark and not bound.field.required}  # fmt: skip
 
 
 @register.inclusion_tag("_verb.html", takes_context=True)
