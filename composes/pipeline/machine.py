@@ -18,6 +18,7 @@ from typing import Any
 from composes.pipeline.proof import BEGIN, CREDENTIALS, END
 from debatomic.tools.errors import TimedOut, ToolError
 
+EMULATED_CPU = "Haswell-noTSX,-pcid,-invpcid,-tsc-deadline"  # what TCG has; kernels of trixie crash on its "max"
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Za-z0-9]|[=>c78MDEH])|\r|\x00")
 # What is seen on the serial console on the way, with how far that is.
 MILESTONES: tuple[tuple[str, re.Pattern[str], float], ...] = (
@@ -56,7 +57,7 @@ class MachineSpec:
 
 def qemu_command(spec: MachineSpec, monitor_fd: int) -> list[str]:
     """The disk is opened with snapshot=on: the machine writes to a temporary file, never to the image."""
-    cpu = "host" if spec.accelerator == "kvm" else "Haswell"
+    cpu = "host" if spec.accelerator == "kvm" else EMULATED_CPU
     threads = ",thread=multi" if spec.accelerator == "tcg" else ""
     return [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35",

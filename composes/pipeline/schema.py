@@ -103,7 +103,7 @@ TREEFILE: Schema = {
     "properties": {
         **PART,
         "name": WORD,
-        "include": {"anyOf": [INCLUDE, _list(INCLUDE)], "description": "a relative path or a list of them"},
+        "include": {"anyOf": [INCLUDE, _list(INCLUDE)], "description": "a relative path of a file beside or below this one, or a list of them"},
         "architectures": ARCHITECTURES,
         "variants": {"type": "object", "propertyNames": WORD, "additionalProperties": VARIANT},
     },
@@ -124,7 +124,7 @@ def validate(content: Any, shown: str) -> None:
 
 def near(word: str, known: Iterable[str]) -> str:
     """Known words like `word`, as the end of a sentence: "; did you mean x or y?" or "."."""
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.7)
     return f"; did you mean {' or '.join(close)}?" if close else "."
 
 
