@@ -27,7 +27,7 @@ NOT_UNDERSTOOD, NOT_FOUND, FAULT = 4400, 4404, 1011
 logger = logging.getLogger(__name__)
 
 
-class Consumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class Consumer(AsyncWebsocketConsumer):
     """A WebSocket that works on its own while it is open: `work` ends with the connection, and the other way round."""
 
     _work: asyncio.Task[None] | None = None
