@@ -30,7 +30,7 @@ class PidFile:
         """Be the running one. Raises InputError when another process is."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+") as file:
-            if not _lock(file.fileno()):
+            if not _lock(file.fileno(), patience=0.5):  # `pid` holds it for an instant
                 raise InputError(f"DebAtomic runs already (process {self.pid()}).", hint="`make stop` ends it.")
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
@@ -87,12 +87,16 @@ def _last_words(log: Path, began: int) -> str:
     return f"DebAtomic did not start: {told.removeprefix('CommandError: ')}"
 
 
-def _lock(fd: int, *, shared: bool = False) -> bool:
-    try:
-        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock(fd: int, *, shared: bool = False, patience: float = 0) -> bool:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)
 
 
 def listen(address: str, port: int) -> socket.socket:

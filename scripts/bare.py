@@ -100,12 +100,14 @@ def npm_settings() -> dict[str, str]:
 def this_machine() -> Machine:
     proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     pip = pip_settings()
-    places = {word.removeprefix("file://") for value in pip.values() for word in value.split()}
+    words = [word for value in pip.values() for word in value.split()]
+    indexes = [str(Path(word.removeprefix("file://")).parent) for word in words if word.startswith("file://")]
+    folders = {*indexes, *(word for word in words if word.startswith("/"))}  # an index names files beside it
     return Machine(
         mirror=mirror(),
         apt="".join(f"{line}\n" for line in told(["apt-config", "dump"]).splitlines() if APT_SETTINGS.match(line)),
         environment={**proxies, **pip, **npm_settings(), "NODE_EXTRA_CA_CERTS": str(CERTIFICATES)},
-        binds=tuple(sorted(place for place in places if place.startswith("/") and Path(place).is_dir())),
+        binds=tuple(sorted(folder for folder in folders if Path(folder).is_dir())),
     )
 
 
