@@ -21,6 +21,7 @@ from debatomic.tools.run import Output, run
 CURRENT = "current"
 ABOUT = "base.json"
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
+TIME_LIMIT, IDLE_LIMIT = 7200.0, 900.0  # seconds, for mmdebstrap; a download may take a while without a word
 NETWORK_TROUBLE = ("Could not resolve", "Connection failed", "Connection timed out", "Unable to connect",
                    "Temporary failure", "Could not connect", "Network is unreachable")  # fmt: skip
 
@@ -128,7 +129,7 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, log: Output) -> None:
         if tree.exists():
             remove_tree(tree)
         try:
-            run(bootstrap_command(spec, mirror, tree), log=log)
+            run(bootstrap_command(spec, mirror, tree), log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT)
         except CommandFailed as error:
             raise bootstrap_failure(spec, error.tail) from error
 

@@ -104,12 +104,10 @@ def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Jou
         with journal.phase("base", spec.chroot.name):
             base = bases.ensure(spec.chroot, state, journal)
             outcome.base_id = base.identity
-        layer = Installer(
-            spec=spec, dsc=dsc, base=base, state=state, warden=keeper, journal=journal, folder=work
-        ).layer()
-        outcome.layer = layer.identity if layer else ""
-        stack = [layer, base] if layer else [base]
-        with _writable(spec, stack, keeper, work, journal) as root:
+        installer = Installer(spec=spec, dsc=dsc, base=base, state=state, warden=keeper, journal=journal, folder=work)
+        layers = installer.layers()
+        outcome.layer = " ".join(layer.identity for layer in layers)
+        with _writable(spec, [*layers, base], keeper, work, journal) as root:
             _unpack(root, dsc, journal, work)
             with _explained(dsc, root, keeper, journal, outcome), journal.phase("build", " ".join(build_command(spec))):
                 root.run(build_command(spec), user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from types import FrameType
 from chroots.engine import base, definitions
 from chroots.engine.build import Outcome, build
 from chroots.engine.contain import contained_run, is_contained
+from chroots.engine.fetch import Store
 from chroots.engine.layers import evict
 from chroots.engine.mirror import default_mirror
 from chroots.engine.source import archive_of
@@ -23,7 +25,10 @@ from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from chroots.engine.state import State
 from chroots.engine.sweep import sweep
 from debatomic.tools.errors import Canceled, InputError, ToolError
+from debatomic.tools.run import not_installed, plain_environment
 
+# What the engine starts, some of it through another program, which could not say what is missing.
+PROGRAMS = ("bwrap", "chroot", "gpgv", "mkfs.ext4", "mmdebstrap", "mount", "setpriv", "umount", "unshare")
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 DEFAULTS = Limits()
 
@@ -64,6 +69,9 @@ def check_host() -> None:
     if os.geteuid() != 0:
         raise InputError("Building needs root: it mounts file systems and makes users in chroots.",
                          hint="Run it with sudo.")  # fmt: skip
+    for program in PROGRAMS:
+        if not shutil.which(program, path=plain_environment()["PATH"]):
+            raise not_installed(program)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -173,6 +181,7 @@ def _echo(chunk: bytes) -> None:
 def _build(options: argparse.Namespace) -> int:
     outcome = build(build_spec(options), options.state, echo=_echo)
     evict(options.state)
+    Store(options.state.files).evict()
     print(last_line(outcome, options.output), flush=True)
     return 0 if outcome.ok else 1
 

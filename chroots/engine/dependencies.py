@@ -49,24 +49,26 @@ class Installer:
     journal: Journal
     folder: Path  # to work in
 
-    def layer(self) -> Layer | None:
-        """The layer with the build dependencies installed, from the store or new; None if the base has them all.
+    def layers(self) -> list[Layer]:
+        """The layer with the build dependencies installed, from the store or new; none if the base has them all.
 
         Raises: ToolError of kind DEP_WAIT where they cannot be had.
         """
         quick = layers.quick_key(self.base, self.dsc, self.spec)
-        if layer := layers.known(self.state, quick):
-            self.journal.say(f"The build dependencies are in layer {layer.identity[:12]}.")
-            return layer
+        if (stored := layers.known(self.state, quick)) is not None:
+            for layer in stored:
+                self.journal.say(f"The build dependencies are in layer {layer.identity[:12]}.")
+            return stored
         with self.journal.phase("resolve"):
             debs = self._resolve()
             self.journal.say(f"{len(debs)} packages, {sum(deb.size for deb in debs) >> 10} KiB to install.")
-        if not debs:
-            return None
+        made = [self._layer(debs)] if debs else []
+        layers.remember(self.state, quick, made)
+        return made
+
+    def _layer(self, debs: list[RemoteFile]) -> Layer:
         key = layers.resolved_key(self.base, [f"{deb.name} {deb.sha256}" for deb in debs])
-        layer = layers.find(self.state, key) or self._installed(key, debs)
-        layers.remember(self.state, quick, layer)
-        return layer
+        return layers.find(self.state, key) or self._installed(key, debs)
 
     def _resolve(self) -> list[RemoteFile]:
         """Which packages apt would install, with their digests from the signed indexes."""
@@ -130,6 +132,9 @@ def unsatisfiable(dsc: Dsc, output: str) -> ToolError:
     if unmet := unmet_dependencies(output):
         return ToolError(f"The build dependencies of {dsc.name} cannot be installed: {unmet[0]}.", kind=Kind.DEP_WAIT,
                          hint="Build or add what is missing, then retry.", lines=unmet)  # fmt: skip
-    lines = [line for line in output.splitlines() if line.startswith("E: ")]
+    lines = [line for line in output.splitlines() if line.startswith("E: ") or "No space left" in line]
+    if any("No space left" in line for line in lines):
+        return ToolError("There is no space left on this host to install build dependencies.", kind=Kind.DISK,
+                         hint="Free some space below the state folder, then retry.", lines=lines)  # fmt: skip
     told = lines[0].removeprefix("E: ").rstrip(".") if lines else "apt-get failed without saying why"
     return ToolError(f"The build dependencies of {dsc.name} cannot be resolved: {told}.", lines=lines)

@@ -29,6 +29,7 @@ TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 3
 PARALLEL = 6
 CHUNK = 1 << 18
+BYTES_KEPT = 10 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +173,16 @@ class Store:
 
         if not self._has(self.path(file.sha256)):
             persistently(once)
+
+    def evict(self, *, keep: int = BYTES_KEPT) -> None:
+        """Remove the files used longest ago until at most `keep` bytes are left; they can be fetched again."""
+        found = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("??/*"))
+        total = sum(size for _, size, _ in found)
+        for _, size, path in found:
+            if total <= keep:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
 
     @staticmethod
     def _has(path: Path) -> bool:

@@ -37,18 +37,20 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def known(state: State, quick: str) -> Layer | None:
-    """The layer found for this quick key before, if it still exists."""
+def known(state: State, quick: str) -> list[Layer] | None:
+    """What was found for this quick key before: the layer, or nothing to install; None if that is not known (now)."""
     try:
         key = (state.layers / "quick" / quick).read_text()
     except FileNotFoundError:
         return None
-    return find(state, key)
+    if not key:
+        return []
+    return [layer] if (layer := find(state, key)) else None
 
 
-def remember(state: State, quick: str, layer: Layer) -> None:
+def remember(state: State, quick: str, layers: Sequence[Layer]) -> None:
     with whole(state.layers / "quick" / quick) as file:
-        file.write(layer.identity.encode())
+        file.write("".join(layer.identity for layer in layers).encode())
 
 
 def find(state: State, key: str) -> Layer | None:
