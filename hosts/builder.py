@@ -33,6 +33,7 @@ REPORT_SECONDS = 2.0
 REAP_SECONDS = 5.0
 STALLED_SECONDS = 60.0  # without asking for work
 NOT_STARTED_SECONDS = 15.0  # assigned, but no worker took it
+RETIRED_NOT_STARTED_SECONDS = 3.0  # the same, when it may lie in the queue of a retired cluster
 LONGEST_PAUSE_SECONDS = 30.0
 
 
@@ -209,7 +210,8 @@ class Builder:
         except ToolError as error:
             logger.warning("The hub was not told how this host is: %s", error.sentence)
             return
-        late = [one for one in self.held if one.state == State.ASSIGNED and one.seconds > NOT_STARTED_SECONDS]
+        enough = RETIRED_NOT_STARTED_SECONDS if any(one.retired for one in self.clusters) else NOT_STARTED_SECONDS
+        late = [one for one in self.held if one.state == State.ASSIGNED and one.seconds > enough]
         if late and self._release(late, "No worker took it."):
             for cluster in self.clusters:
                 if not cluster.retired and time.monotonic() - cluster.began > NOT_STARTED_SECONDS:

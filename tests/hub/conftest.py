@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hosts import hub, registry
 from hosts.models import Channel, Task
+from tests.hub.site import Site, site_at
 
 MakeTask = Callable[..., Task]
 
@@ -41,3 +43,10 @@ def family(make: MakeTask) -> Callable[[int], tuple[Task, list[Task]]]:
         return parent, [*children, make("last child", parent=parent, dependencies=children)]
 
     return submit
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A whole installation with real processes; `script` is its only method."""
+    with site_at(tmp_path / "site") as made:
+        yield made

@@ -1,0 +1,165 @@
+"""A whole installation of its own for a test: its folder, its database, its real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psutil
+import psycopg
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PYTHON = sys.executable
+
+
+class Site:
+    """Started by `site_at`; `ask` evaluates an expression in it (see tryout/control.py)."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home = home
+        self.environment = {
+            **os.environ, "DJANGO_SETTINGS_MODULE": "tests.hub.tryout.settings", "DEBATOMIC_HOME": str(home),
+            "DEBATOMIC_HOST_NAME": "here", "DEBATOMIC_LEASE_SECONDS": "6", "DEBATOMIC_HEARTBEAT_SECONDS": "0.3",
+            "DEBATOMIC_POLL_SECONDS": "0.1", **environment,
+        }  # fmt: skip
+        self.processes: list[subprocess.Popen[Any]] = []
+        self._control: subprocess.Popen[str] | None = None
+
+    def spawn(self, *args: str | Path, **environment: str) -> subprocess.Popen[bytes]:
+        with (self.home / "output").open("ab") as output:
+            process = subprocess.Popen(
+                [PYTHON, *args], cwd=ROOT, env={**self.environment, **environment}, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def manage(self, *args: str) -> str:
+        return subprocess.run([PYTHON, "manage.py", *args], cwd=ROOT, env=self.environment, check=True, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout  # fmt: skip
+
+    def ask(self, expression: str) -> Any:
+        if self._control is None:
+            self._control = subprocess.Popen(
+                [PYTHON, "-m", "tests.hub.tryout.control"], cwd=ROOT, env=self.environment, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )  # fmt: skip
+        assert self._control.stdin and self._control.stdout
+        self._control.stdin.write(expression + "\n")
+        self._control.stdin.flush()
+        return json.loads(self._control.stdout.readline())
+
+    def state(self, task: int) -> str:
+        return str(self.ask(f"task({task})")["state"])
+
+    def until(self, task: int, *states: str, seconds: float = 20) -> dict[str, Any]:
+        """The task once it is in one of these states."""
+        wait(lambda: self.state(task) in states, seconds, lambda: f"{self.ask(f'task({task})')}\n{self.output()}")
+        found: dict[str, Any] = self.ask(f"task({task})")
+        return found
+
+    def builder(self, **environment: str) -> subprocess.Popen[bytes]:
+        return self.spawn("manage.py", "builder", "--grace", "1", **environment)
+
+    def web(self) -> str:
+        """Start daphne; its address, once it answers."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.web_process = self.spawn("-m", "daphne", "-p", str(port), "debatomic.asgi:application")
+        wait(lambda: _listens(port), 20, self.output)
+        return f"http://127.0.0.1:{port}"
+
+    def output(self) -> str:
+        return (self.home / "output").read_text(errors="replace")[-6000:]
+
+    def close(self) -> None:
+        for process in [*self.processes, *([self._control] if self._control else [])]:
+            for one in [*_tree(process.pid), process]:
+                with suppress(psutil.Error, ProcessLookupError):
+                    one.kill()
+            process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def wait(true: Callable[[], Any], seconds: float = 15, otherwise: Callable[[], object] = str) -> Any:
+    """What `true` says as soon as it says something; fails after so many seconds, with what `otherwise` says."""
+    until = time.monotonic() + seconds
+    while not (value := true()):
+        assert time.monotonic() < until, f"not within {seconds} s: {otherwise()}"
+        time.sleep(0.05)
+    return value
+
+
+def called(pid: int, words: str) -> list[psutil.Process]:
+    """The live processes beneath this one whose title, or name of program, has these words."""
+    found = []
+    for process in _tree(pid):
+        with suppress(psutil.Error, IndexError):
+            if words in process.cmdline()[0] and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """All live processes of this machine whose command line has this mark."""
+    return [one for one in psutil.process_iter() if mark in _cmdline(one) and one.pid != os.getpid()]
+
+
+def _cmdline(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+@contextmanager
+def site_at(home: Path) -> Iterator[Site]:
+    home.mkdir(parents=True, exist_ok=True)
+    with _database() as environment:
+        site = Site(home, **environment)
+        try:
+            site.manage("migrate", "-v0")
+            yield site
+        finally:
+            site.close()
+
+
+@contextmanager
+def _database() -> Iterator[dict[str, str]]:
+    """SQLite in the site's folder, or a fresh database on the PostgreSQL that DATABASE_URL names."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield {"DATABASE_URL": ""}
+        return
+    name = f"site_{uuid.uuid4().hex[:10]}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        yield {"DATABASE_URL": urlunsplit(urlsplit(url)._replace(path=f"/{name}"))}
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+
+
+def kill(*processes: psutil.Process | subprocess.Popen[Any]) -> None:
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
