@@ -55,9 +55,13 @@ class Tools:
 
 
 def checked(command: Sequence[str], **options: Any) -> Completed:
-    """`run`, and a full disk told as such; `chroot ROOT` in front of a program is not worth mentioning."""
+    """`run`, and a full disk told as such; `chroot ROOT` in front of a program is not worth mentioning.
+
+    In a chroot the temporary folder is its own: the caller's is not there.
+    """
+    own = {"TMPDIR": "/tmp"} if command[0] == "chroot" else {}  # noqa: S108 - the chroot's
     try:
-        return run(command, **options)
+        return run(command, **{**options, "env": {**own, **(options.get("env") or {})}})
     except CommandFailed as error:
         shown = command[2:] if command[0] == "chroot" else command
         if DISK_FULL.search(error.tail):
