@@ -59,13 +59,13 @@ def save(account: Account) -> Path:
 
 def address_of(text: str) -> str:
     """An http(s) address without its trailing slash. Raises InputError."""
-    address = text.strip().rstrip("/")
+    address = text.strip()
     if "://" not in address:
         address = f"http://{address}" if _is_local(f"//{address}") else f"https://{address}"
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise InputError(f"{text!r} is no address of a hub.", hint="It looks like https://hub.example.org.")
-    return address
+    return address.rstrip("/")
 
 
 def _is_local(address: str) -> bool:

@@ -98,7 +98,7 @@ class Hub:
                 trouble = error
             if time.monotonic() - began + pause > self.patience:
                 raise trouble
-            if not told and time.monotonic() - began > 2:
+            if not told and time.monotonic() - began + pause > 2:
                 told = True
                 self.say(f"{trouble} Trying again …")
             time.sleep(pause)
