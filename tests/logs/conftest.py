@@ -6,8 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -23,19 +22,6 @@ from tests.logs.scenes import ROOT, LiveHub, running_task
 @pytest.fixture
 def task(db: None) -> Task:
     return running_task()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Wait for something another process does; fails after 20 s."""
-
-    def wait(happened: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
-        while not happened():
-            assert time.monotonic() < deadline, "it did not happen within 20 s"
-            time.sleep(0.02)
-
-    return wait
 
 
 @pytest.fixture(scope="session")
