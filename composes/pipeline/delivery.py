@@ -34,6 +34,15 @@ def copy_sparse(source: Path, target: Path) -> None:
     run(["cp", "--reflink=auto", "--sparse=always", "--", os.fspath(source), os.fspath(target)])
 
 
+def copy_repository(source: Path, target: Path) -> None:
+    """A copy of an OSTree repository; objects, which never change, are shared where one file system holds both."""
+    target.mkdir()
+    shared = source.stat().st_dev == target.stat().st_dev
+    for path in source.iterdir():
+        how = "--link" if shared and path.name == "objects" else "--reflink=auto"
+        run(["cp", "-a", how, "--", os.fspath(path), os.fspath(target)])
+
+
 def delivered(
     output: Path, source: Path, name: str, *, kind: str, facts: Facts | None = None, digest: str = ""
 ) -> Deliverable:

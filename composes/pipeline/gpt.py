@@ -62,18 +62,19 @@ def root_bytes_needed(content: int, files: int) -> int:
     return _up(content + tables + 96 * MIB)
 
 
-def layout(size: int, needed: int, *, architecture: str, seed: str) -> Layout:
+def layout(size: int, needed: int, *, architecture: str, seed: str, place: str = "") -> Layout:
     """The disk of `size` bytes (0: as the system needs to hold two deployments) for a root of at least `needed`.
 
-    Raises InputError when the disk is too small.
+    Raises InputError, naming `place`, when the disk is too small.
     """
     fixed = HEAD + MIB + ESP_BYTES + TAIL
     size = _up(size or fixed + 2 * needed + 512 * MIB)
     root_size = size - fixed
     if root_size < needed:
         least = -(-(needed + fixed) // MIB)
+        where = f"{place}: " if place else ""
         raise InputError(
-            f"image.size is too small: {size // MIB}M, but this system needs at least {least}M.",
+            f"{where}image.size is too small: {size // MIB}M, but this system needs at least {least}M.",
             hint="Set image.size in the treefile to more, twice that leaves room for an upgrade; or to auto.",
         )
     esp_start = HEAD + MIB

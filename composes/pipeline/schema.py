@@ -103,7 +103,7 @@ TREEFILE: Schema = {
     "properties": {
         **PART,
         "name": WORD,
-        "include": {"anyOf": [INCLUDE, _list(INCLUDE)], "description": "a relative path of a file beside or below this one, or a list of them"},
+        "include": {"anyOf": [INCLUDE, _list(INCLUDE)], "description": f"{INCLUDE['description']}, or a list of them"},
         "architectures": ARCHITECTURES,
         "variants": {"type": "object", "propertyNames": WORD, "additionalProperties": VARIANT},
     },

@@ -15,7 +15,7 @@ from composes.pipeline.treefile import Tree, place_of
 from debatomic.tools.errors import CommandFailed, InputError, Kind, ToolError
 
 URI_LINE = re.compile(r"^'file:[^']*/apt/archives/(?P<repository>[^/']+)/[^']*' (?P<file>\S+) \d+ ", re.MULTILINE)
-REASON = re.compile(r"Depends:|Conflicts:|Breaks:|Unable to locate|no installation candidate")
+REASON = re.compile(r"(?:Pre)?Depends:? |Conflicts:? |Breaks:? |Unable to locate|no installation candidate")
 CONFIGURATION = """\
 Dir "{folder}";
 Dir::State::status "{folder}/status";
@@ -90,10 +90,16 @@ def _configure(tree: Tree, listed: Sequence[Listed], folder: Path) -> Path:
 
 def _no_solution(error: CommandFailed) -> InputError:
     lines = [line.strip() for line in error.tail.splitlines() if line.strip()]
-    telling = [line for line in lines if REASON.search(line)]
-    reason = (telling or [line for line in lines if line.startswith("E:")] or ["apt found no solution"])[0]
-    return InputError(f"These packages cannot be installed together: {reason.removeprefix('E: ').rstrip('.')}.",
+    return InputError(f"These packages cannot be installed together: {_reason(lines)}.",
                       hint="Change packages or exclude in the treefile.", lines=lines[-20:])  # fmt: skip
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """The decisive words of apt: a dependency and, where apt says so, what stands against it."""
+    clear = [re.sub(r"^(\d+\.|-|E:) |:(?=amd64|arm64|all)\w+", "", line).rstrip(".") for line in lines]
+    telling = [line for line in clear if REASON.search(line)] or clear[:1] or ["apt found no solution"]
+    against = [text for text, line in zip(clear, lines, strict=True) if line.startswith("- ")]
+    return f"{telling[-1] if against else telling[0]}{', but ' + against[0] if against else ''}"
 
 
 def _packages(printed: str, listed: Sequence[Listed]) -> list[Package]:

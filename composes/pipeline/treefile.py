@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class ImageOptions:
     size: int = 0
     formats: tuple[str, ...] = ("raw", "qcow2")
     firmware: tuple[str, ...] = ("bios", "uefi")
+    place: str = field(default="", compare=False)  # where `size` was written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ class Tree:
 
     def as_json(self) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        del result["image"]["place"]
         return result
 
     def part(self, *names: str) -> dict[str, Any]:
@@ -202,7 +204,8 @@ def _ref(template: str, words: dict[str, str]) -> str:
 
 def _image(part: Part) -> ImageOptions:
     known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
-    return ImageOptions(size=size_in_bytes(part.get("size", "auto")), **known)
+    size = part.get("size", "auto")
+    return ImageOptions(size=size_in_bytes(size), place=place_of(size), **known)
 
 
 def size_in_bytes(text: str) -> int:

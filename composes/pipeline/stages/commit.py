@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chroots.engine.state import locked
-from composes.pipeline.delivery import delivered, replacing
+from composes.pipeline.delivery import copy_repository, delivered, replacing
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
 from composes.pipeline.ostree import Repo
 from composes.pipeline.publish import export_repo
 from composes.pipeline.store import bytes_below, remove_tree
 from debatomic.tools.files import sha256
-from debatomic.tools.run import run
 
 CACHE_BYTES = 6 << 30
 
@@ -86,7 +84,7 @@ def _trim(caches: Path) -> None:
 def deliver(order: Order, result: Result) -> list[Deliverable]:
     """The repository as a folder to look into, and as a tar to travel."""
     with replacing(order.output / "repo") as made:
-        run(["cp", "-a", "--reflink=auto", os.fspath(result.folder / "repo"), os.fspath(made)])
+        copy_repository(result.folder / "repo", made)
     facts = {key: result.facts[key] for key in ("commit", "content_checksum", "version", "ref")}
     return [delivered(order.output, result.folder / "repo.tar", "repo.tar", kind="repository", facts=facts,
                       digest=result.facts["tar"])]  # fmt: skip

@@ -45,7 +45,8 @@ def make(job: Job) -> Facts:
 def _layout(job: Job, sysroot: Path, seed: str) -> Layout:
     files = sum(len(folders) + len(names) for _, folders, names in os.walk(sysroot))
     needed = gpt.root_bytes_needed(bytes_below(sysroot), files)
-    layout = gpt.layout(job.tree.image.size, needed, architecture=job.tree.architecture, seed=seed)
+    image = job.tree.image
+    layout = gpt.layout(image.size, needed, architecture=job.tree.architecture, seed=seed, place=image.place)
     job.log.line(f"disk {layout.size >> 20} MiB, root {layout.root.size >> 20} MiB, {needed >> 20} MiB needed")
     return layout
 

@@ -66,8 +66,13 @@ def _remove_packages(job: Job, root: Path) -> None:
         try:
             _in_tree(root, ["dpkg", "--purge", "--force-remove-essential", name], job)
         except CommandFailed as error:
-            raise InputError(f"{place_of(name) or 'remove-packages'}: {name} cannot be removed: {error}",
+            raise InputError(f"{place_of(name) or 'remove-packages'}: {name} cannot be removed: {_last(error)}.",
                              hint="Another package needs it.", lines=error.lines) from error  # fmt: skip
+
+
+def _last(error: CommandFailed) -> str:
+    """What a program said last."""
+    return (error.lines or [str(error)])[-1].strip().rstrip(".")
 
 
 def _set_units(job: Job, root: Path) -> None:
@@ -76,7 +81,7 @@ def _set_units(job: Job, root: Path) -> None:
             try:
                 _in_tree(root, ["systemctl", verb, name], job)
             except CommandFailed as error:
-                raise InputError(f"{place_of(name) or 'units'}: the unit {name} cannot be {verb}d: {error}",
+                raise InputError(f"{place_of(name) or 'units'}: the unit {name} cannot be {verb}d: {_last(error)}.",
                                  hint="Is the package that has it among packages?") from error  # fmt: skip
 
 
