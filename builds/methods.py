@@ -57,7 +57,7 @@ def build_outcome(job: Job) -> Outcome:
     """Keep every file the engine made, and of its result what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
     kept = tuple(_kept(job.output / file["name"]) for file in result["files"] if file["kind"] != "log")
-    shown = ("source", "version", "phases", "chroot", "base_id", "base_made_at", "layer", "peak_memory", "seconds")
+    shown = ("source", "version", "phases", "chroot", "base", "layer", "peak_memory", "seconds")
     return Outcome(result={name: result[name] for name in shown if name in result}, files=kept)
 
 
@@ -103,7 +103,8 @@ def build_changed(task: Task) -> None:
 
 
 def announce(build: Build, what: str) -> None:
-    Event.objects.create(kind="build", key=str(build.pk), what=what, topics=["builds", f"build:{build.pk}"])
+    topics = ["builds", f"build:{build.pk}", f"task:{build.task_id}"]
+    Event.objects.create(kind="build", key=str(build.pk), what=what, topics=topics)
 
 
 def register_methods() -> None:

@@ -21,7 +21,7 @@ def init_command(job: Job) -> list[str]:
 
 def init_outcome(job: Job) -> Outcome:
     result = json.loads((job.output / "result.json").read_text())
-    return Outcome(result={name: result[name] for name in ("base_id", "base_made_at", "packages", "size")})
+    return Outcome(result={"base": result["base"]})
 
 
 def init_changed(task: Task) -> None:

@@ -65,12 +65,11 @@ class ChrootCopyQuerySet(models.QuerySet["ChrootCopy"]):
     def note(self, name: str, task: Task) -> None:
         """Remember the base that a completed task of a host made or used."""
         chroot = Chroot.objects.filter(name=name).first()
-        result = task.result
-        if not (chroot and task.host_id and result.get("base_id")):
+        base = task.result.get("base") or {}
+        if not (chroot and task.host_id and base.get("identity")):
             return
-        facts = {column: result[column] for column in ("base_id", "packages", "size") if column in result}
-        if made_at := result.get("base_made_at"):
-            facts["made_at"] = datetime.fromtimestamp(made_at, UTC)
+        facts = {"base_id": base["identity"], "packages": base.get("packages", 0), "size": base.get("size", 0)}
+        facts["made_at"] = datetime.fromtimestamp(base["made_at"], UTC)
         self.update_or_create(chroot=chroot, host_id=task.host_id, defaults={**facts, "task": task})
 
 

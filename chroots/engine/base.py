@@ -8,6 +8,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chroots.engine.fetch import persistently
 from chroots.engine.mirror import default_mirror
@@ -67,8 +68,15 @@ def current(home: Path) -> Layer | None:
         return None
 
 
-def _about(folder: Path) -> dict[str, str]:
-    about: dict[str, str] = json.loads((folder / ABOUT).read_text())
+def facts(layer: Layer) -> dict[str, Any]:
+    """What is told about a base: identity, made_at (seconds since 1970), packages (how many), size (bytes), mirror."""
+    about = _about(layer.tree.parent)
+    known = {name: about[name] for name in ("identity", "packages", "size", "mirror") if name in about}
+    return {**known, "made_at": int(_made_at(layer))}
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
     return about
 
 
@@ -102,8 +110,8 @@ def _make(spec: ChrootSpec, home: Path, log: Output) -> Layer:
         tree = folder / "tree"
         _bootstrap(spec, mirror, tree, log)
         _finish(spec, tree, log)
-        about = {"identity": identity(tree), "release": release.digest, "chroot": spec.name, "suite": spec.suite,
-                 "architecture": spec.architecture, "mirror": mirror}  # fmt: skip
+        about: dict[str, Any] = {"identity": identity(tree), "release": release.digest, "chroot": spec.name, "suite": spec.suite,
+                 "architecture": spec.architecture, "mirror": mirror, **_measured(tree)}  # fmt: skip
         write_json(folder / ABOUT, about)
         run(["sync", "--file-system", os.fspath(folder)])
         final = home / f"{int(time.time())}-{about['identity'][:12]}"
@@ -111,6 +119,13 @@ def _make(spec: ChrootSpec, home: Path, log: Output) -> Layer:
     _switch(home, final)
     _remove_old(home)
     return Layer(identity=about["identity"], tree=final / "tree")
+
+
+def _measured(tree: Path) -> dict[str, int]:
+    status = (tree / "var/lib/dpkg/status").read_text(errors="replace")
+    files = (Path(folder) / name for folder, _, names in os.walk(tree) for name in names)
+    size = sum(path.lstat().st_size for path in files)
+    return {"packages": status.count("\nStatus: install ok installed"), "size": size}
 
 
 def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path) -> list[str]:

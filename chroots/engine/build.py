@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from chroots.engine import base as bases
 from chroots.engine.base import Layer
@@ -44,7 +45,7 @@ class Outcome:
     source: str = ""
     version: str = ""
     chroot: str = ""
-    base_id: str = ""
+    base: dict[str, Any] = field(default_factory=dict)  # chroots.engine.base.facts
     layer: str = ""
     files: list[ResultFile] = field(default_factory=list)
     phases: list[dict[str, str | float]] = field(default_factory=list)
@@ -103,7 +104,7 @@ def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Jou
             journal.say(f"{dsc.name} {dsc.version}: {len(dsc.files) + 1} files verified.")
         with journal.phase("base", spec.chroot.name):
             base = bases.ensure(spec.chroot, state, journal)
-            outcome.base_id = base.identity
+            outcome.base = bases.facts(base)
         installer = Installer(spec=spec, dsc=dsc, base=base, state=state, warden=keeper, journal=journal, folder=work)
         layers = installer.layers()
         outcome.layer = " ".join(layer.identity for layer in layers)

@@ -25,6 +25,7 @@ from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from chroots.engine.state import State
 from chroots.engine.sweep import sweep
 from debatomic.tools.errors import Canceled, InputError, ToolError
+from debatomic.tools.files import write_json
 from debatomic.tools.run import not_installed, plain_environment
 
 # What the engine starts, some of it through another program, which could not say what is missing.
@@ -95,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", parents=[common], help="make a chroot's base now")
     init.add_argument("chroot")
     init.add_argument("--refresh", action="store_true", help="make it anew even if it is current")
+    init.add_argument("--output", type=Path, metavar="DIR", help="gets result.json")
     sources = commands.add_parser("sources", parents=[common], help="look up a source package in the archive")
     sources.add_argument("name")
     sources.add_argument("--suite", default="trixie")
@@ -192,9 +194,19 @@ def last_line(outcome: Outcome, output: Path) -> str:
 
 
 def _init(options: argparse.Namespace) -> int:
-    layer = base.ensure(_chroot(options), options.state, _echo, refresh=options.refresh)
+    try:
+        layer = base.ensure(_chroot(options), options.state, _echo, refresh=options.refresh)
+    except ToolError as error:
+        _tell(options, {"ok": False, "reason": error.sentence, "kind": error.kind, "decisive": error.lines})
+        raise
+    _tell(options, {"ok": True, "reason": "", "kind": "", "base": base.facts(layer)})
     print(f"ready: {options.chroot} {layer.identity[:12]} in {layer.tree}")
     return 0
+
+
+def _tell(options: argparse.Namespace, result: dict[str, object]) -> None:
+    if options.output:
+        write_json(options.output / "result.json", {"chroot": options.chroot, **result})
 
 
 def _sources(options: argparse.Namespace) -> int:
