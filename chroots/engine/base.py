@@ -71,8 +71,8 @@ def current(home: Path) -> Layer | None:
 def facts(layer: Layer) -> dict[str, Any]:
     """What is told about a base: identity, made_at (seconds since 1970), packages (how many), size (bytes), mirror."""
     about = _about(layer.tree.parent)
-    known = {name: about[name] for name in ("identity", "packages", "size", "mirror") if name in about}
-    return {**known, "made_at": int(_made_at(layer))}
+    shown = ("identity", "packages", "size", "mirror")
+    return {"made_at": int(_made_at(layer))} | {name: value for name, value in about.items() if name in shown}
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _still_current(spec: ChrootSpec, stored: Layer, home: Path) -> bool:
         return True
     release = fetch_release(spec.mirror or default_mirror(), spec.suite, spec.keyring)
     about = stored.tree.parent / ABOUT
-    same = _about(stored.tree.parent)["release"] == release.digest
+    same = bool(_about(stored.tree.parent)["release"] == release.digest)
     if same:
         os.utime(about)
     return same
@@ -110,8 +110,10 @@ def _make(spec: ChrootSpec, home: Path, log: Output) -> Layer:
         tree = folder / "tree"
         _bootstrap(spec, mirror, tree, log)
         _finish(spec, tree, log)
-        about: dict[str, Any] = {"identity": identity(tree), "release": release.digest, "chroot": spec.name, "suite": spec.suite,
-                 "architecture": spec.architecture, "mirror": mirror, **_measured(tree)}  # fmt: skip
+        about: dict[str, Any] = {
+            "identity": identity(tree), "release": release.digest, "chroot": spec.name, "suite": spec.suite,
+            "architecture": spec.architecture, "mirror": mirror, **_measured(tree),
+        }  # fmt: skip
         write_json(folder / ABOUT, about)
         run(["sync", "--file-system", os.fspath(folder)])
         final = home / f"{int(time.time())}-{about['identity'][:12]}"
