@@ -19,6 +19,7 @@ from hosts.registry import KeptFile
 
 CHUNK = 1024 * 1024
 DIGEST = re.compile(r"[0-9a-f]{64}")
+NAME = re.compile(r"(?!\.\.?$)[^/\0-\x1f\x7f]{1,255}")
 ZEROS = bytes(CHUNK)
 
 
@@ -111,7 +112,14 @@ def receive(chunks: Iterable[bytes], sha256: str, *, limit: int) -> int:
 
 
 def record(task: Task, *, name: str, kind: str, media_type: str, sha256: str) -> Artifact:
-    """Make stored content an artifact of a task; one of the same name from an earlier attempt gives way."""
+    """Make stored content an artifact of a task; one of the same name from an earlier attempt gives way.
+
+    Raises InputError for a name that is no file name, an unknown kind, or content that is not there.
+    """
+    if not NAME.fullmatch(name):
+        raise InputError(f"{name[:80]!r} is no name of a file.")
+    if kind not in Artifact.Kind.values:
+        raise InputError(f"{kind[:80]!r} is no kind of artifact.")
     try:
         length = size(sha256)
     except FileNotFoundError:

@@ -22,6 +22,15 @@ FIRST_PAUSE = timedelta(seconds=2)  # before the next attempt; doubled each time
 DECISIVE_LINES = 20
 
 
+def storable(value: Any) -> Any:
+    """The same without NUL characters, which PostgreSQL keeps in no text."""
+    if isinstance(value, dict):
+        return {storable(name): storable(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(one) for one in value]
+    return value.replace("\0", "") if isinstance(value, str) else value
+
+
 def holds(claim: uuid.UUID) -> Task | None:
     """The task that runs under this claim, without a lock: for writes that append."""
     return Task.objects.filter(claim=claim, state=State.RUNNING).first()
@@ -66,7 +75,7 @@ def beat(claim: uuid.UUID, *, progress: dict[str, Any] | None = None) -> Beat:
 def _renew(task: Task, claim: uuid.UUID, progress: dict[str, Any] | None) -> Beat:
     columns: dict[str, Any] = {"lease_ends_at": timezone.now() + settings.LEASE}
     if progress is not None:
-        columns["progress"] = progress
+        columns["progress"] = storable(progress)
     if not Task.objects.filter(claim=claim, state=State.RUNNING).update(**columns):
         return Beat(keep=False)
     if progress is not None:
@@ -83,7 +92,7 @@ def finish(claim: uuid.UUID, result: dict[str, Any], files: Iterable[File] = ())
     for file in files:
         store.record(task, name=file.name, kind=file.kind, media_type=file.media_type, sha256=file.sha256)
     end_attempt(task, "completed")
-    move(task, State.COMPLETED, result=result, progress={})
+    move(task, State.COMPLETED, result=storable(result), progress={})
     _seal_later(task)
     return True
 
@@ -91,6 +100,7 @@ def finish(claim: uuid.UUID, result: dict[str, Any], files: Iterable[File] = ())
 @whole
 def fail(claim: uuid.UUID, *, reason: str, kind: str, decisive: Sequence[str] = ()) -> bool:
     """Record a failure. What the infrastructure did waits for another attempt while there are any left."""
+    kind, reason = Kind(kind), storable(reason)
     task = _held(claim)
     if task is None:
         return False
@@ -100,7 +110,7 @@ def fail(claim: uuid.UUID, *, reason: str, kind: str, decisive: Sequence[str] = 
         _another(task, reason, "failed")
     else:
         end_attempt(task, "failed", reason)
-        move(task, State.FAILED, reason=reason, kind=kind, decisive=list(decisive)[-DECISIVE_LINES:])
+        move(task, State.FAILED, reason=reason, kind=kind, decisive=storable(list(decisive))[-DECISIVE_LINES:])
     _seal_later(task)
     return True
 

@@ -86,8 +86,10 @@ class Site:
 
     def close(self) -> None:
         for process in [*self.processes, *([self._control] if self._control else [])]:
-            for one in [*_tree(process.pid), process]:
-                with suppress(psutil.Error, ProcessLookupError):
+            beneath = _tree(process.pid)
+            process.kill()
+            for one in beneath:
+                with suppress(psutil.Error):
                     one.kill()
             process.wait()
 
@@ -137,7 +139,7 @@ def _cmdline(process: psutil.Process) -> str:
 @contextmanager
 def site_at(home: Path) -> Iterator[Site]:
     home.mkdir(parents=True, exist_ok=True)
-    with _database() as environment:
+    with database() as environment:
         site = Site(home, **environment)
         try:
             site.manage("migrate", "-v0")
@@ -147,7 +149,7 @@ def site_at(home: Path) -> Iterator[Site]:
 
 
 @contextmanager
-def _database() -> Iterator[dict[str, str]]:
+def database() -> Iterator[dict[str, str]]:
     """SQLite in the site's folder, or a fresh database on the PostgreSQL that DATABASE_URL names."""
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
@@ -155,9 +157,9 @@ def _database() -> Iterator[dict[str, str]]:
         return
     name = f"site_{uuid.uuid4().hex[:10]}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        connection.execute(f'CREATE DATABASE "{name}"')
         yield {"DATABASE_URL": urlunsplit(urlsplit(url)._replace(path=f"/{name}"))}
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def kill(*processes: psutil.Process | subprocess.Popen[Any]) -> None:

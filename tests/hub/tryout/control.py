@@ -19,6 +19,12 @@ def submit(script: str, number: int = 1, **columns: object) -> list[int]:
     return [hub.submit("script", script[:60], **columns).pk for _ in range(number)]  # type: ignore[arg-type]
 
 
+def host(name: str) -> int:
+    made = Host.objects.create(name=name, capacity=1000)
+    made.channels.add(Channel.objects.get_or_create(name="default")[0])
+    return made.pk
+
+
 def task(pk: int) -> dict[str, object]:
     columns = ("state", "reason", "kind", "attempt", "result", "host__name", "decisive")
     return dict(Task.objects.values(*columns).get(pk=pk))
