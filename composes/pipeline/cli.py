@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from chroots.engine.mirror import default_mirror
@@ -14,7 +15,7 @@ from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
 from composes.pipeline import lock as locks
 from composes.pipeline import publish, treefile
-from composes.pipeline.graph import PHASES
+from composes.pipeline.graph import PHASES, check_phases
 from composes.pipeline.job import Log, Order
 from composes.pipeline.pack import pack
 from composes.pipeline.pipeline import Compose
@@ -61,6 +62,7 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     phases = ", ".join(PHASES)
     verb.add_argument("--only", action="append", default=[], metavar="PHASE", help=f"with what it needs; of {phases}")
     verb.add_argument("--skip", action="append", default=[], metavar="PHASE", help="and what needs it")
+    verb.add_argument("--again", action="append", default=[], metavar="PHASE", help="even if its results are kept")
     verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent")
     verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin, last of the version")
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
@@ -126,6 +128,7 @@ def _own_variables() -> dict[str, str]:
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
+    check_phases([*options.only, *options.skip, *options.again])
     _order(options)  # what is wrong with the input is said at once
     return _contained(options, given, _run_inside)
 
@@ -149,9 +152,9 @@ def _run_inside(options: argparse.Namespace) -> int:
     order.output.mkdir(parents=True, exist_ok=True)
     order.state.root.mkdir(parents=True, exist_ok=True)
     with open_log(order.output / "compose.log") as file:
-        log = Log(file.write, lambda chunk: os.write(1, chunk))
+        log = Log(_tolerant(file.write), lambda chunk: os.write(1, chunk))
         compose = Compose(order, log, Progress(len(PHASES)), store_limit=_store_limit())
-        report = compose.run(options.only, options.skip)
+        report = compose.run(options.only, options.skip, options.again)
         if report["ok"] and options.pack:
             report = pack(order.output, compose.progress.report)
         log.line(f"== DONE {report['version']} {report['commit']}" if report["ok"] else f"== FAILED {report['reason']}")
@@ -159,6 +162,16 @@ def _run_inside(options: argparse.Namespace) -> int:
         print(f"  {line}")
     print("Finished." if report["ok"] else report["reason"], flush=True)
     return 0 if report["ok"] else 1
+
+
+def _tolerant(write: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    """A full disk must not keep the log from the console."""
+
+    def listener(chunk: bytes) -> None:
+        with suppress(OSError):
+            write(chunk)
+
+    return listener
 
 
 def _store_limit() -> int:

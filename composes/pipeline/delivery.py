@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from composes.pipeline.graph import Deliverable, Facts
+from composes.pipeline.tools import checked
 from debatomic.tools.files import sha256
-from debatomic.tools.run import run
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
 def copy_sparse(source: Path, target: Path) -> None:
     """A copy that shares blocks where the file system can, and keeps holes."""
-    run(["cp", "--reflink=auto", "--sparse=always", "--", os.fspath(source), os.fspath(target)])
+    checked(["cp", "--reflink=auto", "--sparse=always", "--", os.fspath(source), os.fspath(target)])
 
 
 def copy_repository(source: Path, target: Path) -> None:
@@ -40,7 +40,7 @@ def copy_repository(source: Path, target: Path) -> None:
     shared = source.stat().st_dev == target.stat().st_dev
     for path in source.iterdir():
         how = "--link" if shared and path.name == "objects" else "--reflink=auto"
-        run(["cp", "-a", how, "--", os.fspath(path), os.fspath(target)])
+        checked(["cp", "-a", how, "--", os.fspath(path), os.fspath(target)])
 
 
 def delivered(

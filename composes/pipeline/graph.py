@@ -102,11 +102,15 @@ def ordered(stages: Sequence[Stage]) -> list[Stage]:
     return done
 
 
+def check_phases(names: Collection[str]) -> None:
+    """Raises InputError for a name that is none."""
+    for name in names:
+        if name not in PHASES:
+            raise InputError(f"There is no phase {name}; the phases are {', '.join(PHASES)}.")
+
+
 def selected(stages: Sequence[Stage], only: Collection[str] = (), skip: Collection[str] = ()) -> list[Stage]:
     """The stages of the phases `only` (none: all) with what they need, without `skip` and what needs those."""
-    for phase in (*only, *skip):
-        if phase not in PHASES:
-            raise InputError(f"There is no phase {phase}; the phases are {', '.join(PHASES)}.")
     known = {stage.name: stage for stage in stages}
     chosen = {stage.name for stage in stages if not only or stage.phase in only}
     grown: set[str] = set()

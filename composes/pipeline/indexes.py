@@ -39,13 +39,19 @@ class Source:
 
 def sources(tree: Tree, mirror: str, keyring: Path, keys: Path) -> list[Source]:
     """Debian's archive and those of the treefile, each InRelease verified. `keys` is a folder to write to."""
-    main = Repository(name="debian", uri=mirror, suite=tree.suite, key="", components=tree.components)
-    found = [Source(repository=main, release=fetch_release(mirror, tree.suite, keyring))]
-    for repository in tree.repositories:
-        path = keys / f"{repository.name}.gpg"
-        path.write_bytes(dearmoured(repository))
-        found.append(Source(repository=repository, release=fetch_release(repository.uri, repository.suite, path)))
+    found = []
+    for repository in (Repository(name="debian", uri=mirror, suite=tree.suite, components=tree.components),
+                       *tree.repositories):  # fmt: skip
+        signed_by = _keyring(repository, keys) if repository.key else keyring
+        release = fetch_release(repository.uri, repository.suite, signed_by)
+        found.append(Source(repository=repository, release=release))
     return found
+
+
+def _keyring(repository: Repository, keys: Path) -> Path:
+    path = keys / f"{repository.name}.gpg"
+    path.write_bytes(dearmoured(repository))
+    return path
 
 
 def dearmoured(repository: Repository) -> bytes:

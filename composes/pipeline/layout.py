@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from composes.pipeline.accounts import configuration_lines, numbers, write_sysusers
 from debatomic.tools.errors import InputError
 
 SYSIMAGE = "usr/lib/sysimage"
@@ -68,8 +69,6 @@ class LayoutOptions:
     """What of the order decides the layout; `apt_sources` is the deb822 text the system's own apt gets."""
 
     kargs: tuple[str, ...]
-    enable: tuple[str, ...]
-    disable: tuple[str, ...]
     bootc_architecture: str  # Rust's name: x86_64
     apt_sources: str
 
@@ -148,48 +147,6 @@ def clean_etc(root: Path, options: LayoutOptions) -> None:
             _write(etc / name, text)
 
 
-def write_sysusers(root: Path) -> None:
-    """A sysusers.d line for each user and group that packages made without one: they must be the same everywhere."""
-    users, groups = sysusers(root)
-    lines = [f"g {name} {number} -" for name, number in _numbers(root, "group") if name not in groups]
-    for row in _rows(root, "passwd"):
-        name, _, number, group, comment, home, shell = row
-        if name not in users:
-            text = comment.replace('"', "").rstrip(",")
-            lines.append(f'u {name} {number}:{group} "{text}" {home} {shell}')
-    if lines:
-        text = "\n".join(["# users and groups made by packages", *lines])
-        _write(root / "usr/lib/sysusers.d/debatomic.conf", f"{text}\n")
-
-
-def sysusers(root: Path) -> tuple[set[str], set[str]]:
-    """The users and groups that /usr/lib/sysusers.d names."""
-    users: set[str] = set()
-    groups: set[str] = set()
-    for line in _configuration_lines(root / "usr/lib/sysusers.d"):
-        kind, name, *more = line.split()[:3] if len(line.split()) > 1 else ("", "")
-        if kind.rstrip("!+") == "u":
-            users.add(name)
-            if ":" not in "".join(more):
-                groups.add(name)
-        elif kind.rstrip("!+") == "g":
-            groups.add(name)
-    return users, groups
-
-
-def _configuration_lines(folder: Path) -> Iterator[str]:
-    for path in sorted(folder.glob("*.conf")):
-        yield from (line for line in path.read_text(errors="replace").splitlines() if line and not line.startswith("#"))
-
-
-def _rows(root: Path, name: str) -> list[list[str]]:
-    return [line.split(":") for line in (root / "etc" / name).read_text().splitlines() if line.count(":") >= 3]
-
-
-def _numbers(root: Path, name: str) -> list[tuple[str, int]]:
-    return [(row[0], int(row[2])) for row in _rows(root, name)]
-
-
 def move_state(root: Path) -> list[str]:
     """dpkg's and its helpers' records to /usr/lib/sysimage; returns the tmpfiles lines that lead there."""
     lines = []
@@ -212,9 +169,9 @@ def move_state(root: Path) -> list[str]:
 
 def empty_var(root: Path, state: Sequence[str]) -> list[str]:
     """/var emptied, its folders and links written as tmpfiles.d lines. Returns the files that were dropped."""
-    users = {number: name for name, number in _numbers(root, "passwd")}
-    groups = {number: name for name, number in _numbers(root, "group")}
-    known = {parts[1].rstrip("/") for line in _configuration_lines(root / "usr/lib/tmpfiles.d")
+    users = {number: name for name, number in numbers(root, "passwd")}
+    groups = {number: name for name, number in numbers(root, "group")}
+    known = {parts[1].rstrip("/") for line in configuration_lines(root / "usr/lib/tmpfiles.d")
              if len(parts := line.split()) > 1}  # fmt: skip
     lines, dropped = ["# folders and links that packages shipped in /var"], []
     for path in _below(root / "var"):

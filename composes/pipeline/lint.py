@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from composes.pipeline.layout import sysusers
+from composes.pipeline.accounts import sysusers
 
 API_FOLDERS = ("dev", "proc", "sys", "run", "tmp", "var")
 ENABLED = ("signed", "verity", "yes", "true", "1", "maybe")

@@ -42,11 +42,16 @@ class Compose:
         self.results: dict[str, Result] = {}
         self.deliverables: list[Deliverable] = []
         self.seconds: dict[str, float] = {}
+        self.again: tuple[str, ...] = ()
 
-    def run(self, only: Sequence[str] = (), skip: Sequence[str] = ()) -> dict[str, Any]:
-        """Do it, write `result.json` however it ends, and return what that says."""
+    def run(self, only: Sequence[str] = (), skip: Sequence[str] = (), again: Sequence[str] = ()) -> dict[str, Any]:
+        """Do it, write `result.json` however it ends, and return what that says.
+
+        The phases `again` are done even where their results are kept.
+        """
         failure: ToolError | None = None
         started = time.monotonic()
+        self.again = tuple(again)
         try:
             self._clear()
             self._run([stage for stage in graph.selected(STAGES, only, skip) if stage.wanted(self.order)])
@@ -59,8 +64,14 @@ class Compose:
             failure = ToolError("The pipeline itself failed; this is a fault of DebAtomic.", kind=Kind.INTERNAL,
                                 hint="The log ends with the details.")  # fmt: skip
         report = self._report(failure, time.monotonic() - started)
-        write_json(self.order.output / "result.json", report)
+        self._write(report)
         return report
+
+    def _write(self, report: dict[str, Any]) -> None:
+        try:
+            write_json(self.order.output / "result.json", report)
+        except OSError as error:  # a full disk: what went wrong is told on the console all the same
+            self.log.line(f"result.json cannot be written: {error}")
 
     def _run(self, stages: Sequence[Stage]) -> None:
         if swept := self.store.sweep():
@@ -110,7 +121,8 @@ class Compose:
                                   progress=self.progress))  # fmt: skip
 
         if stage.stored:
-            folder, facts, reused = stack.enter_context(self.store.result(identity, make))
+            folder, facts, reused = stack.enter_context(
+                self.store.result(identity, make, again=stage.phase in self.again))
         else:
             folder, reused = scratch / stage.name, False
             folder.mkdir()

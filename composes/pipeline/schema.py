@@ -35,7 +35,7 @@ SUMMARY = _text(r"^[^\n\x00-\x1f]*\Z", "one line of text")
 
 REPOSITORY: Schema = {
     "type": "object",
-    "required": ["name", "uri", "suite", "key"],
+    "required": ["name", "uri", "suite"],
     "additionalProperties": False,
     "properties": {
         "name": WORD,

@@ -31,11 +31,17 @@ class ResultStore:
 
     @contextmanager
     def result(
-        self, identity: str, make: Callable[[Path], dict[str, Any]]
+        self, identity: str, make: Callable[[Path], dict[str, Any]], *, again: bool = False
     ) -> Iterator[tuple[Path, dict[str, Any], bool]]:
-        """The folder of a result, its facts, and whether it was there already; kept from eviction inside the block."""
+        """The folder of a result, its facts, and whether it was there already; kept from eviction inside the block.
+
+        With `again` it is made even if it is there.
+        """
         with (self.locks / identity).open("ab") as lock:
             reused = True
+            if again:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                remove_tree(self.results / identity)
             fcntl.flock(lock, fcntl.LOCK_SH)
             while (facts := self._facts(identity)) is None:
                 fcntl.flock(lock, fcntl.LOCK_EX)

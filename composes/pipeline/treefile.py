@@ -24,12 +24,12 @@ DEFAULTS: Part = {
 
 @dataclass(frozen=True, kw_only=True)
 class Repository:
-    """An archive beside Debian's own; `key` is its OpenPGP key, ASCII-armoured."""
+    """An archive beside Debian's own; `key` is its OpenPGP key, ASCII-armoured, or empty for Debian's keyring."""
 
     name: str
     uri: str
     suite: str
-    key: str
+    key: str = ""
     components: tuple[str, ...] = ("main",)
     priority: int = 500
 

@@ -51,7 +51,7 @@ def test_only_and_skip(only: list[str], skip: list[str], done: list[str]) -> Non
 
 def test_an_unknown_phase_is_said() -> None:
     with pytest.raises(InputError, match="There is no phase bake; the phases are init, gather"):
-        graph.selected(CHAIN, ["bake"])
+        graph.check_phases(["test", "bake"])
 
 
 def test_identity_changes_with_everything_that_decides() -> None:

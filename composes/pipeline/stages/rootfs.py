@@ -15,7 +15,6 @@ from composes.pipeline.lint import Finding, lint
 from composes.pipeline.tools import checked, system_mounts
 from composes.pipeline.treefile import place_of
 from debatomic.tools.errors import CommandFailed, InputError, ToolError
-from debatomic.tools.run import run
 
 BOOTC_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 APT_SOURCES = """\
@@ -35,7 +34,7 @@ def make(job: Job) -> Facts:
     """Leaves `tree` with /usr/etc instead of /etc, as OSTree wants it."""
     root = job.folder / "tree"
     job.progress.report(0.6, "copying the installed tree")
-    run(["cp", "-a", "--reflink=auto", os.fspath(job.input("tree", "tree")), os.fspath(root)])
+    checked(["cp", "-a", "--reflink=auto", os.fspath(job.input("tree", "tree")), os.fspath(root)])
     _remove_packages(job, root)
     version = inside(root, layout.prepare_boot)
     job.progress.report(0.7, "initramfs")
@@ -93,7 +92,7 @@ def _make_initramfs(job: Job, root: Path, version: str) -> None:
 def _layout_options(job: Job) -> LayoutOptions:
     tree = job.tree
     text = APT_SOURCES.format(suite=tree.suite, components=" ".join(tree.components))
-    return LayoutOptions(kargs=tuple(map(str, tree.kargs)), enable=tree.enable, disable=tree.disable, apt_sources=text,
+    return LayoutOptions(kargs=tuple(map(str, tree.kargs)), apt_sources=text,
                          bootc_architecture=BOOTC_ARCHITECTURES[tree.architecture])  # fmt: skip
 
 
