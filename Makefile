@@ -1,5 +1,6 @@
 # The commands of DebAtomic. `make` alone lists them.
 PYTHON := .venv/bin/python
+ROOT := scripts/as-root
 STATE := $(if $(DEBATOMIC_HOME),,var)
 .DEFAULT_GOAL := help
 .PHONY: help install demo run stop test install-test bare clean
@@ -8,23 +9,23 @@ help:  ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: install  ## install, start, and do the main job: build a package, compose and boot a system
-	@$(PYTHON) manage.py demo
+	@$(ROOT) $(PYTHON) manage.py demo
 
 run: install  ## start web and one builder in the foreground
-	@exec $(PYTHON) manage.py run
+	@exec $(ROOT) $(PYTHON) manage.py run
 
 stop:  ## end what `make run` or `make demo` started
-	@if [ -x $(PYTHON) ]; then $(PYTHON) manage.py stop; fi
+	@if [ -e .venv/.installed ]; then $(ROOT) $(PYTHON) manage.py stop; fi
 
 test: install-test  ## every check: style, types, tests on both databases, browser, real builds and images
-	@$(PYTHON) scripts/check.py $(GROUPS)
+	@$(ROOT) $(PYTHON) scripts/check.py $(GROUPS)
 
 bare: install  ## try `make demo` and `make test` in fresh minimal Debian 12 and 13 roots (takes hours)
-	@$(PYTHON) -m scripts.bare $(BARE)
+	@$(ROOT) $(PYTHON) -m scripts.bare $(BARE)
 
 clean: stop  ## remove everything that the other commands made here, the state folder var/ with it
-	rm -rf --one-file-system .venv .make node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	@if [ -n "$(STATE)" ] && [ -d "$(STATE)" ]; then scripts/remove-state "$(STATE)"; fi
+	@$(ROOT) rm -rf --one-file-system .venv .make node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@if [ -n "$(STATE)" ] && [ -d "$(STATE)" ]; then $(ROOT) scripts/remove-state "$(STATE)"; fi
 
 install: .make/packages .venv/.installed static/vendor/manifest.json
 

@@ -56,5 +56,5 @@ def test_debian_packages_are_listed_once_each() -> None:
 
 
 def test_shell_scripts_parse() -> None:
-    for name in ("scripts/install-packages", "scripts/remove-state"):
+    for name in ("scripts/as-root", "scripts/install-packages", "scripts/remove-state"):
         subprocess.run(["sh", "-n", str(TOP / name)], check=True)
