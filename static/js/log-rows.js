@@ -178,7 +178,7 @@ export class LogRows {
     if (text.startsWith("== ")) {
       row.classList.add("is-section");
       row.lastChild.setAttribute("role", "heading");
-      row.lastChild.setAttribute("aria-level", "3");
+      row.lastChild.setAttribute("aria-level", "2");
     }
   }
 }

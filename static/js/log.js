@@ -204,11 +204,15 @@ export class LogViewer {
 
   #searched() {
     const number = this.#search?.found.length ?? 0;
-    const place = number ? this.#search.found.indexOf(this.#rows.current) + 1 : 0;
-    const lines = `${count(number)} ${number === 1 ? "line" : "lines"}`;
-    const text = place ? `${count(place)} of ${lines}` : number ? lines : this.#search.busy ? "Searching…" : "Nothing found";
-    this.#say("found", this.#search ? text : "");
+    this.#say("found", this.#search ? this.#place(this.#search, number) : "");
     for (const name of ["next", "previous"]) this.#part(name).disabled = number === 0;
+  }
+
+  #place({ found, busy }, number) {
+    if (!number) return busy ? "Searching…" : "Nothing found";
+    const lines = `${count(number)} ${number === 1 ? "line" : "lines"}`;
+    const place = found.indexOf(this.#rows.current) + 1;
+    return place ? `${count(place)} of ${lines}` : lines;
   }
 
   #step(forward) {
