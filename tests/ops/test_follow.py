@@ -21,9 +21,8 @@ class Terminal(io.StringIO):
 
 
 def seen(seconds: float, *, step: str = "5/8 build", detail: str = "40%") -> View:
-    return View(
-        title=title, state="running", step=step, detail=detail, since=NOON, now=NOON + timedelta(seconds=seconds)
-    )
+    now = NOON + timedelta(seconds=seconds)
+    return View(title="figlet", state="running", step=step, detail=detail, since=NOON, now=now)
 
 
 def test_a_line_says_what_since_when_and_how_far() -> None:
