@@ -26,7 +26,7 @@ from debatomic.tools.errors import InputError
 @acting("users.edit")
 def user_list(request: HttpRequest) -> HttpResponse:
     """Everybody, and a form for somebody new, whose password is shown in the answer and nowhere again."""
-    form = NewUserForm(request.POST or None)
+    form = NewUserForm(request.POST if request.method == "POST" else None)
     made: tuple[User, str] | None = None
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
@@ -53,7 +53,9 @@ def _table() -> list[tuple[str, list[tuple[str, bool]]]]:
 def user_change(request: HttpRequest, pk: int) -> HttpResponse:
     """One person's roles, and whether they may sign in."""
     user = get_object_or_404(User, pk=pk)
-    form = ChangeUserForm(request.POST or None, initial={"roles": user.roles, "enabled": user.is_active})
+    form = ChangeUserForm(
+        request.POST if request.method == "POST" else None, initial={"roles": user.roles, "enabled": user.is_active}
+    )
     if request.method == "POST" and form.is_valid() and _changed(request, user, form):
         messages.success(request, f"{user} is changed.")
         return redirect("user-list")

@@ -53,9 +53,7 @@ def _refuse_lock_out(user: User, *, loses: bool, enabled: bool, by: User) -> Non
     if user.pk == by.pk and not enabled:
         raise InputError("You cannot disable yourself.", hint="Ask another administrator.", field="enabled")
     if user.pk == by.pk and loses:
-        raise InputError(
-            "You cannot take this role from yourself.", hint="Ask another one.", field="roles"
-        )
+        raise InputError("You cannot take this role from yourself.", hint="Ask another one.", field="roles")
     others = User.objects.filter(is_active=True, bindings__role=roles.ADMINISTRATOR).exclude(pk=user.pk)
     if (loses or not enabled) and not others.exists():
         raise InputError(f"{user} is the last administrator.", hint="Make somebody else one first.", field="roles")

@@ -75,7 +75,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def api_keys(request: HttpRequest) -> HttpResponse:
     """One's keys; a new one is shown in the answer to its form, and nowhere again."""
     user = person(request.user)
-    form = KeyForm(user, request.POST or None)
+    form = KeyForm(user, request.POST if request.method == "POST" else None)
     secret = ""
     if request.method == "POST" and form.is_valid():
         secret = _make_key(request, form)
