@@ -8,7 +8,7 @@
   const POLL_MS = 5000;
   const LONGEST_DELAY = 15000;
   const FAILURES_UNTIL_POLLING = 2;
-  const refreshed = new WeakMap(); // element → { at, timer }
+  const refreshed = new Map(); // id, or element without one → { at, timer }
   let socket = null;
   let told = ""; // the topics the server knows of
   let failures = 0;
@@ -18,23 +18,38 @@
   const parts = () => [...document.querySelectorAll("[data-live]")];
   const topicsOf = (part) => part.dataset.live.split(/\s+/).filter(Boolean);
 
+  // The part as it is now: htmx may have put a new element in its place.
+  const current = (part) => (part.isConnected ? part : part.id && document.getElementById(part.id));
+
   function refresh(part) {
-    const state = refreshed.get(part) ?? { at: 0, timer: 0 };
-    refreshed.set(part, state);
-    if (state.timer) return;
-    const wait = Math.max(0, state.at + FRESH_MS - performance.now());
+    const key = part.id || part;
+    const state = refreshed.get(key) ?? { at: -FRESH_MS, timer: 0 };
+    refreshed.set(key, state);
+    if (!state.timer) arm(part, key, state, Math.max(0, state.at + FRESH_MS - performance.now()));
+  }
+
+  function arm(part, key, state, wait) {
     state.timer = setTimeout(() => {
       state.timer = 0;
-      if (!part.isConnected || busy(part)) return;
-      state.at = performance.now();
-      part.dispatchEvent(new CustomEvent("live", { bubbles: true }));
-      const listens = (part.getAttribute("hx-trigger") ?? "").split(/[\s,]+/).includes("live");
-      if (part.hasAttribute("hx-get") && !listens) window.htmx?.ajax("GET", part.getAttribute("hx-get"), { source: part });
+      const now = current(part);
+      if (!now) refreshed.delete(key);
+      else if (busy(now)) arm(now, key, state, FRESH_MS);
+      else {
+        state.at = performance.now();
+        fetchAgain(now);
+      }
     }, wait);
   }
 
-  // What somebody is typing in or has opened is left alone until the next event.
+  function fetchAgain(part) {
+    part.dispatchEvent(new CustomEvent("live"));
+    const listens = (part.getAttribute("hx-trigger") ?? "").split(/[\s,]+/).includes("live");
+    if (part.hasAttribute("hx-get") && !listens) window.htmx?.ajax("GET", part.getAttribute("hx-get"), { source: part });
+  }
+
+  // What is being fetched, and what somebody is typing in, is left alone for now.
   function busy(part) {
+    if (part.classList.contains("htmx-request")) return true;
     const active = document.activeElement;
     return part !== active && part.contains(active) && active.matches("input, textarea, select");
   }

@@ -14,9 +14,13 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection, connections
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from hosts.models import Task
 from tests.logs.scenes import ROOT, LiveHub, running_task
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 @pytest.fixture
@@ -71,3 +75,24 @@ def live_hub(database_address: str, home: Path) -> Iterator[LiveHub]:
         yield hub
     finally:
         hub.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A page on which no script fails and no policy is broken."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop runs in this thread
+    complaints: list[str] = []
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
+    yield page
+    page.close()
+    assert complaints == []
