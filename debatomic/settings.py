@@ -149,6 +149,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 # Access
 AUTH_USER_MODEL = "access.User"
 KNOX_TOKEN_MODEL = "access.ApiKey"
+MIGRATION_MODULES = {"knox": None}  # its own table of keys is replaced by ours; made anyway, it would stay behind
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
