@@ -55,6 +55,12 @@ def test_debian_packages_are_listed_once_each() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
+def test_the_client_starts_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "debatomic").symlink_to(TOP / "bin" / "debatomic")
+    told = subprocess.run([tmp_path / "debatomic", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "DEBATOMIC_HUB" in told.stdout
+
+
 def test_shell_scripts_parse() -> None:
-    for name in ("scripts/as-root", "scripts/install-packages", "scripts/remove-state"):
+    for name in ("bin/debatomic", "scripts/as-root", "scripts/install-packages", "scripts/remove-state"):
         subprocess.run(["sh", "-n", str(TOP / name)], check=True)
