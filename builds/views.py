@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -11,7 +11,7 @@ from builds.filters import BuildFilter
 from builds.forms import BuildForm
 from builds.models import Build
 from debatomic.access.checks import require
-from debatomic.gates import acting, reading
+from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
 from hosts.models import Artifact, State
@@ -23,16 +23,17 @@ PARTS = {"build": "builds/_build.html", "about": "builds/_about.html", "log-card
 
 @require_safe
 @reading("builds.view", public=True)
-def build_list(request: HttpRequest) -> HttpResponse:
+def build_list(request: PageRequest) -> HttpResponse:
     visible = Build.objects.visible_to(request.user).for_lists()
     filtered = BuildFilter(request.GET, queryset=visible)
     page = page_of(filtered.qs, request.GET)
-    return render(request, "builds/build_list.html", {"filter": filtered, "page": page, "builds": page.rows})
+    template = "builds/_builds.html" if request.htmx else "builds/build_list.html"
+    return render(request, template, {"filter": filtered, "page": page, "builds": page.rows})
 
 
 @require_safe
 @reading(public=True)
-def build_row(request: HttpRequest, pk: int) -> HttpResponse:
+def build_row(request: PageRequest, pk: int) -> HttpResponse:
     """One row of the list, for its live refresh."""
     build = get_object_or_404(Build.objects.visible_to(request.user).for_lists(), pk=pk)
     return render(request, "builds/_build_row.html", {"build": build})
@@ -40,7 +41,7 @@ def build_row(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @reading(public=True)
-def build_detail(request: HttpRequest, pk: int) -> HttpResponse:
+def build_detail(request: PageRequest, pk: int) -> HttpResponse:
     build = get_object_or_404(Build.objects.visible_to(request.user).for_lists(), pk=pk)
     tasks = list(build.task.children.select_related("host").order_by("pk"))
     shown = most_telling(tasks, request.GET.get("log", ""))
@@ -53,14 +54,15 @@ def build_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
     }
-    return render(request, PARTS.get(request.htmx.target, "builds/build.html"), context)
+    return render(request, PARTS.get(request.htmx.target or "", "builds/build.html"), context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @acting("builds.submit")
-def build_new(request: HttpRequest) -> HttpResponse:
-    form = BuildForm(request.POST or None, request.FILES or None, initial=request.GET.dict())
-    if request.method == "POST" and form.is_valid() and (build := form.submit(by=request.user)):
+def build_new(request: SignedInRequest) -> HttpResponse:
+    posted = request.method == "POST"
+    form = BuildForm(request.POST, request.FILES) if posted else BuildForm(initial=request.GET.dict())
+    if posted and form.is_valid() and (build := form.submit(by=request.user)):
         messages.success(request, f"{build} is submitted.")
         return redirect(build)
     return render(request, "builds/build_new.html", {"form": form}, status=422 if form.errors else 200)
@@ -68,7 +70,7 @@ def build_new(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @acting()
-def build_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+def build_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
     build = get_object_or_404(Build.objects.visible_to(request.user), pk=pk)
     if not build.is_live:
         messages.warning(request, f"{build} had ended already.")
@@ -81,7 +83,7 @@ def build_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @acting()
-def build_retry(request: HttpRequest, pk: int) -> HttpResponse:
+def build_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     build = get_object_or_404(Build.objects.visible_to(request.user), pk=pk)
     require(build.can_retry(request.user), "Only failed and canceled builds can be retried, by whoever may.")
     try:

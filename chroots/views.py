@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from chroots.models import Chroot
 from debatomic.access.checks import may, require
-from debatomic.gates import acting, reading
+from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.tools.errors import ToolError
 from hosts.models import Task
 
 
 @require_safe
 @reading("chroots.view", public=True)
-def chroot_list(request: HttpRequest) -> HttpResponse:
+def chroot_list(request: PageRequest) -> HttpResponse:
     chroots = Chroot.objects.visible_to(request.user).prefetch_related("copies__host", "targets")
     return render(request, "chroots/chroot_list.html", {"chroots": chroots})
 
 
 @require_safe
 @reading(public=True)
-def chroot_detail(request: HttpRequest, name: str) -> HttpResponse:
+def chroot_detail(request: PageRequest, name: str) -> HttpResponse:
     chroot = get_object_or_404(Chroot.objects.visible_to(request.user), name=name)
     inits = Task.objects.visible_to(request.user).for_lists().filter(method="chroot-init", request__chroot=chroot.name)
     context = {
@@ -37,7 +37,7 @@ def chroot_detail(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_POST
 @acting()
-def chroot_refresh(request: HttpRequest, name: str) -> HttpResponse:
+def chroot_refresh(request: SignedInRequest, name: str) -> HttpResponse:
     chroot = get_object_or_404(Chroot.objects.visible_to(request.user), name=name)
     require(may(request.user, "chroots.refresh"))
     try:

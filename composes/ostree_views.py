@@ -7,6 +7,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils._os import safe_join
@@ -47,7 +48,7 @@ def _found(name: str) -> Path:
     root = os.path.realpath(settings.OSTREE)
     try:
         path = Path(os.path.realpath(safe_join(root, name)))
-    except ValueError:
+    except (ValueError, SuspiciousFileOperation):
         raise Http404("There is no such file.") from None
     hidden = any(part.startswith(".") for part in path.relative_to(root).parts) if path.is_relative_to(root) else True
     if hidden or not path.is_file():

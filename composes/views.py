@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -16,7 +16,7 @@ from composes.models import Compose
 from composes.phases import bars
 from composes.proofs import proofs
 from debatomic.access.checks import require
-from debatomic.gates import acting, reading
+from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
 from hosts import store
@@ -29,7 +29,7 @@ PARTS = {"compose": "composes/_compose.html", "about": "composes/_about.html", "
 
 @require_safe
 @reading("composes.view", public=True)
-def compose_list(request: HttpRequest) -> HttpResponse:
+def compose_list(request: PageRequest) -> HttpResponse:
     visible = Compose.objects.visible_to(request.user).for_lists()
     filtered = ComposeFilter(request.GET, queryset=visible)
     page = page_of(filtered.qs, request.GET)
@@ -39,14 +39,14 @@ def compose_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @reading(public=True)
-def compose_row(request: HttpRequest, pk: int) -> HttpResponse:
+def compose_row(request: PageRequest, pk: int) -> HttpResponse:
     """One row of the list, for its live refresh."""
     return render(request, "composes/_compose_row.html", {"compose": _compose(request, pk)})
 
 
 @require_safe
 @reading(public=True)
-def compose_detail(request: HttpRequest, pk: int) -> HttpResponse:
+def compose_detail(request: PageRequest, pk: int) -> HttpResponse:
     compose = _compose(request, pk)
     tasks = list(compose.task.children.for_lists().order_by("pk"))
     artifacts = list(compose.artifacts)
@@ -67,16 +67,16 @@ def compose_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
         "repository": request.build_absolute_uri("/ostree/repo"),
     }
-    return render(request, PARTS.get(request.htmx.target, "composes/compose.html"), context)
+    return render(request, PARTS.get(request.htmx.target or "", "composes/compose.html"), context)
 
 
-def _compose(request: HttpRequest, pk: int) -> Compose:
+def _compose(request: PageRequest, pk: int) -> Compose:
     return get_object_or_404(Compose.objects.visible_to(request.user).for_lists(), pk=pk)
 
 
 @require_safe
 @reading(public=True)
-def compose_packages(request: HttpRequest, pk: int) -> HttpResponse:
+def compose_packages(request: PageRequest, pk: int) -> HttpResponse:
     """The packages of a compose, by its lock; `?q=` keeps those whose name or source has this text."""
     compose = _compose(request, pk)
     text = request.GET.get("q", "").strip().lower()
@@ -96,17 +96,19 @@ def _locks(compose: Compose) -> list[dict[str, Any]]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @acting("composes.submit")
-def compose_new(request: HttpRequest) -> HttpResponse:
-    form = ComposeForm(request.POST or None, initial=request.GET.dict())
-    if request.method == "POST" and form.is_valid() and (compose := form.submit(by=request.user)):
+def compose_new(request: SignedInRequest) -> HttpResponse:
+    posted = request.method == "POST"
+    form = ComposeForm(request.POST) if posted else ComposeForm(initial=request.GET.dict())
+    if posted and form.is_valid() and (compose := form.submit(by=request.user)):
         messages.success(request, f"{compose} is submitted.")
         return redirect(compose)
-    return render(request, "composes/compose_new.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, "something": any(True for _ in form.fields["what"].widget.choices)}
+    return render(request, "composes/compose_new.html", context, status=422 if form.errors else 200)
 
 
 @require_POST
 @acting()
-def compose_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+def compose_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
     compose = _compose(request, pk)
     if not compose.is_live:
         messages.warning(request, f"{compose} had ended already.")
@@ -119,7 +121,7 @@ def compose_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @acting()
-def compose_retry(request: HttpRequest, pk: int) -> HttpResponse:
+def compose_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     compose = _compose(request, pk)
     require(compose.can_retry(request.user), "Only doomed and terminated composes can be retried, by whoever may.")
     try:

@@ -10,10 +10,24 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django_htmx.middleware import HtmxDetails
 
 from debatomic.access.checks import require
+from debatomic.access.models import User
 
 View = Callable[..., HttpResponseBase]
+
+
+class PageRequest(HttpRequest):
+    """A request as views of pages get it: whether htmx asks, and for which part."""
+
+    htmx: HtmxDetails
+
+
+class SignedInRequest(PageRequest):
+    """A request behind `acting`."""
+
+    user: User
 
 
 def reading(right: str = "", *, public: bool = False) -> Callable[[View], View]:

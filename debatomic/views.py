@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from typing import Any
+
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from builds.models import Build
 from composes.models import Compose
-from debatomic.access.checks import may
-from debatomic.gates import reading
-from hosts.models import HELD, State, Task
+from debatomic.gates import PageRequest, reading
+from hosts.models import HELD, Host, State, Task
 from hosts.telling import with_waits
-from hosts.views import hosts_with_use
+from hosts.views import with_use
 
 SHOWN = 10  # rows of each part
 
 
 @require_safe
 @reading(public=True)
-def dashboard(request: HttpRequest) -> HttpResponse:
+def dashboard(request: PageRequest) -> HttpResponse:
     """What runs, what waits and why, what failed lately, and how the hosts are."""
     tasks = Task.objects.visible_to(request.user).for_lists().filter(is_parent=False)
     waiting = list(tasks.filter(state=State.FREE).in_queue_order()[: SHOWN + 1])
@@ -30,19 +31,19 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "failed": list(tasks.filter(state=State.FAILED)[:SHOWN]),
         "builds": list(Build.objects.visible_to(request.user).for_lists()[:SHOWN]),
         "composes": list(Compose.objects.visible_to(request.user).for_lists()[:5]),
-        "hosts": list(hosts_with_use()) if may(request.user, "hosts.view") else [],
+        "hosts": list(with_use(Host.objects.visible_to(request.user))),
     }
     return render(request, "_dashboard.html" if request.htmx else "dashboard.html", context)
 
 
 @require_safe
 @reading(public=True)
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: PageRequest) -> HttpResponse:
     """Builds by source, composes by identity, tasks and builds by number; the only find is opened at once."""
     text = request.GET.get("q", "").strip()
     builds = Build.objects.visible_to(request.user).for_lists()
     composes = Compose.objects.visible_to(request.user).for_lists()
-    found: dict[str, list[object]] = {"builds": [], "composes": [], "tasks": []}
+    found: dict[str, list[Any]] = {"builds": [], "composes": [], "tasks": []}
     if text.isascii() and text.isdigit() and len(text) < 19:
         number = int(text)
         found["tasks"] = list(Task.objects.visible_to(request.user).for_lists().filter(pk=number))
@@ -53,5 +54,5 @@ def search(request: HttpRequest) -> HttpResponse:
         found["composes"] = list(composes.filter(identity__startswith=text.lower())[:20])
     everything = [thing for things in found.values() for thing in things]
     if len(everything) == 1:
-        return redirect(everything[0])  # type: ignore[arg-type]
+        return redirect(everything[0])
     return render(request, "search.html", {**found, "search_text": text, "nothing": not everything})

@@ -8,12 +8,12 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import FloatField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from debatomic.access.checks import may, require
-from debatomic.gates import acting, reading
+from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.templatetags import pages
 from debatomic.tools.errors import ToolError
@@ -29,23 +29,24 @@ from hosts.why import busy, candidates, silent, unsuitable, unwilling, why_waiti
 
 @require_safe
 @reading("tasks.view", public=True)
-def task_list(request: HttpRequest) -> HttpResponse:
+def task_list(request: PageRequest) -> HttpResponse:
     visible = Task.objects.visible_to(request.user).for_lists()
     filtered = TaskFilter(request.GET, queryset=visible)
     page = page_of(filtered.qs, request.GET)
-    return render(request, "hosts/task_list.html", {"filter": filtered, "page": page, "tasks": page.rows})
+    template = "hosts/_tasks.html" if request.htmx else "hosts/task_list.html"
+    return render(request, template, {"filter": filtered, "page": page, "tasks": page.rows})
 
 
 @require_safe
 @reading(public=True)
-def task_row(request: HttpRequest, pk: int) -> HttpResponse:
+def task_row(request: PageRequest, pk: int) -> HttpResponse:
     """One row of the list, for its live refresh."""
     return render(request, "hosts/_task_row.html", {"task": _task(request, pk)})
 
 
 @require_safe
 @reading(public=True)
-def task_detail(request: HttpRequest, pk: int) -> HttpResponse:
+def task_detail(request: PageRequest, pk: int) -> HttpResponse:
     task = _task(request, pk)
     logs = list(task.logs.order_by("-attempt", "pk"))
     waits = task.state == "free" and not task.is_parent
@@ -80,7 +81,7 @@ def _limit(name: str, value: float) -> str:
     return pages.duration(value) if name.endswith("_limit") else pages.size(value)
 
 
-def _task(request: HttpRequest, pk: int) -> Task:
+def _task(request: PageRequest, pk: int) -> Task:
     return get_object_or_404(Task.objects.visible_to(request.user).for_lists(), pk=pk)
 
 
@@ -93,7 +94,7 @@ def _refusals(task: Task) -> list[tuple[str, str]]:
 
 @require_safe
 @reading(public=True)
-def task_log(request: HttpRequest, pk: int, attempt: int, name: str) -> HttpResponse:
+def task_log(request: PageRequest, pk: int, attempt: int, name: str) -> HttpResponse:
     """One log alone, over the whole page."""
     task = _task(request, pk)
     log = get_object_or_404(Log, task=task, attempt=attempt, name=name)
@@ -102,7 +103,7 @@ def task_log(request: HttpRequest, pk: int, attempt: int, name: str) -> HttpResp
 
 @require_POST
 @acting()
-def task_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+def task_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
     task = _task(request, pk)
     require(task.can_cancel(request.user) or not task.is_live)
     if hub.cancel(task, by=request.user):
@@ -114,7 +115,7 @@ def task_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @acting()
-def task_retry(request: HttpRequest, pk: int) -> HttpResponse:
+def task_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     task = _task(request, pk)
     require(task.can_retry(request.user))
     try:
@@ -128,24 +129,24 @@ def task_retry(request: HttpRequest, pk: int) -> HttpResponse:
 # Hosts
 
 
-def hosts_with_use() -> QuerySet[Host]:
-    """Hosts with `used`: the sum of the weights of what they hold."""
+def with_use(hosts: QuerySet[Host]) -> QuerySet[Host]:
+    """The hosts with `used`: the sum of the weights of what they hold."""
     held = Task.objects.filter(host=OuterRef("pk"), state__in=HELD).order_by().values("host")
     used = Subquery(held.annotate(sum=Sum("weight")).values("sum"), output_field=FloatField())
-    return Host.objects.annotate(used=Coalesce(used, Value(0.0))).prefetch_related("channels")
+    return hosts.annotate(used=Coalesce(used, Value(0.0))).prefetch_related("channels")
 
 
 @require_safe
 @reading("hosts.view")
-def host_list(request: HttpRequest) -> HttpResponse:
+def host_list(request: PageRequest) -> HttpResponse:
     template = "hosts/_hosts.html" if request.htmx else "hosts/host_list.html"
-    return render(request, template, {"hosts": list(hosts_with_use())})
+    return render(request, template, {"hosts": list(with_use(Host.objects.all()))})
 
 
 @require_safe
 @reading()
-def host_detail(request: HttpRequest, name: str) -> HttpResponse:
-    host = get_object_or_404(hosts_with_use().visible_to(request.user), name=name)
+def host_detail(request: PageRequest, name: str) -> HttpResponse:
+    host = get_object_or_404(with_use(Host.objects.visible_to(request.user)), name=name)
     tasks = Task.objects.visible_to(request.user).for_lists().filter(host=host)
     context = {
         "host": host,
@@ -169,17 +170,17 @@ def _report(host: Host) -> list[tuple[str, str]]:
 
 @require_POST
 @acting()
-def host_enable(request: HttpRequest, name: str) -> HttpResponse:
+def host_enable(request: SignedInRequest, name: str) -> HttpResponse:
     return _switch(request, name, enabled=True)
 
 
 @require_POST
 @acting()
-def host_disable(request: HttpRequest, name: str) -> HttpResponse:
+def host_disable(request: SignedInRequest, name: str) -> HttpResponse:
     return _switch(request, name, enabled=False)
 
 
-def _switch(request: HttpRequest, name: str, *, enabled: bool) -> HttpResponse:
+def _switch(request: SignedInRequest, name: str, *, enabled: bool) -> HttpResponse:
     host = get_object_or_404(Host.objects.visible_to(request.user), name=name)
     require(host.can_edit(request.user))
     form = HostCommentForm(request.POST)
@@ -195,7 +196,7 @@ def _switch(request: HttpRequest, name: str, *, enabled: bool) -> HttpResponse:
 
 @require_safe
 @reading("artifacts.view", public=True)
-def artifact_list(request: HttpRequest) -> HttpResponse:
+def artifact_list(request: PageRequest) -> HttpResponse:
     visible = Artifact.objects.visible_to(request.user).select_related("task")
     filtered = ArtifactFilter(request.GET, queryset=visible)
     page = page_of(filtered.qs, request.GET)
@@ -204,6 +205,6 @@ def artifact_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @reading(public=True)
-def artifact_download(request: HttpRequest, pk: int, name: str) -> HttpResponseBase:
+def artifact_download(request: PageRequest, pk: int, name: str) -> HttpResponseBase:
     artifact = get_object_or_404(Artifact.objects.visible_to(request.user), pk=pk, name=name)
     return download(request, artifact)

@@ -1,0 +1,142 @@
+"""Every page × every role: 302 asks a visitor to sign in, 403 may not do, 404 may not know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import get_resolver
+from django.urls.resolvers import URLPattern, URLResolver
+
+from tests import scene
+
+WHO = ("visitor", "stranger", "viewer", "packager", "release-manager", "administrator")
+
+LIST = "200 403 200 200 200 200"  # public, and the 403 page says that a role is missing
+READ = "200 404 200 200 200 200"
+PRIVATE = "404 404 200 200 200 200"
+MANAGERS = "302 404 403 403 302 302"  # a verb that was done leads on to a page
+
+#  method, address, answers in the order of WHO
+TABLE = [
+    ("GET", "/", "200 200 200 200 200 200"),
+    ("GET", "/search/?q=figlet", "200 200 200 200 200 200"),
+    ("GET", "/nothing-here/", "404 404 404 404 404 404"),
+    ("GET", "/builds/", LIST),
+    ("GET", "/builds/new/", "302 403 403 200 200 200"),
+    ("POST", "/builds/new/", "302 403 403 422 422 422"),
+    ("GET", "/builds/{waiting}/", READ),
+    ("GET", "/builds/{failed}/", READ),
+    ("GET", "/builds/{finished}/", READ),
+    ("GET", "/builds/{private}/", PRIVATE),
+    ("GET", "/builds/{waiting}/row/", READ),
+    ("GET", "/builds/{private}/row/", PRIVATE),
+    ("GET", "/builds/999999/", "404 404 404 404 404 404"),
+    ("GET", "/builds/{waiting}/cancel/", "405 405 405 405 405 405"),
+    ("POST", "/builds/{waiting}/cancel/", MANAGERS),
+    ("POST", "/builds/{private}/cancel/", MANAGERS),
+    ("POST", "/builds/{finished}/cancel/", "302 404 302 302 302 302"),  # ended already: said so to whoever sees it
+    ("POST", "/builds/{failed}/retry/", MANAGERS),
+    ("POST", "/builds/{finished}/retry/", "302 404 403 403 403 403"),
+    ("GET", "/composes/", LIST),
+    ("GET", "/composes/new/", "302 403 403 403 200 200"),
+    ("POST", "/composes/new/", "302 403 403 403 422 422"),
+    ("GET", "/composes/{compose}/", READ),
+    ("GET", "/composes/{failed_compose}/", READ),
+    ("GET", "/composes/{compose}/row/", READ),
+    ("GET", "/composes/{compose}/packages/", READ),
+    ("POST", "/composes/{compose}/cancel/", MANAGERS),
+    ("POST", "/composes/{failed_compose}/retry/", MANAGERS),
+    ("POST", "/composes/{compose}/retry/", "302 404 403 403 403 403"),
+    ("GET", "/ostree/", "200 200 200 200 200 200"),
+    ("GET", "/ostree/repo/config", "404 404 404 404 404 404"),
+    ("GET", "/tasks/", LIST),
+    ("GET", "/tasks/{waiting_task}/", READ),
+    ("GET", "/tasks/{failed_task}/", READ),
+    ("GET", "/tasks/{private_task}/", PRIVATE),
+    ("GET", "/tasks/{waiting_task}/row/", READ),
+    ("GET", "/tasks/{failed_task}/log/1/build/", READ),
+    ("GET", "/tasks/{private_task}/log/1/build/", "404 404 404 404 404 404"),
+    ("POST", "/tasks/{waiting_task}/cancel/", MANAGERS),
+    ("POST", "/tasks/{failed_task}/retry/", MANAGERS),
+    ("GET", "/hosts/", "302 403 200 200 200 200"),
+    ("GET", "/hosts/{host}/", "302 404 200 200 200 200"),
+    ("GET", "/hosts/no-such-host/", "302 404 404 404 404 404"),
+    ("POST", "/hosts/{host}/enable/", "302 404 403 403 403 302"),
+    ("POST", "/hosts/{host}/disable/", "302 404 403 403 403 302"),
+    ("GET", "/chroots/", LIST),
+    ("GET", "/chroots/trixie-amd64/", READ),
+    ("POST", "/chroots/trixie-amd64/refresh/", MANAGERS),
+    ("GET", "/artifacts/", LIST),
+    ("GET", "/artifacts/{artifact}/{artifact_name}", READ),
+    ("GET", "/artifacts/{artifact}/another-name", "404 404 404 404 404 404"),
+]
+
+# tested elsewhere: people and their rights, the API, bytes of logs
+ELSEWHERE = ("sign-", "account/", "users/", "audit/", "api/")
+OWN_TESTS = ("log/<int:attempt>/<str:name>", "raw", "ostree/<path:name>")
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("method, address, answers", TABLE, ids=[f"{row[0]} {row[1]}" for row in TABLE])
+def test_answers(
+    method: str, address: str, answers: str, client_of: Callable[[str], Client], world: dict[str, Any]
+) -> None:
+    for role, answer in zip(WHO, answers.split(), strict=True):
+        with undone():  # each of them finds the same world
+            response = client_of(role).generic(method, address.format(**world))
+        assert response.status_code == int(answer), f"{role} {method} {address}"
+        if role == "visitor" and answer == "302":
+            assert response["Location"].startswith("/sign-in/?next=")
+
+
+@pytest.mark.parametrize("address", ["/", "/builds/", "/composes/", "/tasks/", "/chroots/", "/artifacts/", "/search/"])
+def test_a_closed_site_asks_visitors_to_sign_in(
+    address: str, client_of: Callable[[str], Client], settings: Any
+) -> None:
+    settings.PUBLIC_READING = False
+
+    assert client_of("visitor").get(address)["Location"].startswith("/sign-in/?next=")
+
+
+def test_owners_cancel_and_retry_what_is_theirs(
+    client_of: Callable[[str], Client], users: dict[str, Any], world: dict[str, Any], target: Any
+) -> None:
+    mine = scene.build(users["packager"], target)
+    client = client_of("packager")
+
+    client.post(f"/builds/{mine.pk}/cancel/")
+    mine.task.refresh_from_db()
+    assert mine.task.state == "canceled"
+
+    client.post(f"/builds/{mine.pk}/retry/")
+    mine.task.refresh_from_db()
+    assert mine.task.is_live
+
+
+def addresses(patterns: list[URLPattern | URLResolver], before: str = "") -> list[str]:
+    found: list[str] = []
+    for each in patterns:
+        here = before + str(each.pattern)
+        found += addresses(each.url_patterns, here) if isinstance(each, URLResolver) else [here]
+    return found
+
+
+def test_no_page_is_left_out() -> None:
+    shapes = [re.sub(r"\{\w+\}|trixie-amd64|999999|another-name|no-such-host", "*", row[1]) for row in TABLE]
+    asked = {re.sub(r"/log/1/build/", "/log/*/*/", shape).partition("?")[0].lstrip("/") for shape in shapes}
+    pages = {re.sub(r"<[^>]+>", "*", address) for address in addresses(get_resolver().url_patterns)
+             if not address.startswith(ELSEWHERE) and not address.endswith(OWN_TESTS)}  # fmt: skip
+
+    assert not pages - asked
