@@ -44,10 +44,12 @@ class Tools:
     identity: str
     log: Callable[[bytes], object]
 
-    def run(self, args: Sequence[str | os.PathLike[str]], **options: Any) -> Completed:
+    def run(
+        self, args: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None, **options: Any
+    ) -> Completed:
         """Run a program of the tools; options as for `debatomic.tools.run.run`, its output goes to the log."""
         command = ["chroot", os.fspath(self.root), *(os.fspath(each) for each in args)]
-        return checked(command, **{"log": self.log, **options})
+        return checked(command, **{"log": self.log, "env": {"TMPDIR": "/var/tmp", **(env or {})}, **options})  # noqa: S108
 
     def read(self, args: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None) -> str:
         """What a program of the tools prints."""

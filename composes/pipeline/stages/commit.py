@@ -9,9 +9,10 @@ from chroots.engine.state import locked
 from composes.pipeline.delivery import copy_repository, delivered, replacing
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
-from composes.pipeline.ostree import Repo
+from composes.pipeline.ostree import CHECKSUM, Repo
 from composes.pipeline.publish import export_repo
 from composes.pipeline.store import bytes_below, remove_tree
+from debatomic.tools.errors import InputError
 from debatomic.tools.files import sha256
 
 CACHE_BYTES = 6 << 30
@@ -26,8 +27,13 @@ def previous_commit(order: Order) -> str:
     """The commit that a repository of earlier composes has for this ref; it becomes the parent."""
     if not order.previous_repo:
         return ""
+    if not (order.previous_repo / "config").is_file():
+        raise InputError(f"{order.previous_repo} is not an OSTree repository.")
     path = order.previous_repo / "refs/heads" / order.tree.ref
-    return path.read_text().strip() if path.is_file() else ""
+    commit = path.read_text().strip() if path.is_file() else ""
+    if commit and not CHECKSUM.match(commit):
+        raise InputError(f"{path} does not name a commit.")
+    return commit
 
 
 def version_of(debian_version: str, suite: str, date: int, respin: int) -> str:

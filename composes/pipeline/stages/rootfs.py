@@ -56,7 +56,8 @@ def _move_etc(root: Path) -> None:
 
 
 def _in_tree(root: Path, args: Sequence[str], job: Job, **more: str) -> None:
-    env = {"SOURCE_DATE_EPOCH": str(job.inputs["tree"].facts["date"]), "DEBIAN_FRONTEND": "noninteractive", **more}
+    env = {"SOURCE_DATE_EPOCH": str(job.inputs["tree"].facts["date"]), "DEBIAN_FRONTEND": "noninteractive",
+           "TMPDIR": "/var/tmp", **more}  # noqa: S108 # fmt: skip
     checked(["chroot", os.fspath(root), *args], log=job.log, env=env)
 
 

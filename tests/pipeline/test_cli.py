@@ -1,0 +1,59 @@
+"""The command line: what is wrong is said before anything is begun."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from composes.pipeline import cli
+from debatomic.tools.errors import InputError
+
+HOUSE = str(Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_check_shows_a_treefile_resolved(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", HOUSE, "--variant", "minimal"]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert (shown["variant"], shown["architecture"], shown["suite"]) == ("minimal", "amd64", "trixie")
+    assert shown["image"] == {"size": 3 << 30, "formats": ["raw", "qcow2"], "firmware": ["bios", "uefi"]}
+
+
+RUN = ["run", HOUSE, "--output", "OUT", "--variant"]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["check", "nowhere.yaml"], "There is no file nowhere.yaml."),
+    (["check", HOUSE, "--variant", "desktop"], "debian-atomic has no variant desktop; it has minimal."),
+    ([*RUN, "desktop"], "debian-atomic has no variant desktop; it has minimal."),
+    ([*RUN, "minimal", "--architecture", "mips"], "debian-atomic is not written for architecture mips; it knows amd64."),
+    ([*RUN, "minimal", "--skip", "tests"], "There is no phase tests; the phases are"),
+    ([*RUN, "minimal", "--lock", "none.json"], "There is no lock file none.json."),
+    (["export-repo", "--from", "OUT", "--to", "OUT/x.tar"], "OUT is not an OSTree repository."),
+])  # fmt: skip
+@pytest.mark.usefixtures("elsewhere")
+def test_what_is_wrong_is_the_last_line(
+    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 1
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith(sentence)
+    assert not (tmp_path / "OUT").exists()
+
+
+def test_a_treefile_that_is_wrong_is_named_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "house.yaml").write_text("suite: trixie\nvariant: {minimal: }\n")
+    assert cli.main(["check", str(tmp_path / "house.yaml")]) == 1
+    assert capsys.readouterr().err == "house.yaml:2: unknown key variant; did you mean variants?\n"
+
+
+@pytest.mark.parametrize("value", ["", "many", "0", "-1"])
+def test_a_wrong_limit_is_said(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cli.STORE_VARIABLE, value)
+    with pytest.raises(InputError, match="must be a whole number of GiB"):
+        cli._store_limit()
