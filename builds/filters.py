@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import django_filters
 from django.db.models import QuerySet
+from django_filters.filters import CharFilter, ChoiceFilter, ModelChoiceFilter
+from django_filters.filterset import FilterSet
 
 from builds.models import Build, Target
 from hosts.models import LIVE, State
@@ -11,13 +12,11 @@ from hosts.models import LIVE, State
 STATES = [("live", "waiting or running"), *State.choices]
 
 
-class BuildFilter(django_filters.FilterSet):
-    source = django_filters.CharFilter(method="source_begins", label="Source begins with")
-    target = django_filters.ModelChoiceFilter(
-        queryset=Target.objects.all(), to_field_name="name", label="Target", empty_label="any"
-    )
-    state = django_filters.ChoiceFilter(choices=STATES, method="in_state", label="State", empty_label="any")
-    submitter = django_filters.CharFilter(field_name="created_by__username", label="Submitted by")
+class BuildFilter(FilterSet):
+    source = CharFilter(method="source_begins", label="Source begins with")
+    target = ModelChoiceFilter(queryset=Target.objects.all(), to_field_name="name", label="Target", empty_label="any")
+    state = ChoiceFilter(choices=STATES, method="in_state", label="State", empty_label="any")
+    submitter = CharFilter(field_name="created_by__username", label="Submitted by")
 
     class Meta:
         model = Build

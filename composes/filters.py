@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import django_filters
 from django.db.models import QuerySet
+from django_filters.filters import CharFilter, ChoiceFilter, ModelChoiceFilter
+from django_filters.filterset import FilterSet
 
 from composes.models import Compose, Definition
 from hosts.models import LIVE, State
@@ -17,17 +18,17 @@ STATES = {
 }
 
 
-class ComposeFilter(django_filters.FilterSet):
-    definition = django_filters.ModelChoiceFilter(
+class ComposeFilter(FilterSet):
+    definition = ModelChoiceFilter(
         field_name="revision__definition", queryset=Definition.objects.all(), to_field_name="name",
         label="Definition", empty_label="any",
     )  # fmt: skip
-    variant = django_filters.CharFilter(label="Variant")
-    state = django_filters.ChoiceFilter(
+    variant = CharFilter(label="Variant")
+    state = ChoiceFilter(
         choices=[(name, word) for name, (word, _) in STATES.items()],
         method="in_state", label="State", empty_label="any",
     )  # fmt: skip
-    submitter = django_filters.CharFilter(field_name="created_by__username", label="Submitted by")
+    submitter = CharFilter(field_name="created_by__username", label="Submitted by")
 
     class Meta:
         model = Compose
