@@ -122,7 +122,8 @@ class Compose:
 
         if stage.stored:
             folder, facts, reused = stack.enter_context(
-                self.store.result(identity, make, again=stage.phase in self.again))
+                self.store.result(identity, make, again=stage.phase in self.again)
+            )
         else:
             folder, reused = scratch / stage.name, False
             folder.mkdir()

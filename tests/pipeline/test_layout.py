@@ -30,9 +30,7 @@ FILES = {
     "var/log/dpkg.log": "log", "home/.keep": "", "opt/.keep": "", "usr/local/bin/.keep": "",
     "tmp/left": "", "run/left": "",
 }  # fmt: skip
-OPTIONS = layout.LayoutOptions(
-    kargs=("quiet", "console=tty0"), bootc_architecture="x86_64", apt_sources="Types: deb\n"
-)
+OPTIONS = layout.LayoutOptions(kargs=("quiet", "console=tty0"), bootc_architecture="x86_64", apt_sources="Types: deb\n")
 
 
 @pytest.fixture
