@@ -60,7 +60,7 @@ def control_fields(path: Path) -> Mapping[str, str]:
         raise InputError(f"There is no file {path}.")
     if path.stat().st_size > LIMIT:
         raise InputError(f"{path.name} is larger than {LIMIT} bytes; that cannot be right.")
-    fields: Mapping[str, str] = Deb822(path.read_bytes(), encoding="utf-8")
+    fields: Mapping[str, str] = Deb822(path.read_text(encoding="utf-8", errors="replace"))
     if not fields:
         raise InputError(f"{path.name} has no fields: it is empty or not a control file.")
     return fields

@@ -176,7 +176,7 @@ class Store:
 
     def evict(self, *, keep: int = BYTES_KEPT) -> None:
         """Remove the files used longest ago until at most `keep` bytes are left; they can be fetched again."""
-        found = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("??/*"))
+        found = sorted((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self.folder.glob("??/*"))
         total = sum(size for _, size, _ in found)
         for _, size, path in found:
             if total <= keep:

@@ -62,7 +62,9 @@ def source_package(tmp_path: Path) -> Callable[..., Path]:
         recipe = "\n".join(f"\t{command}" for command in commands)
         files = {
             "debian/rules": RULES.format(name=name, commands=recipe).encode(),
-            "debian/control": CONTROL.format(name=name, depends=f"Build-Depends: {depends}\n" if depends else "").encode(),
+            "debian/control": CONTROL.format(
+                name=name, depends=f"Build-Depends: {depends}\n" if depends else ""
+            ).encode(),
             "debian/changelog": CHANGELOG.format(name=name).encode(),
             "debian/source/format": b"3.0 (native)\n",
             "payload": payload,

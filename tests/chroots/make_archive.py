@@ -49,13 +49,15 @@ def main() -> None:
     index = lzma.compress("\n".join(paragraphs).encode())
     with tempfile.TemporaryDirectory() as home:
         gpg = ["gpg", "--homedir", home, "--batch"]
-        subprocess.run([*gpg, "--passphrase", "", "--quick-gen-key", "Test archive", "ed25519", "sign", "never"], check=True)
+        subprocess.run(
+            [*gpg, "--passphrase", "", "--quick-gen-key", "Test archive", "ed25519", "sign", "never"], check=True
+        )
         for suite, extra in SUITES.items():
             folder = HERE / "dists" / suite / "main/source"
             folder.mkdir(parents=True)
             (folder / "Sources.xz").write_bytes(index)
-            text = f"Suite: {suite}\nCodename: {suite}\n{extra}SHA256:\n {digest(index)} {len(index)} main/source/Sources.xz\n"
-            sign(HERE / "dists" / suite, text, home)
+            listed = f"SHA256:\n {digest(index)} {len(index)} main/source/Sources.xz\n"
+            sign(HERE / "dists" / suite, f"Suite: {suite}\nCodename: {suite}\n{extra}{listed}", home)
         subprocess.run([*gpg, "--output", HERE / "keyring.gpg", "--export"], check=True)
 
 

@@ -61,7 +61,8 @@ INSIDE = (
     "@echo processes: $$(ls -d /proc/[0-9]* | wc -l)",
     "@ls {secret} || echo no host file",
     "@pwd; umask",
-    "@perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(PeerAddr => \"{server}\", Timeout => 3) ? 1 : 0, \" connections\\n\"'",
+    "@perl -MIO::Socket::INET -e '"
+    'print IO::Socket::INET->new(PeerAddr => "{server}", Timeout => 3) ? 1 : 0, " connections\\n"\'',
 )
 
 
@@ -72,7 +73,8 @@ def test_a_build_is_nobody_and_sees_nothing_of_the_host(engine: Engine, source_p
     status, output = engine("build", source_package("inside-test", *commands), *CHROOT, "--output", tmp_path / "out")
     assert status == 0, output[-2000:]
     assert "uid=1234(builder) gid=1234(builder) groups=1234(builder)" in output
-    for line in ("CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1",
+    for line in ("CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000",
+                 "NoNewPrivs:\t1",
                  "interfaces: lo", "no user namespace", "no mount", "no writing in /etc", "no kernel setting",
                  "no host file", "0 connections", "/build/reproducible-path/inside-test-1.0", "0022"):  # fmt: skip
         assert line in output, line
@@ -90,7 +92,8 @@ def listener() -> Iterator[str]:
 
 
 ENDLESS = (
-    "perl -MPOSIX -e 'fork and exit; POSIX::setsid(); $$SIG{TERM} = \"IGNORE\"; $$0 = \"debatomic-test-daemon\"; sleep 600' &",
+    'perl -MPOSIX -e \'fork and exit; POSIX::setsid(); $$SIG{TERM} = "IGNORE"; '
+    '$$0 = "debatomic-test-daemon"; sleep 600\' &',
     "echo here we wait; sleep 600",
 )
 
@@ -149,7 +152,8 @@ def test_cancel_leaves_nothing(number: int, engine: Engine, start_engine, source
         (["exit 3"], [], "build", "failed to build: make: *** [debian/rules"),
         (["sleep 60"], ["--idle-limit", "1"], "silence", "wrote nothing for 1 s"),
         (["while sleep 0.2; do echo tick; done"], ["--time-limit", "5"], "timeout", "time limit of 5 s"),
-        (["perl -e '$$x = \"a\" x 600000000; print length $$x'"], ["--memory", "200M"], "killed", "out of memory at 200 MiB"),
+        (["perl -e '$$x = \"a\" x 600000000; print length $$x'"], ["--memory", "200M"], "killed",
+         "out of memory at 200 MiB"),
         (["dd if=/dev/zero of=fill bs=1M count=200"], ["--disk", "64M"], "disk", "filled its disk limit of 64 MiB"),
         (["perl -e 'for (1..99) { defined(my $$p = fork) or die \"no fork: $$!\"; $$p or sleep 20 }'"],
          ["--processes", "40"], "build", "failed to build"),
@@ -174,7 +178,9 @@ def test_a_missing_build_dependency_is_named(engine: Engine, source_package, tmp
 
 
 def test_two_builds_share_the_making_of_a_layer(start_engine, source_package, engine_state: Path, tmp_path: Path):
-    dsc = source_package("sharing-test", "/usr/games/cowsay moo", depends=f"cowsay, fortunes-min | nothing-{time.time_ns()}")
+    dsc = source_package(
+        "sharing-test", "/usr/games/cowsay moo", depends=f"cowsay, fortunes-min | nothing-{time.time_ns()}"
+    )
     builds = [start_engine("build", dsc, *CHROOT, "--output", tmp_path / name) for name in ("one", "two")]
     outputs = [process.communicate(timeout=300)[0] for process in builds]
     assert [process.returncode for process in builds] == [0, 0], outputs
