@@ -15,6 +15,13 @@ from debatomic.access.models import User
 LASTING = [(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year"), (keys.MOST_DAYS, "2 years")]
 
 
+class Ticks(forms.CheckboxSelectMultiple):
+    """Boxes to tick, in the site's look."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"class": "form-check-input"})
+
+
 class SignInForm(AuthenticationForm):
     """Django's, with a sentence that says what to do."""
 
@@ -35,7 +42,7 @@ class KeyForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         label="Only these rights",
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=Ticks,
         help_text="None chosen: the key may do all that you may, now and later.",
     )
     days = forms.TypedChoiceField(label="Valid for", choices=LASTING, coerce=int, initial=keys.USUAL_DAYS)
@@ -56,9 +63,7 @@ class NewUserForm(forms.Form):
 
     username = UsernameField(label="Name", max_length=150, validators=[UnicodeUsernameValidator()])
     email = forms.EmailField(label="Mail address", required=False)
-    roles = forms.MultipleChoiceField(
-        choices=list(roles.TITLES.items()), required=False, widget=forms.CheckboxSelectMultiple
-    )
+    roles = forms.MultipleChoiceField(choices=list(roles.TITLES.items()), required=False, widget=Ticks)
 
     def clean_username(self) -> str:
         name: str = self.cleaned_data["username"]
@@ -70,9 +75,7 @@ class NewUserForm(forms.Form):
 class ChangeUserForm(forms.Form):
     """A person's roles, and whether they may sign in."""
 
-    roles = forms.MultipleChoiceField(
-        choices=list(roles.TITLES.items()), required=False, widget=forms.CheckboxSelectMultiple
-    )
+    roles = forms.MultipleChoiceField(choices=list(roles.TITLES.items()), required=False, widget=Ticks)
     enabled = forms.BooleanField(
         required=False, help_text="A disabled person is signed out at once, and their API keys stop working."
     )
@@ -82,7 +85,7 @@ class AuditFilter(forms.Form):
     """What the audit log can be narrowed to."""
 
     user = forms.CharField(label="By", required=False)
-    act = forms.CharField(label="What was done", required=False, help_text="Its beginning: “build.”, “key.create”.")
-    thing = forms.CharField(label="To what", required=False)
-    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    act = forms.CharField(label="What", required=False, widget=forms.TextInput(attrs={"placeholder": "build."}))
+    thing = forms.CharField(label="To", required=False)
+    since = forms.DateField(label="Since", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}))

@@ -101,6 +101,11 @@ class AuditEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.user} {self.act} {self.thing}"
 
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """The details for people: each name, and its value as text."""
+        return [(name, _text(value)) for name, value in self.details.items()]
+
     @classmethod
     def note(cls, user: Any, act: str, thing: object = "", *, address: str = "", **details: Any) -> None:
         """Write down one act. `user` may be anonymous."""
@@ -109,3 +114,7 @@ class AuditEntry(models.Model):
             details = {"key": key, **details}
         where = address or current_address()
         cls.objects.create(user=who, act=act, thing=str(thing)[:200], address=where, details=details)
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
