@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from django.utils import timezone
 from debatomic.access import roles
 from debatomic.access.models import RoleBinding, User
 from hosts.models import Channel, Host
+from tests.application import Application, running_application
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +64,10 @@ def host(default_channel: Channel) -> Host:
     )
     made.channels.add(default_channel)
     return made
+
+
+@pytest.fixture(scope="session")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """The real thing, started once for all tests that drive it from outside."""
+    with running_application(tmp_path_factory.mktemp("application")) as started:
+        yield started

@@ -72,11 +72,9 @@ class Site:
     def builder(self, **environment: str) -> subprocess.Popen[bytes]:
         return self.spawn("manage.py", "builder", "--grace", "1", **environment)
 
-    def web(self) -> str:
+    def web(self, port: int = 0) -> str:
         """Start daphne; its address, once it answers."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = port or _free_port()
         self.web_process = self.spawn("-m", "daphne", "-p", str(port), "debatomic.asgi:application")
         wait(lambda: _listens(port), 20, self.output)
         return f"http://127.0.0.1:{port}"
@@ -92,6 +90,12 @@ class Site:
                 with suppress(psutil.Error):
                     one.kill()
             process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _listens(port: int) -> bool:
