@@ -67,4 +67,4 @@ class BuildForm(forms.Form):
         common = {"target": fields["target"], "scratch": fields["scratch"], "by": by}
         if files := fields["files"]:
             return Build.objects.submit_upload(files=[(str(file.name), file) for file in files], **common)
-        return Build.objects.submit(source=fields["source"], version=fields["version"] or None, **common)
+        return Build.objects.submit(source=fields["source"], version=fields["version"], **common)

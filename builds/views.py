@@ -25,7 +25,7 @@ PARTS = {"build": "builds/_build.html", "about": "builds/_about.html", "log-card
 @reading("builds.view", public=True)
 def build_list(request: PageRequest) -> HttpResponse:
     visible = Build.objects.visible_to(request.user).for_lists()
-    filtered = BuildFilter(request.GET, queryset=visible)
+    filtered = BuildFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     template = "builds/_builds.html" if request.htmx else "builds/build_list.html"
     return render(request, template, {"filter": filtered, "page": page, "builds": page.rows})
@@ -50,7 +50,7 @@ def build_detail(request: PageRequest, pk: int) -> HttpResponse:
         "tasks": tasks,
         "rows": with_waits(tasks),
         "failed": first_failed(tasks) if build.task.state == State.FAILED else None,
-        "artifacts": list(build.artifacts.exclude(kind=Artifact.Kind.LOG)),
+        "artifacts": list(build.artifacts),
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
     }

@@ -31,7 +31,7 @@ from hosts.why import busy, candidates, silent, unsuitable, unwilling, why_waiti
 @reading("tasks.view", public=True)
 def task_list(request: PageRequest) -> HttpResponse:
     visible = Task.objects.visible_to(request.user).for_lists()
-    filtered = TaskFilter(request.GET, queryset=visible)
+    filtered = TaskFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     template = "hosts/_tasks.html" if request.htmx else "hosts/task_list.html"
     return render(request, template, {"filter": filtered, "page": page, "tasks": page.rows})
@@ -58,7 +58,7 @@ def task_detail(request: PageRequest, pk: int) -> HttpResponse:
         "children": list(task.children.for_lists().order_by("pk")),
         "dependencies": list(task.dependencies.order_by("pk")),
         "attempts": list(task.attempt_history.select_related("host").order_by("-number")),
-        "artifacts": list(task.artifacts.exclude(kind=Artifact.Kind.LOG).order_by("kind", "name")),
+        "artifacts": list(task.artifacts.order_by("kind", "name")),
         "logs": logs,
         "log_task": task,
         "log": next(iter(logs), None),
@@ -198,7 +198,7 @@ def _switch(request: SignedInRequest, name: str, *, enabled: bool) -> HttpRespon
 @reading("artifacts.view", public=True)
 def artifact_list(request: PageRequest) -> HttpResponse:
     visible = Artifact.objects.visible_to(request.user).select_related("task")
-    filtered = ArtifactFilter(request.GET, queryset=visible)
+    filtered = ArtifactFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     return render(request, "hosts/artifact_list.html", {"filter": filtered, "page": page, "artifacts": page.rows})
 
