@@ -20,7 +20,7 @@ class ManyFilesField(forms.FileField):
 
     widget = ManyFilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         return [super(ManyFilesField, self).clean(one, initial) for one in data or []]
 
 
@@ -31,7 +31,7 @@ class BuildForm(forms.Form):
     version = forms.CharField(
         max_length=100, required=False, help_text="Empty: the newest one the target's archive has."
     )
-    files = ManyFilesField(
+    files = ManyFilesField(  # type: ignore[assignment]  # the form takes it from the class
         required=False, label="Source package files",
         help_text="The .dsc and every file it names (the .orig and .debian tarballs), all at once.",
     )  # fmt: skip
