@@ -20,6 +20,7 @@ from chroots.engine.contain import contained_run, is_contained
 from chroots.engine.fetch import Store
 from chroots.engine.layers import evict
 from chroots.engine.mirror import default_mirror
+from chroots.engine.overlay import file_system
 from chroots.engine.source import archive_of
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from chroots.engine.state import State
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command(options: argparse.Namespace, arguments: list[str]) -> int:
     commands = {"build": _build, "init": _init, "sources": _sources, "sweep": _sweep, "list": _list}
     if options.command in ("build", "init") and not is_contained():
-        check_host()
+        check_host(options.state)
         sweep(options.state)
         return contained_run(["-m", "chroots.engine", *arguments], lambda: sweep(options.state))
     return commands[options.command](options)
@@ -65,11 +66,14 @@ def _canceled(number: int, frame: FrameType | None) -> None:
     raise Canceled(f"Canceled by {signal.Signals(number).name}.")
 
 
-def check_host() -> None:
+def check_host(state: State) -> None:
     """Refuse what cannot work, before anything is done."""
     if os.geteuid() != 0:
         raise InputError("Building needs root: it mounts file systems and makes users in chroots.",
                          hint="Run it with sudo.")  # fmt: skip
+    if file_system(state.root, Path("/proc/self/mountinfo").read_text()) == "overlay":
+        raise InputError(f"The state folder {state.root} is on an overlay file system, which cannot hold layers.",
+                         hint="Choose a folder on a disk, with --state or DEBATOMIC_HOME.")  # fmt: skip
     for program in PROGRAMS:
         if not shutil.which(program, path=plain_environment()["PATH"]):
             raise not_installed(program)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from chroots.engine.base import ABOUT as BASE_ABOUT
 from chroots.engine.base import Layer
 from chroots.engine.dsc import Dsc
 from chroots.engine.spec import BuildSpec
@@ -83,19 +84,28 @@ def make(state: State, key: str, base: Layer, packages: Sequence[str], install: 
 
 
 def evict(state: State, *, keep: int = BYTES_KEPT) -> list[str]:
-    """Remove the layers used longest ago until at most `keep` bytes are left; those in use stay. Says which went."""
+    """Remove layers: those whose base is gone, then those used longest ago until at most `keep` bytes are left.
+
+    Layers in use stay. Returns the names of those that went.
+    """
     removed = []
-    found = [(about.stat().st_mtime, json.loads(about.read_text())["bytes"], about.parent)
+    bases = {json.loads(about.read_text())["identity"] for about in state.bases.glob(f"*/*/{BASE_ABOUT}")}
+    found = [(about.stat().st_mtime_ns, about.parent, json.loads(about.read_text()))
              for about in state.layers.glob(f"*/{ABOUT}")]  # fmt: skip
-    total = sum(size for _, size, _ in found)
-    for _, size, folder in sorted(found):
-        if total <= keep:
+    total = sum(about["bytes"] for _, _, about in found)
+    for _, folder, about in sorted(found, key=lambda layer: (layer[2]["base"] in bases, layer[0])):
+        if total <= keep and about["base"] in bases:
             break
-        with locked_now(folder / LOCK) as unused:
-            if unused:
-                with suppress(FileNotFoundError):
-                    (folder / ABOUT).unlink()
-                remove_tree(folder)
-                total -= size
-                removed.append(folder.name)
+        if _removed(folder):
+            total -= about["bytes"]
+            removed.append(folder.name)
     return removed
+
+
+def _removed(folder: Path) -> bool:
+    with locked_now(folder / LOCK) as unused:
+        if unused:
+            with suppress(FileNotFoundError):
+                (folder / ABOUT).unlink()  # from here on nobody finds it
+            remove_tree(folder)
+        return unused

@@ -85,6 +85,16 @@ def _image(image: Path, at: Path, size: int, log: Output) -> Iterator[None]:
         run(["umount", "--lazy", os.fspath(at)], check=False)
 
 
+def file_system(path: Path, mountinfo: str) -> str:
+    """The type of the file system that `path` is, or will be, on."""
+    mounts = []
+    for line in mountinfo.splitlines():
+        fields = line.split()
+        mounts.append((Path(fields[4].encode().decode("unicode_escape")), fields[fields.index("-") + 1]))
+    containing = [(len(point.parts), kind) for point, kind in mounts if path.is_relative_to(point)]
+    return max(reversed(containing), key=lambda mount: mount[0], default=(0, ""))[1]  # the later of equals is on top
+
+
 def available_memory() -> int:
     """Bytes of memory that could be used without swapping."""
     return _meminfo("MemAvailable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -177,6 +178,8 @@ def test_many_may_ask_at_once_and_the_index_is_fetched_once(archive):
 def test_least_recently_used_downloads_go_first(archive):
     archive().download(archive().find("figlet"))
     store = archive().store
-    newest = max(store.folder.glob("??/*"), key=lambda path: path.stat().st_mtime_ns)
-    store.evict(keep=newest.stat().st_size)
-    assert list(store.folder.glob("??/*")) == [newest]
+    paths = sorted(store.folder.glob("??/*"))
+    for number, path in enumerate(paths):
+        os.utime(path, (number, number))
+    store.evict(keep=paths[-1].stat().st_size)
+    assert list(store.folder.glob("??/*")) == paths[-1:]

@@ -19,7 +19,7 @@ from chroots.engine.dsc import parse_dsc
 from chroots.engine.failure import decisive_lines, unmet_dependencies
 from chroots.engine.jail import INSTALL_CAPABILITIES, Jail, jailed
 from chroots.engine.journal import Journal
-from chroots.engine.overlay import overlay_command
+from chroots.engine.overlay import file_system, overlay_command
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from chroots.engine.state import LEFTOVERS, State, remember, temporary
 from chroots.engine.sweep import mounts_below, sweep
@@ -220,6 +220,9 @@ def test_a_layer_that_failed_leaves_nothing(tmp_path: Path):
 
 def test_layers_in_use_are_not_evicted(tmp_path: Path):
     state = State(tmp_path)
+    about = tmp_path / "bases/key/1/base.json"
+    about.parent.mkdir(parents=True)
+    about.write_text(json.dumps({"identity": BASE.identity}))
     used, unused = filled(state, "used"), filled(state, "unused")
     with used.lock.open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
@@ -228,6 +231,8 @@ def test_layers_in_use_are_not_evicted(tmp_path: Path):
     layers.remember(state, "q", [unused])
     assert layers.known(state, "q") is None
     assert layers.evict(state, keep=1 << 30) == []
+    about.unlink()
+    assert layers.evict(state, keep=1 << 30) == ["used"]  # its base is gone
 
 
 def test_a_sweep_removes_what_the_dead_left_and_only_that(tmp_path: Path):
@@ -346,3 +351,12 @@ def test_without_control_groups_resource_limits_stand_in(tmp_path: Path):
         assert group.resource_limits() == ["--nproc=7", "--as=1000"]
         assert group.peak_memory() is None and group.memory_kills() == 0
         group.enter()
+
+
+def test_the_file_system_of_a_folder():
+    info = """1 0 0:1 / / rw - overlay overlay rw
+2 1 0:2 / /var rw shared:1 - ext4 /dev/sda rw
+3 2 0:3 / /var rw - tmpfs x rw
+4 1 0:4 / /vario rw - xfs x rw"""
+    kinds = {"/a": "overlay", "/var/host": "tmpfs", "/var": "tmpfs", "/vario/x": "xfs"}
+    assert {path: file_system(Path(path), info) for path in kinds} == kinds
