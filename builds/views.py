@@ -14,7 +14,7 @@ from debatomic.access.checks import require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
-from hosts.models import Artifact, State
+from hosts.models import State
 from hosts.telling import first_failed, most_telling, with_waits
 
 # what htmx asks for again by itself: the ids of parts of the page
