@@ -178,7 +178,7 @@ def test_a_damaged_repository_is_not_published(compose: Ran, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("texts", "sentence"), [
     ({"openssh_server": "opensssh-server"}, "house.yaml:14: there is no package opensssh-server in debian (trixie)"),
-    ({"systemd_networkd.service": "nonsense.service"}, "house.yaml:19: the unit nonsense.service cannot be enabled: "),
+    ({"systemd_networkd.service": "nonsense.service"}, "house.yaml:17: the unit nonsense.service cannot be enabled: "),
     ({"variants:": "image: {size: 500M}\nvariants:"}, "house.yaml:6: image.size is too small: 500M, but this system"),
     ({"variants:": "exclude: [libc6]\nvariants:"}, "These packages cannot be installed together: "),
 ])  # fmt: skip
