@@ -105,9 +105,9 @@ def load_of(host: Any) -> str:
 
 
 @register.filter
-def duration(value: float | timedelta | None) -> str:
+def duration(value: float | timedelta | str | None) -> str:
     """Seconds as people say them: 0.4 s, 12 s, 3 min 5 s, 2 h 4 min, 3 d 2 h."""
-    if value is None or value == "":
+    if value is None or isinstance(value, str):  # a variable the template does not have
         return ""
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     return f"{max(seconds, 0):.1f} s" if seconds < 10 else whole(int(seconds))
@@ -151,9 +151,9 @@ def took(begin: datetime | None, end: datetime | None) -> str:
 
 
 @register.filter
-def size(number: float | None) -> str:
+def size(number: float | str | None) -> str:
     """Bytes for people: 312 B, 4.2 KiB, 1.3 GiB."""
-    if number is None or number == "":
+    if number is None or isinstance(number, str):  # a variable the template does not have
         return ""
     value = float(number)
     for unit in ("B", "KiB", "MiB", "GiB"):
