@@ -46,11 +46,12 @@ def build_command(job: Job) -> list[str]:
 
 def _fetched(job: Job) -> Path:
     """An uploaded source package, fetched from the hub; the path of its .dsc."""
-    folder = job.folder / "source"
+    folder: Path = job.folder / "source"
     folder.mkdir()
     for file in job.request["files"]:
         job.fetch(file["sha256"], folder / file["name"])
-    return folder / next(file["name"] for file in job.request["files"] if file["name"].endswith(".dsc"))
+    described_by: str = next(file["name"] for file in job.request["files"] if file["name"].endswith(".dsc"))
+    return folder / described_by
 
 
 def build_outcome(job: Job) -> Outcome:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def mirror(folder: Path) -> Iterator[str]:
 def archive(mirror: str, tmp_path: Path):
     """Open a suite of the archive."""
 
-    def opened(suite: str = "stable-one", **options: object) -> Archive:
+    def opened(suite: str = "stable-one", **options: Any) -> Archive:
         return Archive(suite, State(tmp_path / "state"), mirror=mirror, keyring=MADE / "keyring.gpg", **options)
 
     return opened

@@ -159,7 +159,9 @@ def test_there_are_never_too_many_decisive_lines():
 
 
 def test_the_journal_marks_and_times_phases():
-    file, echoed, reports = io.BytesIO(), [], []
+    file = io.BytesIO()
+    echoed: list[bytes] = []
+    reports: list[str] = []
     journal = Journal(file, ("source", "build"), echo=echoed.append, progress=Progress(2, emit=reports.append))
     with journal.phase("build", "make"):
         journal(b"line\n")
