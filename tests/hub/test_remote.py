@@ -167,7 +167,9 @@ def _json(said: Any) -> str:
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer dh_", "Bearer dh_wrong", "Basic x", "Bearer da_key"])
-@pytest.mark.parametrize("path", ["claim", "report", f"claims/{uuid.UUID(int=1)}/start", f"claims/{uuid.UUID(int=2)}/files/00"])
+@pytest.mark.parametrize(
+    "path", ["claim", "report", f"claims/{uuid.UUID(int=1)}/start", f"claims/{uuid.UUID(int=2)}/files/00"]
+)
 def test_strangers_get_nothing(host: Host, client: Client, authorization: str, path: str) -> None:
     send = client.put if "files" in path else client.post
     answer = send(f"/api/v1/builder/{path}", b"{}", content_type="application/json",
