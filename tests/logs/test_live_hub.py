@@ -31,8 +31,6 @@ def reader_at(hub: LiveHub, task: Task, offset: int) -> ClientConnection:
     return connect(
         address, origin=Origin(hub.address), max_size=None, max_queue=16, compression=None, close_timeout=0.2
     )
-        address, origin=Origin(hub.address), max_size=None, max_queue=16, compression=None, close_timeout=0.2
-    )
 
 
 def frames(reader: ClientConnection, offset: int) -> Iterator[bytes | dict[str, Any]]:
