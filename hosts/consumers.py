@@ -22,7 +22,7 @@ from hosts.tailer import Key, Tail, tailer
 FRAME_BYTES = 64 * 1024
 WINDOW_BYTES = 512 * 1024  # sent and not acknowledged; daphne would buffer any amount for a reader that is slow
 RIGHTS_SECONDS = 30.0  # how long after losing the right to see it somebody may still be watching
-NOT_UNDERSTOOD, NOT_FOUND, FAULT = 4400, 4404, 1011
+NOT_UNDERSTOOD, NOT_FOUND, FAULT = 4400, 4404, 4500  # an application may close with 1000 and 3000–4999 only
 
 logger = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ GROUPS: dict[str, list[list[str]]] = {
     "quick": [[*PYTEST, "-n", "2"]],
     "postgres": [[*WITH_POSTGRES, *PYTEST, "-n", "2", "-m", "not integration and not browser"]],
     "browser": [[*PYTEST, "-m", "browser", "--durations=5"]],
-    "integration": [[*PYTEST, "-m", "integration", "-v", "--durations=10"]],
+    "integration": [[*PYTEST, "-m", "integration", "-v", "--durations=10", "--timeout=900"]],
 }  # fmt: skip
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from django.conf import settings as django_settings
@@ -52,18 +51,16 @@ def _database_in(path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_address(request: pytest.FixtureRequest, home: Path, django_db_blocker: object) -> Iterator[str]:
+def database_address(request: pytest.FixtureRequest, home: Path, transactional_db: None) -> Iterator[str]:
     """A database that the test and other processes see: where it is."""
     if connection.vendor == "sqlite":
         path = home / "hub.db"
         shutil.copy(request.getfixturevalue("migrated"), path)
-        with django_db_blocker.unblock(), _database_in(path) as address:  # type: ignore[attr-defined]
+        with _database_in(path) as address:
             yield address
         return
-    request.getfixturevalue("transactional_db")
     known = connection.settings_dict
-    who = f"{quote(known['USER'])}:{quote(known['PASSWORD'])}@{quote(known['HOST'], safe='')}:{known['PORT']}"
-    yield f"postgresql://{who}/{known['NAME']}"
+    yield f"postgresql://{known['USER']}@/{known['HOST']}/{known['NAME']}"  # a socket's folder, without a password
 
 
 @pytest.fixture

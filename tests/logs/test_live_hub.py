@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from websockets.exceptions import ConnectionClosedOK
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
@@ -71,6 +73,19 @@ def test_a_slow_reader_gets_every_byte_and_costs_the_server_nothing(served: tupl
                 assert frame == {"end": True, "size": len(content), "state": "completed"}
     assert received == content
     assert most - before < 12 * 1024 * 1024
+
+
+def test_a_server_without_its_database_says_so_and_the_reader_may_come_again(database_address: str, home: Path) -> None:
+    hub = LiveHub({**os.environ, "DEBATOMIC_HOME": str(home / "other"), "DATABASE_URL": f"sqlite:///{home}/empty.db",
+                   "DEBATOMIC_SECRET_KEY": "x" * 50})  # fmt: skip
+    hub.start()
+    try:
+        with reader_at(hub, running_task(), 0) as reader, pytest.raises(ConnectionClosedError) as closed:
+            reader.recv(timeout=20)
+    finally:
+        hub.kill()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4500
 
 
 def test_reconnects_lose_and_double_nothing(served: tuple[LiveHub, Task]) -> None:
