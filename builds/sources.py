@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -46,18 +47,24 @@ def find(name: str, version: str, chroot: Chroot) -> Source:
         components=chroot.components,
     )  # fmt: skip
     archive.refresh()
-    try:
+    with _about("source"):
         archive.find(name)
-    except InputError as error:
-        error.field = "source"
-        raise
-    try:
+    with _about("version"):
         package = archive.find(name, version or None)
-    except InputError as error:
-        error.field = "version"
-        raise
+    with _about("source"):
+        archive.require_files(package)
     files = tuple({"name": file.name, "sha256": file.sha256, "size": file.size} for file in package.files)
     return Source(name=package.name, version=package.version, architectures=package.architectures, files=files)
+
+
+@contextmanager
+def _about(field: str) -> Iterator[None]:
+    """What is wrong in the block is wrong with this field."""
+    try:
+        yield
+    except InputError as error:
+        error.field = field
+        raise
 
 
 def take_upload(uploads: Sequence[Upload], accept: Callable[[Source], object]) -> Source:
@@ -66,11 +73,8 @@ def take_upload(uploads: Sequence[Upload], accept: Callable[[Source], object]) -
     Raises InputError (field files) naming the file that is missing, altered or too much; and what `accept` raises.
     """
     with tempfile.TemporaryDirectory(prefix="upload-", dir=_upload_folder()) as name:
-        try:
+        with _about("files"):
             described = _checked(uploads, Path(name))
-        except InputError as error:
-            error.field = "files"
-            raise
         paths = [described.path, *(Path(name) / file for file in described.files)]
         files = tuple({"name": path.name, "sha256": sha256(path), "size": path.stat().st_size} for path in paths)
         source = Source(

@@ -94,7 +94,7 @@ def unwilling(task: Task) -> str:
         return f"Task {task.pk} is {task.get_state_display()}."
     if task.is_parent:
         return "It runs with its tasks."
-    needed = list(task.dependencies.exclude(state=State.COMPLETED).order_by("pk").values_list("pk", flat=True)[:4])
+    needed = list(task.dependencies.exclude(state=State.COMPLETED).order_by("pk").values_list("pk", "title"))
     if needed:
         return waits_for(needed)
     if task.not_before_at and task.not_before_at > timezone.now():
@@ -102,9 +102,10 @@ def unwilling(task: Task) -> str:
     return ""
 
 
-def waits_for(needed: Sequence[int]) -> str:
-    numbers = ", ".join(str(number) for number in needed[:3]) + (" and others" if len(needed) > 3 else "")
-    return f"Waits for task {numbers}." if len(needed) == 1 else f"Waits for tasks {numbers}."
+def waits_for(needed: Sequence[tuple[int, str]]) -> str:
+    (number, title), others = needed[0], len(needed) - 1
+    more = f" and {others} more" if others else ""
+    return f"Waits for task {number} ({title}){more}."
 
 
 def _seconds(span: timedelta) -> str:

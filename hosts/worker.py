@@ -193,7 +193,7 @@ class Supervisor:
             self._broken(error)
 
     def _failed(self, error: ToolError) -> None:
-        if not isinstance(error, Canceled):
+        if not isinstance(error, Canceled) and not self.pump.has_just_said(error.sentence):
             self.pump.line(f"Failed: {error.sentence}")
         workplace.clean(self.job)
         self._tell(lambda: self.hub.fail(

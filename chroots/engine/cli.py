@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from chroots.engine import base, definitions
-from chroots.engine.build import Outcome, build
+from chroots.engine.build import build
 from chroots.engine.contain import contained_run, is_contained
 from chroots.engine.fetch import Store
 from chroots.engine.layers import evict
@@ -188,13 +188,10 @@ def _build(options: argparse.Namespace) -> int:
     outcome = build(build_spec(options), options.state, echo=_echo)
     evict(options.state)
     Store(options.state.files).evict()
-    print(last_line(outcome, options.output), flush=True)
+    if outcome.ok:  # the log of a failed one has its reason as the last line
+        made = [file for file in outcome.files if file.kind != "log"]
+        print(f"built: {len(made)} files in {options.output}", flush=True)
     return 0 if outcome.ok else 1
-
-
-def last_line(outcome: Outcome, output: Path) -> str:
-    made = [file for file in outcome.files if file.kind != "log"]
-    return f"built: {len(made)} files in {output}" if outcome.ok else f"failed: {outcome.reason}"
 
 
 def _init(options: argparse.Namespace) -> int:

@@ -58,7 +58,7 @@ def state(value: str) -> SafeString:
 
 
 KINDS = {
-    "input": "What was submitted is wrong.",
+    "input": "Something that was asked for is wrong or missing.",
     "dep-wait": "Build dependencies are missing (dep-wait).",
     "build": "The package's own build said no.",
     "timeout": "The time limit ran out.",
