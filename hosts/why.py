@@ -146,10 +146,16 @@ def _nobody(task: Task, hosts: Sequence[Candidate]) -> str:
         return "All hosts are switched off." if hosts else "There is no host yet."
     anyway = [replace(host, enabled=True) for host in hosts]
     if suitable := [host for host in anyway if not unsuitable(task, host)]:
-        return f"{', '.join(host.name for host in suitable[:3])}, which could run it, is switched off."
+        return f"{_listed(suitable)}, which could run it, {'is' if len(suitable) == 1 else 'are'} switched off."
     if task.architecture and not any(task.architecture in (*ANYWHERE, *host.architectures) for host in hosts):
         return f"No host for {task.architecture}."
     return f"No host for {task.architecture or task.method} in channel {task.channel}."
+
+
+def _listed(hosts: Sequence[Candidate]) -> str:
+    """The names of some hosts as words of a sentence."""
+    *before, last = [host.name for host in hosts[:3]] + ([f"{len(hosts) - 3} more"] if len(hosts) > 3 else [])
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def _in_queue(task: Task, hosts: Sequence[Candidate]) -> str:

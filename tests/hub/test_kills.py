@@ -51,7 +51,7 @@ def begun(site: Site, script: str, mark: str) -> int:
 
 def nothing_left(site: Site, mark: str) -> bool:
     state = site.home / "host"
-    left = [*(state / "work").glob("*"), *(state / "attempts").glob("*")]
+    left = [*(state / "tasks").glob("*"), *(state / "attempts").glob("*")]
     return not marked(mark) and not left and str(state) not in Path("/proc/mounts").read_text()
 
 

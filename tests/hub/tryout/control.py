@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path  # noqa: F401 - what the expressions use
 
 import django
 
