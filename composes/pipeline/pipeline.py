@@ -130,8 +130,8 @@ class Compose:
             facts = make(folder)
         result = Result(stage=stage.name, phase=stage.phase, identity=identity, folder=folder, facts=facts,
                         seconds=round(time.monotonic() - started, 3), reused=reused)  # fmt: skip
-        self.results[stage.name] = result
         self.deliverables += stage.deliver(self.order, result)
+        self.results[stage.name] = result
         self.seconds[stage.name] = time.monotonic() - started
         told = "reused" if reused else "made"
         self.log.line(f"-- {stage.name}: {told} in {self.seconds[stage.name]:.1f} s")

@@ -62,7 +62,8 @@ def test_a_host_without_database_builds_for_the_hub(application: Application, tm
         kept = {one["name"]: one["kind"] for one in application.get(f"builds/{build['id']}/artifacts/")}
         assert kept["faraway_1.0_amd64.deb"] == "binary" and "log" in kept.values()
         assert not list((folder / "home").glob("**/*.db"))
-        assert not list((folder / "home").glob("secret-key"))
+        own, of_the_hub = (home / "secret-key" for home in (folder / "home", application.home))
+        assert own.read_text() != of_the_hub.read_text()
         wait(lambda: not list((folder / "state" / "tasks").glob("*")), 10)
 
 
