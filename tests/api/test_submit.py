@@ -52,7 +52,7 @@ def test_an_upload_becomes_a_build(target: Target, dsc: Path, client_of: Callabl
     [
         ({"target": "trixie"}, "source", "This field is required."),
         ({"source": "figlet"}, "target", "This field is required."),
-        ({"source": "figlet", "target": "sid"}, "target", "There is no target named “sid”."),
+        ({"source": "figlet", "target": "sid"}, "target", "There is no target named “sid”; there is trixie."),
         ({"source": "figlet", "target": "trixie", "scratch": "perhaps"}, "scratch", "Must be a valid boolean."),
         ({"source": "not a name", "target": "trixie"}, "source", ""),
     ],
