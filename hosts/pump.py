@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from debatomic.tools.errors import ToolError
+from debatomic.tools.errors import Kind, ToolError
 from hosts.connection import Unreachable
 
 PIECE = 256 * 1024
@@ -47,16 +48,20 @@ class Pump:
         return self._refused or self._sent >= self._written
 
     def write(self, data: bytes) -> None:
-        """Take more of the log; it is sent at once unless something was sent just before."""
-        view = memoryview(data)
-        while view:
-            count = os.pwrite(self._fd, view, self._written)
-            view, self._written = view[count:], self._written + count
-        self.flush()
+        """Take more of the log; it is sent at once unless something was sent just before.
 
-    def line(self, text: str) -> None:
-        """Add a line of our own, marked as such."""
-        self.write(f"== {text}\n".encode())
+        Raises what `flush` raises, and ToolError of kind DISK.
+        """
+        view = memoryview(data)
+        try:
+            while view:
+                count = os.pwrite(self._fd, view, self._written)
+                view, self._written = view[count:], self._written + count
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise ToolError("This host's disk is full: the log cannot be kept.", kind=Kind.DISK) from error
+        self.flush()
 
     def has_just_said(self, text: str) -> bool:
         """Whether the end of the log has this text, as that of a program that tells its failure itself."""

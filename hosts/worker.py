@@ -7,7 +7,8 @@ import logging
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from debatomic.tools.errors import Canceled, CommandFailed, Kind, ToolError
-from debatomic.tools.run import contained
+from debatomic.tools.errors import Canceled, CommandFailed, Kind, TimedOut, ToolError
+from debatomic.tools.run import Completed, contained
 from debatomic.tools.run import run as run_program
 from hosts import cluster, lifeline, registry, workplace
 from hosts.connection import ClaimLost, File, Hub, Unreachable
@@ -102,7 +103,6 @@ class Supervisor:
         self.hub = hub
         self.pump = pump
         self.job = replace(job, fetch=self._fetch)
-        self.method = registry.method(job.method)
         self._progress: dict[str, Any] | None = None
         self._beat_at = 0.0
         self._beat_pause = settings.HEARTBEAT_SECONDS
@@ -125,17 +125,25 @@ class Supervisor:
 
     def _run(self) -> tuple[dict[str, Any], list[File]]:
         self._prepare()
-        assert self.method.command and self.method.outcome, f"{self.method.name} is a parent's method"
-        completed = run_program(
-            contained(self.method.command(self.job)), log=self.pump.write, cwd=Path(settings.BASE_DIR), check=False,
-            env={"TMPDIR": str(self.job.folder / "tmp")}, progress=self._take_progress,
-            time_limit=self.job.limits.get("time_limit"), idle_limit=self.job.limits.get("idle_limit"),
-            tick=self.tick, tick_seconds=TICK_SECONDS,
-        )  # fmt: skip
+        method = registry.method(self.job.method)
+        assert method.command and method.outcome, f"{method.name} is a parent's method"
+        completed = self._run_program(method.name, method.command(self.job))
         if completed.returncode:
-            raise failure(self.job, self.method.name, completed.returncode)
-        outcome = self.method.outcome(self.job)
+            raise failure(self.job, method.name, completed.returncode)
+        outcome = method.outcome(self.job)
         return outcome.result, self._kept(outcome)
+
+    def _run_program(self, name: str, command: list[str]) -> Completed:
+        limits = self.job.limits
+        try:
+            return run_program(
+                contained(command), log=self.pump.write, cwd=Path(settings.BASE_DIR), check=False,
+                env={"TMPDIR": str(self.job.folder / "tmp")}, progress=self._take_progress,
+                time_limit=limits.get("time_limit"), idle_limit=limits.get("idle_limit"),
+                tick=self.tick, tick_seconds=TICK_SECONDS,
+            )  # fmt: skip
+        except TimedOut as error:
+            raise over_limit(name, limits, error.kind) from error
 
     def _prepare(self) -> None:
         workplace.remove(self.job.folder)
@@ -194,7 +202,7 @@ class Supervisor:
 
     def _failed(self, error: ToolError) -> None:
         if not isinstance(error, Canceled) and not self.pump.has_just_said(error.sentence):
-            self.pump.line(f"Failed: {error.sentence}")
+            self._note(f"== Failed: {error.sentence}\n")
         workplace.clean(self.job)
         self._tell(lambda: self.hub.fail(
             self.job.claim, reason=error.sentence, kind=error.kind, decisive=error.lines))  # fmt: skip
@@ -203,9 +211,14 @@ class Supervisor:
         """Our own fault: people get a reference, the log and this host's log the traceback."""
         reference = uuid.uuid4().hex[:8]
         logger.error("Task %s: internal error, reference %s", self.job.task, reference, exc_info=error)
-        self.pump.write("".join(traceback.format_exception(error)).encode())
+        self._note("".join(traceback.format_exception(error)))
         reason = f"Internal error, reference {reference}: {type(error).__name__}."
         self._failed(ToolError(reason, hint="The end of the log says more.", kind=Kind.INTERNAL))
+
+    def _note(self, text: str) -> None:
+        """Add to the log, if it takes more: a full disk does not keep a task from ending."""
+        with suppress(ToolError):
+            self.pump.write(text.encode())
 
     def _tell(self, end: Callable[[], bool]) -> None:
         """Tell the end after the whole of the log, as long as it takes."""
@@ -217,6 +230,13 @@ class Supervisor:
                 time.sleep(TICK_SECONDS / 2)
         if not patiently(end, between=self.tick):
             raise ClaimLost
+
+
+def over_limit(program: str, limits: Mapping[str, float], kind: Kind) -> TimedOut:
+    """Which limit ended the program."""
+    if kind == Kind.SILENCE:
+        return TimedOut(f"{program} wrote nothing for {limits['idle_limit']:g} s and was killed.", kind=kind)
+    return TimedOut(f"{program} did not end within its limit of {limits['time_limit']:g} s and was killed.", kind=kind)
 
 
 def failure(job: Job, program: str, returncode: int) -> ToolError:
