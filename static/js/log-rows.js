@@ -5,6 +5,7 @@ import { ERROR, nodes, plain } from "./log-text.js";
 const AROUND = 15; // lines kept above and below what is seen
 const TALLEST = 8_000_000; // pixels; browsers cannot scroll much more, so longer logs scroll in proportion
 const LONGEST_LINE = 4096; // bytes shown of one line
+const LEAST_LIVE = 8; // lines there is room for while more may come
 
 export class LogRows {
   #lines;
@@ -18,6 +19,7 @@ export class LogRows {
   #expected = 0; // where we scrolled to
   #asked = false;
   following = false;
+  over = false; // no line will be added
   sought = "";
   current = -1; // the line the search is at
   target = null; // [first, last] of the address
@@ -30,7 +32,7 @@ export class LogRows {
     this.#space = scroller.querySelector("[data-log-space]");
     this.#box = scroller.querySelector("[data-log-rows]");
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.draw()).observe(scroller);
+    new ResizeObserver(() => this.#resized()).observe(scroller);
     this.#measure();
   }
 
@@ -42,8 +44,16 @@ export class LogRows {
     sample.remove();
   }
 
+  // The style came late, or the screen was turned: a line may have another height now.
+  #resized() {
+    this.#measure();
+    this.draw();
+  }
+
+  // Never more lines than the window has room for, also where no style limits the box.
   get #seen() {
-    return Math.max(1, Math.floor(this.#scroller.clientHeight / this.#height));
+    const height = Math.min(this.#scroller.clientHeight, window.innerHeight);
+    return Math.max(1, Math.floor(height / this.#height));
   }
 
   get #tall() {
@@ -105,10 +115,23 @@ export class LogRows {
     this.draw();
   }
 
+  // The box needs no more height than its lines and its scroll bar; the style sheet limits it.
+  #fit() {
+    const lines = Math.max(this.#lines.count, this.over ? 0 : LEAST_LIVE);
+    const tall = Math.min(lines * this.#height, window.innerHeight);
+    const bar = tall < window.innerHeight ? this.#scroller.offsetHeight - this.#scroller.clientHeight : 0;
+    this.#set("--log-tall", `${tall + bar}px`);
+  }
+
+  #set(property, value) {
+    const { style } = this.#scroller;
+    if (style.getPropertyValue(property) !== value) style.setProperty(property, value);
+  }
+
   #stretch() {
+    this.#fit();
     this.#space.style.height = `${Math.min(this.#tall, TALLEST)}px`;
-    const digits = String(this.#lines.count).length;
-    this.#scroller.style.setProperty("--log-digits", Math.max(3, digits));
+    this.#set("--log-digits", String(Math.max(3, String(this.#lines.count).length)));
   }
 
   #draw() {
@@ -122,6 +145,7 @@ export class LogRows {
     const shift = this.#scroller.scrollTop + (first - top) * this.#height;
     this.#box.style.transform = `translateY(${shift}px)`;
     this.#space.style.minWidth = `${Math.max(this.#space.clientWidth, this.#box.scrollWidth)}px`;
+    this.#fit(); // a long line brings a scroll bar
     this.#drawn = this.#lines.count;
   }
 

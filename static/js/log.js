@@ -93,7 +93,7 @@ export class LogViewer {
   }
 
   #ended({ size, state }) {
-    this.#over = true;
+    this.#over = this.#rows.over = true;
     for (const scan of [this.#errors, this.#search]) {
       if (!scan) continue;
       scan.ended = true;
@@ -111,10 +111,7 @@ export class LogViewer {
 
   #listSections() {
     const list = this.#part("sections");
-    for (const { line, name } of this.#lines.sections.slice(this.#sections)) {
-      const option = new Option(name, line);
-      list.append(option);
-    }
+    list.append(...this.#lines.sections.slice(this.#sections).map(({ line, name }) => new Option(name, line)));
     this.#sections = this.#lines.sections.length;
     list.hidden = this.#sections === 0;
   }

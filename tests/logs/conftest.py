@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,3 +93,19 @@ def page(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     yield page
     page.close()
     assert complaints == []
+
+
+@pytest.fixture
+def live_task(live_hub: LiveHub, page: Page) -> Task:
+    """A task in the database of the live hub."""
+    return running_task()
+
+
+@pytest.fixture
+def show(live_hub: LiveHub, page: Page, live_task: Task) -> Callable[[str], None]:
+    """Open the page of the task's log."""
+
+    def go(fragment: str = "") -> None:
+        page.goto(f"{live_hub.address}/tasks/{live_task.pk}/log/1/build/{fragment}")
+
+    return go

@@ -5,53 +5,21 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from hosts.models import State, Task
-from tests.logs.scenes import LiveHub, end, running_task, write
+from tests.logs.scenes import LiveHub, end, write
+from tests.logs.viewer import RED_ERROR, long_log, row, text_of, wait_for_lines
 
 pytestmark = pytest.mark.browser
 
-RED_ERROR = "\x1b[1;31merror: \x1b[0mno such thing <b>"
-
-
-def long_log() -> bytes:
-    """100,000 lines with sections, colours, some errors and words to find."""
-    special = {0: "== PHASE unpack", 60_000: "== PHASE build", 4_119: RED_ERROR, 70_000: "make: *** [all] Error 2",
-               99_999: "the end"}  # fmt: skip
-    lines = [special.get(n, f"cc -c part{n}.c{' needle' if n % 10_000 == 77 else ''}") for n in range(100_000)]
-    return ("\n".join(lines) + "\n").encode()
-
 
 @pytest.fixture
-def task(live_hub: LiveHub, page: Page) -> Task:
-    return running_task()
-
-
-@pytest.fixture
-def show(live_hub: LiveHub, page: Page, task: Task) -> Callable[[str], None]:
-    """Open the page of the task's log."""
-
-    def go(fragment: str = "") -> None:
-        page.goto(f"{live_hub.address}/tasks/{task.pk}/log/1/build/{fragment}")
-
-    return go
-
-
-def wait_for_lines(page: Page, number: int) -> None:
-    expect(page.locator("[data-log-size]")).to_have_text(re.compile(f"^{number:,} lines"), timeout=20_000)
-
-
-def row(page: Page, number: int) -> Any:
-    return page.locator(f'.log-row[data-line="{number - 1}"]')
-
-
-def text_of(page: Page, number: int) -> Any:
-    return row(page, number).locator(".log-text")
+def task(live_task: Task) -> Task:
+    return live_task
 
 
 def test_a_hundred_thousand_lines(page: Page, task: Task, show: Callable[..., None]) -> None:
