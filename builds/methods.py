@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from builds.models import BinaryPackage, Build, TagEntry
 from chroots.models import ChrootCopy
 from debatomic.tools.files import write_json
 from hosts.models import Artifact, Event, State, Task
-from hosts.registry import Job, KeptFile, Method, Outcome, program, register
+from hosts.registry import Job, KeptFile, Method, Outcome, program, register, register_contents
 
 KINDS = {
     ".deb": (Artifact.Kind.BINARY, "application/vnd.debian.binary-package"),
@@ -108,7 +109,14 @@ def announce(build: Build, what: str) -> None:
     Event.objects.create(kind="build", key=str(build.pk), what=what, topics=topics)
 
 
+def source_files(contents: Set[str]) -> set[str]:
+    """Those of these SHA-256 that are files of uploaded source packages: a build may be tried again at any time."""
+    uploaded = Build.objects.filter(origin=Build.Origin.UPLOAD).order_by().values_list("files", flat=True)
+    return {file["sha256"] for files in uploaded.iterator() for file in files if file["sha256"] in contents}
+
+
 def register_methods() -> None:
+    register_contents(source_files)
     register(Method(name="build", changed=build_changed))
     register(
         Method(

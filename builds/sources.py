@@ -72,7 +72,7 @@ def take_upload(uploads: Sequence[Upload], accept: Callable[[Source], object]) -
 
     Raises InputError (field files) naming the file that is missing, altered or too much; and what `accept` raises.
     """
-    with tempfile.TemporaryDirectory(prefix="upload-", dir=_upload_folder()) as name:
+    with tempfile.TemporaryDirectory(prefix="upload-", dir=store.half_written()) as name:
         with _about("files"):
             described = _checked(uploads, Path(name))
         paths = [described.path, *(Path(name) / file for file in described.files)]
@@ -84,12 +84,6 @@ def take_upload(uploads: Sequence[Upload], accept: Callable[[Source], object]) -
         for path in paths:
             store.put(path)
     return source
-
-
-def _upload_folder() -> Path:
-    folder: Path = settings.ARTIFACTS / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _checked(uploads: Sequence[Upload], folder: Path) -> dsc.Dsc:

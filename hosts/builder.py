@@ -22,7 +22,7 @@ from django.conf import settings
 
 from debatomic.tools.errors import ToolError
 from debatomic.tools.run import run
-from hosts import hub, lifeline, logs, machine, registry, workplace
+from hosts import cleaning, hub, lifeline, logs, machine, registry, workplace
 from hosts.connection import Held, Hub, Unreachable
 from hosts.models import State
 
@@ -236,11 +236,12 @@ class Builder:
 
 
 def tick() -> None:
-    """What any process on the hub's machine may do at any time: free what no host renews, seal logs that ended."""
+    """What any process on the hub's machine may do at any time: free tasks, seal logs, remove what nothing names."""
     try:
         if freed := hub.reap():
             logger.warning("%d tasks were not renewed by their hosts and are free again", freed)
         logs.seal_ended()
+        cleaning.clean_next()
     except Exception:  # the next one comes soon
         logger.exception("The reaper stumbled")
 

@@ -165,7 +165,7 @@ def fetch(request: HttpRequest, claim: uuid.UUID, sha256: str) -> HttpResponseBa
 @_verb("HEAD")
 def known(request: HttpRequest, claim: uuid.UUID, sha256: str) -> HttpResponse:
     _own(request, claim)
-    return HttpResponse(status=204 if store.has(sha256) else 404)
+    return HttpResponse(status=204 if store.renew(sha256) else 404)  # it is about to be named
 
 
 @_verb("PUT")

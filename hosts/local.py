@@ -38,13 +38,13 @@ def job_of(task: Task) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def names(request: Any, sha256: str) -> bool:
-    """Whether a request names this content: only then may the host that runs it read it."""
-    if isinstance(request, dict):
-        return any(names(value, sha256) for value in request.values())
-    if isinstance(request, list):
-        return any(names(value, sha256) for value in request)
-    return isinstance(request, str) and request == sha256
+def texts(value: Any) -> Iterator[str]:
+    """All texts in a JSON value, but for the names of its fields."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from texts(one)
 
 
 def running(claim: str) -> Task:
@@ -68,7 +68,7 @@ def log(claim: str, name: str, offset: int, data: bytes) -> int:
 
 def content(claim: str, sha256: str) -> Path:
     """A stored file that the task's request names. Raises ClaimLost, InputError."""
-    if not names(running(claim).request, sha256):
+    if sha256 not in texts(running(claim).request):  # only what it names may the host read that runs it
         raise InputError(f"This task's request names no file with SHA-256 {sha256}.")
     path = store.path(sha256)
     if not path.is_file():

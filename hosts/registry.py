@@ -1,10 +1,10 @@
-"""What can be done: each app registers its task methods here, in its `apps.py`."""
+"""What can be done, and what must be kept: each app registers it here, in its `apps.py`."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +113,25 @@ def commands_at_start(state: Path) -> list[list[str]]:
     """What a builder runs before it takes work, each command once."""
     commands = [method.at_start(state) for method in _methods.values() if method.at_start]
     return [command for number, command in enumerate(commands) if command not in commands[:number]]
+
+
+Contents = Callable[[Set[str]], Set[str]]
+_contents: list[Contents] = []
+
+
+def register_contents(among: Contents) -> None:
+    """Have stored content kept: `among` tells which of these SHA-256 rows of the app name. Called as `register` is."""
+    if among not in _contents:
+        _contents.append(among)
+
+
+def named(contents: Set[str]) -> set[str]:
+    """Those of these SHA-256 that some row names."""
+    found: set[str] = set()
+    for among in _contents:
+        if rest := contents - found:
+            found |= among(rest)
+    return found
 
 
 def program(module: str, *args: str | Path) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import math
 import os
 import re
 import tempfile
@@ -30,8 +32,15 @@ def path(sha256: str) -> Path:
     return Path(settings.ARTIFACTS) / sha256[:2] / sha256
 
 
-def has(sha256: str) -> bool:
-    return path(sha256).is_file()
+def renew(sha256: str) -> bool:
+    """Have this content kept for another day, whoever names it; False if it is not there."""
+    at = path(sha256)
+    try:
+        with _alone(at.parent):
+            os.utime(at)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def size(sha256: str) -> int:
@@ -65,12 +74,17 @@ class Incoming:
             self._file.write(chunk)
 
 
+def half_written() -> Path:
+    """Where things lie on their way into the store; what a dead process left there is removed after a day."""
+    folder = Path(settings.ARTIFACTS) / "incoming"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @contextmanager
 def incoming() -> Iterator[Incoming]:
     """Take content in; it is kept when the block ends well."""
-    folder = Path(settings.ARTIFACTS)
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".incoming-")
+    descriptor, name = tempfile.mkstemp(dir=half_written())
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -82,9 +96,51 @@ def incoming() -> Iterator[Incoming]:
             os.fsync(file.fileno())
         final = path(content.sha256)
         final.parent.mkdir(exist_ok=True)
-        temporary.replace(final)
+        with _alone(final.parent):
+            os.utime(temporary)
+            temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process adds to this sub folder or removes from it meanwhile. Raises FileNotFoundError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def older(folder: str, moment: float) -> set[str]:
+    """What one of the 256 sub folders has that did not come, and was not renewed, since then (seconds of the epoch)."""
+    try:
+        with os.scandir(Path(settings.ARTIFACTS) / folder) as entries:
+            return {entry.name for entry in entries if DIGEST.fullmatch(entry.name) and _mtime(entry) < moment}
+    except FileNotFoundError:
+        return set()
+
+
+def _mtime(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return math.inf
+
+
+def remove(sha256: str, before: float) -> bool:
+    """Remove content that did not come, and was not renewed, since then; False if it did, or is gone."""
+    at = path(sha256)
+    try:
+        with _alone(at.parent):
+            if at.stat().st_mtime >= before:
+                return False
+            at.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def put(source: Path, *, tick: Callable[[], object] | None = None) -> tuple[str, int]:

@@ -11,7 +11,7 @@ import pytest
 from builds.models import Build, Target
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
-from hosts import store
+from hosts import registry, store
 from hosts.models import Event, Task
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +42,17 @@ def test_an_upload_becomes_a_parent_with_one_task(target: Target, source_package
     assert all(store.path(file["sha256"]).stat().st_size == file["size"] for file in build.files)
     assert AuditEntry.objects.get(act="build.submit").user == users["packager"]
     assert Event.objects.filter(kind="task", key=str(child.pk)).exists()
+
+
+def test_what_was_uploaded_is_kept_as_long_as_its_build(
+    target: Target, source_package: Path, users: dict[str, User]
+) -> None:
+    build = submit(files_of(source_package), target, users["packager"])
+    uploaded = {file["sha256"] for file in build.files}
+    build.cancel(by=users["packager"])  # now no live task names them
+    assert registry.named(uploaded | {"0" * 64}) == uploaded
+    Build.objects.update(origin=Build.Origin.ARCHIVE)  # then the archive has them
+    assert registry.named(uploaded) == set()
 
 
 def altered(files: Files) -> Files:

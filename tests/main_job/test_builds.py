@@ -98,7 +98,7 @@ def test_an_altered_upload_is_refused_by_name(application: Application, tmp_path
     missing = application.api.post("builds/", data={"target": "trixie"}, files=files[:1])
     assert (missing.status_code, "altered_1.0.tar.xz" in missing.json()["files"][0]) == (400, True), missing.text
     assert application.get("builds/", source="altered")["results"] == []
-    assert list((application.home / "artifacts" / "uploads").iterdir()) == []
+    assert list((application.home / "artifacts" / "incoming").glob("upload-*")) == []
 
 
 @pytest.mark.parametrize("asked, field_name, words", [

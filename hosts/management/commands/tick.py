@@ -12,7 +12,10 @@ from hosts.builder import REAP_SECONDS, tick
 
 
 class Command(BaseCommand):
-    help = "Free tasks whose host is silent, and seal logs that ended. Every builder on the hub's machine does so, too."
+    help = (
+        "Free tasks whose host is silent, seal logs that ended and remove stored files that nothing names. "
+        "Every builder on the hub's machine does so, too."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="once, then end")
