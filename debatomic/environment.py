@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,6 +60,22 @@ def folder(name: str, default: Path) -> Path:
     return path
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder that only its owner may enter; one that is there stays as its owner made it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def private_file(path: Path) -> None:
+    """Make an empty file that only the folder's owner reads. Raises FileExistsError and other OSError."""
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        if os.geteuid() == 0:  # a command run as root must not shut out the user that the web runs as
+            owner = path.parent.stat()
+            os.fchown(fd, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(fd)
+
+
 def words(name: str, default: list[str]) -> list[str]:
     return [word for word in text(name).replace(",", " ").split() if word] or default
 
@@ -79,6 +96,14 @@ def database(name: str, default: str) -> dict[str, object]:
     return config
 
 
+def keep_private(config: dict[str, object]) -> None:
+    """Make SQLite's file before SQLite does: nobody else reads it, nor the -wal and -shm beside it."""
+    path = Path(str(config["NAME"]))
+    if path.is_absolute():
+        with suppress(OSError):  # it is there, or the database will tell what is wrong with its place
+            private_file(path)
+
+
 def secret(name: str, keeper: Path) -> str:
     """The secret from the environment, or one made at first start and kept in a file only its owner reads."""
     if value := text(name):
@@ -86,10 +111,9 @@ def secret(name: str, keeper: Path) -> str:
     try:
         return keeper.read_text().strip()
     except FileNotFoundError:
-        keeper.parent.mkdir(parents=True, exist_ok=True)
         made = secrets.token_urlsafe(50)
         mine = keeper.with_name(f".{keeper.name}.{os.getpid()}")
-        mine.touch(mode=0o600)
+        private_file(mine)
         mine.write_text(made)
         try:
             os.link(mine, keeper)  # whoever is first wins; the others read it

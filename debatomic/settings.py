@@ -15,6 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Where things are kept
 HOME = env.folder("DEBATOMIC_HOME", BASE_DIR / "var")
+env.private_folder(HOME)
 HUB_ADDRESS = env.address("DEBATOMIC_HUB")  # set on a builder host elsewhere: no database, no hub secret
 HOST_NAME = env.text("DEBATOMIC_HOST_NAME", socket.gethostname())
 HOST_TOKEN_FILE = env.text("DEBATOMIC_HOST_TOKEN_FILE")
@@ -113,6 +114,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": env.database("DATABASE_URL", "sqlite://:memory:" if IS_REMOTE_BUILDER else f"sqlite:///{HOME}/hub.db")
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    env.keep_private(DATABASES["default"])
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
