@@ -1,0 +1,96 @@
+"""A compose through the application: it boots, it is served and shown, it is canceled and killed without remains."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import httpx
+import pytest
+import zstandard
+
+from tests.application import STATE, Application, left_of, wait
+from tests.hub.site import kill
+
+pytestmark = pytest.mark.integration
+OURS = f"{STATE}/"  # what a compose runs names a path in it
+
+
+def composed(application: Application) -> dict[str, Any]:
+    return dict(application.post("composes/", json={"definition": "debian-atomic", "variant": "minimal"}))
+
+
+@pytest.fixture(scope="module")
+def finished(application: Application) -> dict[str, Any]:
+    return application.until(f"composes/{composed(application)['id']}/", "FINISHED", seconds=900)
+
+
+@pytest.fixture(scope="module")
+def delivered(application: Application, finished: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    kept = [one for one in application.get(f"composes/{finished['id']}/artifacts/") if one["kind"] != "log"]
+    assert len({one["name"] for one in kept}) == len(kept)
+    return {one["name"]: one for one in kept}
+
+
+def test_its_page_shows_that_it_booted(
+    application: Application, finished: dict[str, Any], delivered: dict[str, dict[str, Any]]
+) -> None:
+    boots = application.task(finished)["result"]["boot"]
+    assert set(boots) == {"bios", "uefi"}
+    with application.client("visitor") as visitor:
+        page = visitor.get(finished["page"]).text
+        for firmware, facts in boots.items():
+            assert f"{facts['seconds']:.0f} s" in page
+            picture = visitor.get(_address(application, delivered[f"console-{firmware}.png"]))
+            assert picture.content.startswith(b"\x89PNG\r\n\x1a\n")
+            assert f"/artifacts/{delivered[f'serial-{firmware}.log']['id']}/" in page
+            assert f"* debian {facts['commit']}.0" in "\n".join(facts["status"])
+
+
+def test_its_commit_is_served(application: Application, finished: dict[str, Any]) -> None:
+    facts = next(one["facts"] for one in finished["deliverables"] if one["kind"] == "commit")
+    commit = facts["commit"]
+    repository = f"{application.address}/ostree/repo"
+    assert httpx.get(f"{repository}/refs/heads/{facts['ref']}").text.strip() == commit
+    content = httpx.get(f"{repository}/objects/{commit[:2]}/{commit[2:]}.commit").content
+    assert hashlib.sha256(content).hexdigest() == commit
+
+
+def test_its_disk_is_downloaded(application: Application, delivered: dict[str, dict[str, Any]]) -> None:
+    disk = delivered["disk.raw.zst"]
+    digest, unpacked = hashlib.sha256(), zstandard.ZstdDecompressor().decompressobj()
+    begin = b""
+    with httpx.stream("GET", _address(application, disk), timeout=120) as answer:
+        assert answer.status_code == 200
+        for chunk in answer.iter_raw():
+            digest.update(chunk)
+            begin = begin if len(begin) > 1024 else begin + unpacked.decompress(chunk)
+    assert digest.hexdigest() == disk["sha256"]
+    assert begin[512:520] == b"EFI PART"
+
+
+def _address(application: Application, artifact: dict[str, Any]) -> str:
+    return f"{application.address}/artifacts/{artifact['id']}/{artifact['name']}"
+
+
+def _in_rootfs(application: Application, compose: dict[str, Any]) -> None:
+    application.until_log(compose, b"== PHASE gather")
+    wait(lambda: left_of(OURS), 60, application.output)
+
+
+def test_a_canceled_compose_leaves_nothing(application: Application, finished: dict[str, Any]) -> None:
+    compose = composed(application)
+    _in_rootfs(application, compose)
+    application.post(f"composes/{compose['id']}/cancel/")
+    application.until(f"composes/{compose['id']}/", "TERMINATED", seconds=10)
+    wait(lambda: not left_of(OURS), 10, lambda: left_of(OURS))
+
+
+def test_a_killed_builder_composes_again(application: Application, finished: dict[str, Any]) -> None:
+    compose = composed(application)
+    _in_rootfs(application, compose)
+    kill(application.builder())
+    ended = application.until(f"composes/{compose['id']}/", "FINISHED", seconds=900)
+    assert [attempt["outcome"] for attempt in application.task(compose)["attempts"]] == ["lost", "completed"]
+    assert {one["kind"] for one in ended["deliverables"]} == {one["kind"] for one in finished["deliverables"]}
+    wait(lambda: not left_of(OURS), 10, lambda: left_of(OURS))
