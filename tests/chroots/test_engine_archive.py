@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +18,7 @@ from chroots.engine.state import State
 from debatomic.tools.errors import InfrastructureError, InputError, ToolError
 from debatomic.tools.files import sha256
 
+Open = Callable[..., Archive]
 MADE = Path(__file__).parent / "archive"
 
 
@@ -44,7 +45,7 @@ def mirror(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def archive(mirror: str, tmp_path: Path):
+def archive(mirror: str, tmp_path: Path) -> Open:
     """Open a suite of the archive."""
 
     def opened(suite: str = "stable-one", **options: Any) -> Archive:
@@ -53,7 +54,7 @@ def archive(mirror: str, tmp_path: Path):
     return opened
 
 
-def test_the_newest_version_is_found_and_its_files_are_what_is_signed(archive, tmp_path: Path):
+def test_the_newest_version_is_found_and_its_files_are_what_is_signed(archive: Open, tmp_path: Path) -> None:
     package = archive().find("figlet")
     assert (package.version, package.architectures, package.component) == ("1:0.9-1", ("any", "all"), "main")
     paths = archive().download(package)
@@ -61,11 +62,11 @@ def test_the_newest_version_is_found_and_its_files_are_what_is_signed(archive, t
     assert package.dsc.name == "figlet_0.9-1.dsc"
 
 
-def test_a_version_can_be_asked_for(archive):
+def test_a_version_can_be_asked_for(archive: Open) -> None:
     assert archive().find("figlet", "1.0-1").dsc.name == "figlet_1.0-1.dsc"
 
 
-def test_an_index_that_is_fresh_is_not_asked_for_again(archive):
+def test_an_index_that_is_fresh_is_not_asked_for_again(archive: Open) -> None:
     archive().find("figlet")
     asked = len(Quiet.asked)
     archive().find("toilet")
@@ -90,14 +91,14 @@ def test_an_index_that_is_fresh_is_not_asked_for_again(archive):
         ("expired", "figlet", None, "this mirror is out of date"),
     ],
 )
-def test_what_is_not_there_is_told(archive, suite, name, version, sentence):
+def test_what_is_not_there_is_told(archive: Open, suite: str, name: str, version: str | None, sentence: str) -> None:
     with pytest.raises(InputError) as error:
         archive(suite).find(name, version)
     assert sentence in error.value.sentence
 
 
 @pytest.mark.parametrize("ask", ["download", "require_files"])
-def test_a_file_the_mirror_lacks_is_named(archive, ask):
+def test_a_file_the_mirror_lacks_is_named(archive: Open, ask: str) -> None:
     package = archive().find("gone")
     with pytest.raises(InputError) as error:
         getattr(archive(), ask)(package)
@@ -110,7 +111,7 @@ def spoil(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(content.replace(old, new))
 
 
-def test_an_altered_inrelease_is_refused_naming_file_and_keyring(archive, folder: Path, mirror: str):
+def test_an_altered_inrelease_is_refused_naming_file_and_keyring(archive: Open, folder: Path, mirror: str) -> None:
     spoil(folder / "dists/stable-one/InRelease", b"804 main", b"805 main")
     with pytest.raises(InputError) as error:
         archive().find("figlet")
@@ -118,26 +119,26 @@ def test_an_altered_inrelease_is_refused_naming_file_and_keyring(archive, folder
     assert str(MADE / "keyring.gpg") in str(error.value) and "BAD signature" in str(error.value)
 
 
-def test_text_outside_the_signature_counts_for_nothing(archive, folder: Path):
+def test_text_outside_the_signature_counts_for_nothing(archive: Open, folder: Path) -> None:
     path = folder / "dists/stable-one/InRelease"
     path.write_bytes(b"Suite: other\n\n" + path.read_bytes())
     assert archive().find("toilet").version == "1"
 
 
 @pytest.mark.parametrize("content", [b"", b"Suite: stable-one\n", b"\xff\x00"])
-def test_what_is_not_signed_is_refused(archive, folder: Path, content: bytes):
+def test_what_is_not_signed_is_refused(archive: Open, folder: Path, content: bytes) -> None:
     (folder / "dists/stable-one/InRelease").write_bytes(content)
     with pytest.raises(InputError, match="does not verify"):
         archive().find("figlet")
 
 
-def test_another_suite_in_its_place_is_refused(archive, folder: Path):
+def test_another_suite_in_its_place_is_refused(archive: Open, folder: Path) -> None:
     shutil.copytree(folder / "dists/stable-one", folder / "dists/sid")
     with pytest.raises(InputError, match="is signed, but for the suite stable-one, not for sid"):
         archive("sid").find("figlet")
 
 
-def test_an_altered_index_is_refused(archive, folder: Path, monkeypatch):
+def test_an_altered_index_is_refused(archive: Open, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chroots.engine.fetch.time.sleep", lambda seconds: None)
     spoil(folder / "dists/stable-one/main/source/Sources.xz", b"7zXZ", b"7zXY")
     with pytest.raises(InfrastructureError, match="is not what the signed index lists"):
@@ -145,7 +146,9 @@ def test_an_altered_index_is_refused(archive, folder: Path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"toilet 1 .dsd\n", b"short", b"much longer than it should be"])
-def test_an_altered_source_file_is_refused_and_not_kept(archive, folder: Path, tmp_path: Path, monkeypatch, content):
+def test_an_altered_source_file_is_refused_and_not_kept(
+    archive: Open, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
     monkeypatch.setattr("chroots.engine.fetch.time.sleep", lambda seconds: None)
     package = archive().find("toilet")
     (folder / "pool/toilet/toilet_1.dsc").write_bytes(content)
@@ -154,7 +157,7 @@ def test_an_altered_source_file_is_refused_and_not_kept(archive, folder: Path, t
     assert not list((tmp_path / "state/files").glob(f"*/*{package.dsc.sha256}*"))
 
 
-def test_no_network_is_an_infrastructure_fault(tmp_path: Path, monkeypatch):
+def test_no_network_is_an_infrastructure_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chroots.engine.fetch.time.sleep", lambda seconds: None)
     archive = Archive("stable-one", State(tmp_path), mirror="http://127.0.0.1:9", keyring=MADE / "keyring.gpg")
     with pytest.raises(InfrastructureError) as error:
@@ -162,12 +165,12 @@ def test_no_network_is_an_infrastructure_fault(tmp_path: Path, monkeypatch):
     assert "The archive at 127.0.0.1:9 cannot be reached" in str(error.value) and "DEBATOMIC_MIRROR" in error.value.hint
 
 
-def test_a_component_the_suite_lacks_is_told(archive):
+def test_a_component_the_suite_lacks_is_told(archive: Open) -> None:
     with pytest.raises(InputError, match="has no component 'contrib'"):
         archive(components=("main", "contrib")).find("figlet")
 
 
-def test_many_may_ask_at_once_and_the_index_is_fetched_once(archive):
+def test_many_may_ask_at_once_and_the_index_is_fetched_once(archive: Open) -> None:
     threads = [threading.Thread(target=lambda: archive().find("figlet")) for _ in range(6)]
     for thread in threads:
         thread.start()
@@ -176,7 +179,7 @@ def test_many_may_ask_at_once_and_the_index_is_fetched_once(archive):
     assert [path for path in Quiet.asked if path.endswith("InRelease")] == ["/dists/stable-one/InRelease"]
 
 
-def test_least_recently_used_downloads_go_first(archive):
+def test_least_recently_used_downloads_go_first(archive: Open) -> None:
     archive().download(archive().find("figlet"))
     store = archive().store
     paths = sorted(store.folder.glob("??/*"))

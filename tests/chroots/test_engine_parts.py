@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chroots.engine import layers
 from chroots.engine.base import Layer, bootstrap_command, bootstrap_failure
 from chroots.engine.build import build_command, environment
-from chroots.engine.collect import collect
+from chroots.engine.collect import ResultFile, collect
 from chroots.engine.dependencies import apt_command, parse_uris, unsatisfiable
 from chroots.engine.dsc import parse_dsc
 from chroots.engine.failure import decisive_lines, unmet_dependencies
@@ -28,10 +31,11 @@ from debatomic.tools.errors import InfrastructureError, InputError, Kind, ToolEr
 from debatomic.tools.limits import limited, own_groups
 from debatomic.tools.progress import Progress
 
+MakeSource = Callable[..., Path]
 TRIXIE = ChrootSpec(name="t", suite="trixie", architecture="amd64", packages=("fakeroot",))
 
 
-def spec(**options) -> BuildSpec:
+def spec(**options: Any) -> BuildSpec:
     return BuildSpec(**{"source": "figlet", "chroot": TRIXIE, "output": Path("/out"), **options})
 
 
@@ -39,7 +43,7 @@ def pairs(command: list[str], option: str) -> list[str]:
     return [command[number + 1] for number, part in enumerate(command) if part == option]
 
 
-def test_a_build_is_jailed_without_any_capability():
+def test_a_build_is_jailed_without_any_capability() -> None:
     command = jailed(Jail(root=Path("/root"), user_namespace=7, user=1234, folder="/build"), ["make", "x"])
     assert command[-2:] == ["make", "x"]
     for option in ("--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
@@ -52,19 +56,19 @@ def test_a_build_is_jailed_without_any_capability():
     assert command.index("--reuid=1234") > command.index("prlimit")
 
 
-def test_installing_keeps_only_what_dpkg_needs():
+def test_installing_keeps_only_what_dpkg_needs() -> None:
     command = jailed(Jail(root=Path("/root"), user_namespace=7), ["apt-get"])
     assert pairs(command, "--cap-add") == [f"CAP_{name}" for name in INSTALL_CAPABILITIES]
     assert "SYS_ADMIN" not in INSTALL_CAPABILITIES and "--no-new-privs" not in command
 
 
-def test_what_rules_the_kernel_is_read_only():
+def test_what_rules_the_kernel_is_read_only() -> None:
     command = jailed(Jail(root=Path("/root"), user_namespace=7), ["true"])
     assert {"/proc/sys", "/proc/sysrq-trigger"} <= set(pairs(command, "--ro-bind-try"))
     assert command.index("--proc") < command.index("--ro-bind-try")
 
 
-def test_command_lines():
+def test_command_lines() -> None:
     lowers = [Path("/layer"), Path("/base")]
     assert overlay_command(lowers, Path("/at"), Path("/up"))[4] == (
         "lowerdir=/layer:/base,upperdir=/up/changes,workdir=/up/scratch,volatile"
@@ -79,7 +83,7 @@ def test_command_lines():
     [(BuildType.ANY, "-B", ["--arch-only"]), (BuildType.ALL, "-A", ["--indep-only"]), (BuildType.BINARY, "-b", []),
      (BuildType.SOURCE, "-S", [])],
 )  # fmt: skip
-def test_build_types(build_type, option, scope, source_package):
+def test_build_types(build_type: BuildType, option: str, scope: list[str], source_package: MakeSource) -> None:
     build = spec(build_type=build_type, profiles=("nodoc",), nocheck=True, limits=Limits(parallel=3))
     assert build_command(build) == ["dpkg-buildpackage", "-us", "-uc", "-rfakeroot", option, "--build-profiles=nodoc"]
     assert environment(build)["DEB_BUILD_OPTIONS"] == "parallel=3 nocheck"
@@ -88,7 +92,7 @@ def test_build_types(build_type, option, scope, source_package):
     assert "--build-profiles=nodoc" in command and command[-1] == "/run/source/tiny-test_1.0.dsc"
 
 
-def test_what_apt_would_fetch_is_taken_with_its_digest():
+def test_what_apt_would_fetch_is_taken_with_its_digest() -> None:
     digest = "a" * 64
     [deb] = parse_uris(f"Note\n'http://m/p/x_1%253a2_all.deb' x_1%3a2_all.deb 42 SHA256:{digest}\n")
     assert (deb.name, deb.size, deb.sha256) == ("x_1%3a2_all.deb", 42, digest)
@@ -104,7 +108,7 @@ E: Unable to correct problems, you have held broken packages.
 """
 
 
-def test_unmet_build_dependencies_are_named(source_package):
+def test_unmet_build_dependencies_are_named(source_package: MakeSource) -> None:
     assert unmet_dependencies(UNMET) == ["libfoo-dev (>= 3) but it is not installable", "bar"]
     error = unsatisfiable(parse_dsc(source_package("tiny-test")), UNMET)
     assert error.kind == Kind.DEP_WAIT and "libfoo-dev (>= 3) but it is not installable" in str(error)
@@ -118,7 +122,9 @@ def test_unmet_build_dependencies_are_named(source_package):
         ("", Kind.BUILD, "without saying why"),
     ],
 )
-def test_other_troubles_with_build_dependencies(source_package, output, kind, words):
+def test_other_troubles_with_build_dependencies(
+    source_package: MakeSource, output: str, kind: Kind, words: str
+) -> None:
     error = unsatisfiable(parse_dsc(source_package("tiny-test")), output)
     assert error.kind == kind and words in str(error)
 
@@ -131,7 +137,7 @@ def test_other_troubles_with_build_dependencies(source_package, output, kind, wo
         ("E: Unable to locate package nonsense\n", Kind.INPUT),
     ],
 )
-def test_why_a_base_could_not_be_made(output, kind):
+def test_why_a_base_could_not_be_made(output: str, kind: Kind) -> None:
     error = bootstrap_failure(TRIXIE, output)
     assert error.kind == kind and str(error).startswith("The base of t could not be made: ")
 
@@ -147,18 +153,18 @@ def test_why_a_base_could_not_be_made(output, kind):
         ("", []),
     ],
 )  # fmt: skip
-def test_decisive_lines(log, lines):
+def test_decisive_lines(log: str, lines: list[str]) -> None:
     assert decisive_lines(log) == lines
 
 
-def test_there_are_never_too_many_decisive_lines():
+def test_there_are_never_too_many_decisive_lines() -> None:
     log = "\n".join(
         f"x.c:{n}: error: {n}\nmake: *** [x{n}] Error\nE: {n}\nFAIL: {n}\nundefined reference to {n}" for n in range(99)
     )
     assert len(decisive_lines(log)) == 12
 
 
-def test_the_journal_marks_and_times_phases():
+def test_the_journal_marks_and_times_phases() -> None:
     file = io.BytesIO()
     echoed: list[bytes] = []
     reports: list[str] = []
@@ -175,7 +181,7 @@ def test_the_journal_marks_and_times_phases():
 BASE = Layer(identity="b" * 64, tree=Path("/base/tree"))
 
 
-def test_quick_keys_tell_apart_what_needs_other_packages(source_package):
+def test_quick_keys_tell_apart_what_needs_other_packages(source_package: MakeSource) -> None:
     one = parse_dsc(source_package("tiny-test", depends="cowsay"))
     two = parse_dsc(source_package("other-test", depends="figlet"))
     keys = {layers.quick_key(BASE, one, spec()), layers.quick_key(BASE, two, spec()),
@@ -197,7 +203,7 @@ def filled(state: State, key: str) -> Layer:
     return layers.make(state, key, BASE, ["x.deb"], install)
 
 
-def test_a_layer_is_made_once_without_apts_caches(tmp_path: Path):
+def test_a_layer_is_made_once_without_apts_caches(tmp_path: Path) -> None:
     state = State(tmp_path)
     layer = filled(state, "k1")
     assert [str(path.relative_to(layer.tree)) for path in layer.tree.rglob("x")] == ["usr/x"]
@@ -209,7 +215,7 @@ def test_a_layer_is_made_once_without_apts_caches(tmp_path: Path):
     assert layers.known(state, "nothing") == [] and layers.known(state, "never seen") is None
 
 
-def test_a_layer_that_failed_leaves_nothing(tmp_path: Path):
+def test_a_layer_that_failed_leaves_nothing(tmp_path: Path) -> None:
     def install(scratch: Path) -> None:
         (scratch / "changes").mkdir()
         raise ToolError("no")
@@ -220,7 +226,7 @@ def test_a_layer_that_failed_leaves_nothing(tmp_path: Path):
     assert [path.name for path in (tmp_path / "layers").iterdir()] == [".lock"]
 
 
-def test_layers_in_use_are_not_evicted(tmp_path: Path):
+def test_layers_in_use_are_not_evicted(tmp_path: Path) -> None:
     state = State(tmp_path)
     about = tmp_path / "bases/key/1/base.json"
     about.parent.mkdir(parents=True)
@@ -237,7 +243,7 @@ def test_layers_in_use_are_not_evicted(tmp_path: Path):
     assert layers.evict(state, keep=1 << 30) == ["used"]  # its base is gone
 
 
-def test_a_sweep_removes_what_the_dead_left_and_only_that(tmp_path: Path):
+def test_a_sweep_removes_what_the_dead_left_and_only_that(tmp_path: Path) -> None:
     state = State(tmp_path / "state")
     beside = tmp_path / "out/.debatomic-new-1"
     beside.mkdir(parents=True)
@@ -251,19 +257,19 @@ def test_a_sweep_removes_what_the_dead_left_and_only_that(tmp_path: Path):
     assert sweep(state) == [] and not alive.exists()
 
 
-def test_leftovers_are_noted_whole(tmp_path: Path):
+def test_leftovers_are_noted_whole(tmp_path: Path) -> None:
     remember(tmp_path, [Path("/a"), Path("/b")])
     assert json.loads((tmp_path / LEFTOVERS).read_text()) == ["/a", "/b"]
 
 
-def test_mounts_are_undone_from_the_deepest():
+def test_mounts_are_undone_from_the_deepest() -> None:
     info = "\n".join(
         f"1 1 0:1 / {point} rw - tmpfs x rw" for point in ("/", "/s/w", "/s/w/a", "/s/wide", "/s/w/a\\040b/c")
     )
     assert [str(path) for path in mounts_below(Path("/s/w"), info)] == ["/s/w/a b/c", "/s/w/a", "/s/w"]
 
 
-def test_ids_mean_themselves():
+def test_ids_mean_themselves() -> None:
     assert identity_map("         0     100000      65536\n     65536  1 1\n") == "0 0 65536\n65536 65536 1\n"
 
 
@@ -278,25 +284,23 @@ def built(tmp_path: Path) -> Path:
 
 
 def honest(folder: Path) -> None:
-    import hashlib
-
     digest = hashlib.sha256(b"deb").hexdigest()
     (folder / "a_1_all.changes").write_text(f"Source: a\nChecksums-Sha256:\n {digest} 3 a_1_all.deb\n")
 
 
-def taken(folder: Path, limit: int = 1 << 20):
+def taken(folder: Path, limit: int = 1 << 20) -> list[ResultFile]:
     target = folder.parents[2] / "target"
     target.mkdir(exist_ok=True)
     return collect(folder.parents[1], "/build/place", target, size_limit=limit)
 
 
-def test_results_are_what_changes_lists(built: Path):
+def test_results_are_what_changes_lists(built: Path) -> None:
     honest(built)
     (built / "stray.deb").write_text("x")
     assert [(file.name, file.kind, file.size) for file in taken(built)][1:] == [("a_1_all.deb", "deb", 3)]
 
 
-def test_results_that_are_not_as_listed_are_refused(built: Path):
+def test_results_that_are_not_as_listed_are_refused(built: Path) -> None:
     with pytest.raises(InputError, match=r"a_1_all.deb is altered"):
         taken(built)
 
@@ -326,7 +330,7 @@ def swap_folder(folder: Path) -> None:
         (lambda folder: (folder / "a_1_all.changes").unlink(), "made no .changes file"),
     ],
 )
-def test_results_that_trick_are_refused(built: Path, trick, sentence):
+def test_results_that_trick_are_refused(built: Path, trick: Callable[[Path], object], sentence: str) -> None:
     honest(built)
     trick(built)
     with pytest.raises(ToolError) as error:
@@ -334,20 +338,20 @@ def test_results_that_trick_are_refused(built: Path, trick, sentence):
     assert sentence in str(error.value)
 
 
-def test_results_have_a_size_limit(built: Path):
+def test_results_have_a_size_limit(built: Path) -> None:
     honest(built)
     with pytest.raises(ToolError, match="larger than its disk limit") as error:
         taken(built, limit=10)
     assert error.value.kind == Kind.DISK
 
 
-def test_own_groups_of_version_1():
+def test_own_groups_of_version_1() -> None:
     assert own_groups("8:pids:/\n4:memory:/a/b\n3:cpu,cpuacct:/c\n0::/\n") == {
         "pids": "/", "memory": "/a/b", "cpu": "/c", "cpuacct": "/c", "": "/",
     }  # fmt: skip
 
 
-def test_without_control_groups_resource_limits_stand_in(tmp_path: Path):
+def test_without_control_groups_resource_limits_stand_in(tmp_path: Path) -> None:
     with limited("x", processes=7, memory=1000, cgroups=tmp_path) as group:
         assert (group.version, group.folders) == (0, ())
         assert group.resource_limits() == ["--nproc=7", "--as=1000"]
@@ -355,7 +359,7 @@ def test_without_control_groups_resource_limits_stand_in(tmp_path: Path):
         group.enter()
 
 
-def test_the_file_system_of_a_folder():
+def test_the_file_system_of_a_folder() -> None:
     info = """1 0 0:1 / / rw - overlay overlay rw
 2 1 0:2 / /var rw shared:1 - ext4 /dev/sda rw
 3 2 0:3 / /var rw - tmpfs x rw

@@ -9,18 +9,22 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.integration
 
 Engine = Callable[..., tuple[int, str]]
+Start = Callable[..., subprocess.Popen[str]]
+MakeSource = Callable[..., Path]
 CHROOT = ("--chroot", "trixie-amd64")
 HOST_CGROUPS = Path("/sys/fs/cgroup")
 
 
-def result(folder: Path) -> dict:
-    return json.loads((folder / "result.json").read_text())
+def result(folder: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return told
 
 
 def last(output: str) -> str:
@@ -31,7 +35,7 @@ def phases(folder: Path) -> list[str]:
     return [phase["name"] for phase in result(folder)["phases"]]
 
 
-def test_figlet_comes_out_of_the_archive_as_packages(engine: Engine, tmp_path: Path):
+def test_figlet_comes_out_of_the_archive_as_packages(engine: Engine, tmp_path: Path) -> None:
     status, output = engine("build", "figlet", *CHROOT, "--output", tmp_path / "one", "--build", "any")
     assert status == 0, output[-2000:]
     found = result(tmp_path / "one")
@@ -66,7 +70,9 @@ INSIDE = (
 )
 
 
-def test_a_build_is_nobody_and_sees_nothing_of_the_host(engine: Engine, source_package, tmp_path: Path, listener: str):
+def test_a_build_is_nobody_and_sees_nothing_of_the_host(
+    engine: Engine, source_package: MakeSource, tmp_path: Path, listener: str
+) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
     commands = [command.format(secret=secret, server=listener) for command in INSIDE]
@@ -130,7 +136,9 @@ def remains(state: Path, output: Path, others: set[Path]) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_cancel_leaves_nothing(number: int, engine: Engine, start_engine, source_package, engine_state, tmp_path: Path):
+def test_cancel_leaves_nothing(
+    number: int, engine: Engine, start_engine: Start, source_package: MakeSource, engine_state: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "out"
     others = groups()  # of builds that have nothing to do with this test
     process = start_engine("build", source_package("endless-test", *ENDLESS), *CHROOT, "--output", output)
@@ -163,7 +171,15 @@ def test_cancel_leaves_nothing(number: int, engine: Engine, start_engine, source
          ["--processes", "40"], "build", "failed to build"),
     ],
 )  # fmt: skip
-def test_a_build_that_fails_says_why(commands, options, kind, reason, engine: Engine, source_package, tmp_path: Path):
+def test_a_build_that_fails_says_why(
+    commands: list[str],
+    options: list[str],
+    kind: str,
+    reason: str,
+    engine: Engine,
+    source_package: MakeSource,
+    tmp_path: Path,
+) -> None:
     dsc = source_package("failing-test", *commands)
     status, output = engine("build", dsc, *CHROOT, "--output", tmp_path / "out", *options)
     assert status == 1
@@ -173,7 +189,7 @@ def test_a_build_that_fails_says_why(commands, options, kind, reason, engine: En
     assert [file["kind"] for file in found["files"]] == ["log"]
 
 
-def test_a_missing_build_dependency_is_named(engine: Engine, source_package, tmp_path: Path):
+def test_a_missing_build_dependency_is_named(engine: Engine, source_package: MakeSource, tmp_path: Path) -> None:
     dsc = source_package("waiting-test", depends="libno-such-thing-dev (>= 3)")
     status, output = engine("build", dsc, *CHROOT, "--output", tmp_path / "out")
     assert status == 1
@@ -181,7 +197,9 @@ def test_a_missing_build_dependency_is_named(engine: Engine, source_package, tmp
     assert "libno-such-thing-dev (>= 3)" in last(output)
 
 
-def test_two_builds_share_the_making_of_a_layer(start_engine, source_package, engine_state: Path, tmp_path: Path):
+def test_two_builds_share_the_making_of_a_layer(
+    start_engine: Start, source_package: MakeSource, engine_state: Path, tmp_path: Path
+) -> None:
     dsc = source_package(
         "sharing-test", "/usr/games/cowsay moo", depends=f"cowsay, fortunes-min | nothing-{time.time_ns()}"
     )
@@ -192,7 +210,9 @@ def test_two_builds_share_the_making_of_a_layer(start_engine, source_package, en
     assert not list(engine_state.glob("layers/.new-*"))
 
 
-def test_a_full_disk_fails_the_build_and_leaves_nothing(engine: Engine, source_package, tmp_path: Path):
+def test_a_full_disk_fails_the_build_and_leaves_nothing(
+    engine: Engine, source_package: MakeSource, tmp_path: Path
+) -> None:
     output = tmp_path / "small"
     output.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", output], check=True)
@@ -216,13 +236,17 @@ def test_a_full_disk_fails_the_build_and_leaves_nothing(engine: Engine, source_p
         (["nowhere_1.dsc", *CHROOT], "There is no file nowhere_1.dsc."),
     ],
 )
-def test_what_cannot_be_built_is_refused_in_a_sentence(arguments, reason, engine: Engine, tmp_path: Path):
+def test_what_cannot_be_built_is_refused_in_a_sentence(
+    arguments: list[str], reason: str, engine: Engine, tmp_path: Path
+) -> None:
     status, output = engine("build", *arguments, "--output", tmp_path / "out")
     assert status == 1
     assert last(output).startswith("failed: ") and reason in last(output)
 
 
-def test_files_other_than_those_submitted_are_refused(engine: Engine, source_package, tmp_path: Path):
+def test_files_other_than_those_submitted_are_refused(
+    engine: Engine, source_package: MakeSource, tmp_path: Path
+) -> None:
     dsc = source_package("frozen-test")
     (tmp_path / "expect.json").write_text(json.dumps({dsc.name: "0" * 64}))
     status, output = engine("build", dsc, *CHROOT, "--output", tmp_path / "out", "--expect", tmp_path / "expect.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ from chroots.engine.spec import BuildType, ChrootSpec
 from chroots.engine.state import State
 from debatomic.tools.errors import InputError
 
+Define = Callable[..., Path]
+MakeSource = Callable[..., Path]
 PLAIN = "suite: trixie\narchitecture: amd64\n"
 
 
 @pytest.fixture
-def defined(tmp_path: Path):
+def defined(tmp_path: Path) -> Define:
     def define(**texts: str) -> Path:
         for name, text in texts.items():
             (tmp_path / f"{name}.yaml").write_text(text)
@@ -28,7 +31,7 @@ def defined(tmp_path: Path):
     return define
 
 
-def test_the_definitions_that_come_with_us_are_right():
+def test_the_definitions_that_come_with_us_are_right() -> None:
     assert definitions.names() == ["bookworm-amd64", "trixie-amd64"]
     spec = definitions.load("bookworm-amd64")
     assert (spec.suite, spec.architecture, spec.variant, spec.packages) == (
@@ -39,7 +42,7 @@ def test_the_definitions_that_come_with_us_are_right():
     )
 
 
-def test_a_definition_inherits_and_overrides(defined):
+def test_a_definition_inherits_and_overrides(defined: Define) -> None:
     folder = defined(one=PLAIN + "components: [main, contrib]\n", two="base: one\nsuite: sid\nrefresh_after: 60\n")
     spec = definitions.load("two", folder)
     assert spec == ChrootSpec(
@@ -68,20 +71,20 @@ def test_a_definition_inherits_and_overrides(defined):
         ("base: c\n", "c.yaml: base: c is based on c; that is a circle."),
     ],
 )
-def test_a_wrong_definition_is_told_with_its_place(defined, text, sentence):
+def test_a_wrong_definition_is_told_with_its_place(defined: Define, text: str, sentence: str) -> None:
     with pytest.raises(InputError) as error:
         definitions.load("c", defined(c=text))
     assert sentence in error.value.sentence
 
 
 @pytest.mark.parametrize("name", ["trixie-amd46", "../../etc/passwd", "Trixie", ""])
-def test_an_unknown_chroot_is_told_with_those_there_are(name):
+def test_an_unknown_chroot_is_told_with_those_there_are(name: str) -> None:
     with pytest.raises(InputError, match=f"There is no chroot '{name}'") as error:
         definitions.load(name)
     assert "Known chroots: bookworm-amd64, trixie-amd64." in error.value.sentence
 
 
-def test_chroots_of_equal_recipe_share_a_base():
+def test_chroots_of_equal_recipe_share_a_base() -> None:
     one = ChrootSpec(name="one", suite="trixie", architecture="amd64", packages=("a", "b"))
     two = ChrootSpec(name="two", suite="trixie", architecture="amd64", packages=("b", "a"), refresh_after=1)
     other = ChrootSpec(name="one", suite="trixie", architecture="amd64", packages=("a",))
@@ -118,7 +121,9 @@ Components: main
           , "mirrors": "# mirrors\nhttps://cloud.example.org/debian\n"}, "https://cloud.example.org/debian"),
     ],
 )  # fmt: skip
-def test_the_mirror_is_the_one_apt_uses(tmp_path: Path, monkeypatch, files, mirror):
+def test_the_mirror_is_the_one_apt_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], mirror: str
+) -> None:
     monkeypatch.delenv("DEBATOMIC_MIRROR", raising=False)
     for name, text in files.items():
         path = tmp_path / name
@@ -127,12 +132,12 @@ def test_the_mirror_is_the_one_apt_uses(tmp_path: Path, monkeypatch, files, mirr
     assert default_mirror(tmp_path) == mirror
 
 
-def test_the_environment_overrides_the_mirror(tmp_path: Path, monkeypatch):
+def test_the_environment_overrides_the_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEBATOMIC_MIRROR", "http://mine.example.org/debian/")
     assert default_mirror(tmp_path) == "http://mine.example.org/debian"
 
 
-def test_a_dsc_is_read(source_package):
+def test_a_dsc_is_read(source_package: MakeSource) -> None:
     dsc = parse_dsc(source_package("tiny-test", depends="debhelper (>= 9),\n cowsay"))
     assert (dsc.name, dsc.version, dsc.upstream_version, dsc.architectures) == ("tiny-test", "1.0", "1.0", ("all",))
     assert list(dsc.files) == ["tiny-test_1.0.tar.xz"]
@@ -143,7 +148,7 @@ def test_a_dsc_is_read(source_package):
 @pytest.mark.parametrize(
     "version, upstream", [("1.0", "1.0"), ("1:2.3-4", "2.3"), ("1-2-3", "1-2"), ("2:1~rc1-0.1", "1~rc1")]
 )
-def test_the_upstream_version(source_package, version, upstream):
+def test_the_upstream_version(source_package: MakeSource, version: str, upstream: str) -> None:
     path = source_package("tiny-test")
     path.write_text(path.read_text().replace("Version: 1.0", f"Version: {version}"))
     assert parse_dsc(path).upstream_version == upstream
@@ -162,7 +167,7 @@ def test_the_upstream_version(source_package, version, upstream):
         ("Checksums-Sha256:\n ", "Checksums-Sha256:\n zz", "has a line in Checksums-Sha256 that cannot be read"),
     ],
 )
-def test_a_dsc_that_lies_is_refused(source_package, old, new, sentence):
+def test_a_dsc_that_lies_is_refused(source_package: MakeSource, old: str, new: str, sentence: str) -> None:
     path = source_package("tiny-test")
     text = path.read_text()
     assert old in text
@@ -173,13 +178,13 @@ def test_a_dsc_that_lies_is_refused(source_package, old, new, sentence):
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\xff\0", b"just words"])
-def test_what_is_no_dsc_is_refused(tmp_path: Path, content):
+def test_what_is_no_dsc_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.dsc").write_bytes(content)
     with pytest.raises(InputError):
         parse_dsc(tmp_path / "x.dsc")
 
 
-def test_a_file_listed_twice_is_refused():
+def test_a_file_listed_twice_is_refused() -> None:
     line = f"{'0' * 64} 1 a.tar.xz"
     with pytest.raises(InputError, match=r"x.dsc lists a.tar.xz twice."):
         listed_files({"Checksums-Sha256": f"\n {line}\n {line}"}, "x.dsc")
@@ -194,7 +199,9 @@ def test_a_file_listed_twice_is_refused():
         (lambda path: (path.rename(path.with_suffix(".o")), path.symlink_to(path.with_suffix(".o"))), "is missing"),
     ],
 )
-def test_a_missing_or_altered_file_is_refused_by_name(source_package, change, sentence):
+def test_a_missing_or_altered_file_is_refused_by_name(
+    source_package: MakeSource, change: Callable[[Path], object], sentence: str
+) -> None:
     dsc = parse_dsc(source_package("tiny-test"))
     change(dsc.path.parent / "tiny-test_1.0.tar.xz")
     with pytest.raises(InputError) as error:
@@ -202,7 +209,7 @@ def test_a_missing_or_altered_file_is_refused_by_name(source_package, change, se
     assert sentence in str(error.value)
 
 
-def test_only_what_was_submitted_is_accepted(tmp_path: Path):
+def test_only_what_was_submitted_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "a.dsc"
     path.write_text("a")
     right = {"a.dsc": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"}
@@ -219,17 +226,17 @@ def test_only_what_was_submitted_is_accepted(tmp_path: Path):
 @pytest.mark.parametrize(
     "text, number", [("512M", 512 << 20), ("4G", 4 << 30), ("4GiB", 4 << 30), ("1000", 1000), ("1k", 1024)]
 )
-def test_sizes(text, number):
+def test_sizes(text: str, number: int) -> None:
     assert size(text) == number
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "4X", "G", "1.5G"])
-def test_what_is_no_size(text):
+def test_what_is_no_size(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         size(text)
 
 
-def test_options_become_a_build(tmp_path: Path):
+def test_options_become_a_build(tmp_path: Path) -> None:
     options = parser().parse_args(
         ["build", "figlet", "--chroot", "trixie-amd64", "--output", str(tmp_path), "--build", "any",
          "--time-limit", "9",
@@ -241,6 +248,6 @@ def test_options_become_a_build(tmp_path: Path):
 
 
 @pytest.mark.parametrize("path", ["/a:b", "/a,b", "/a\\b", "/a'b"])
-def test_a_state_folder_that_mount_does_not_take_is_refused(path):
+def test_a_state_folder_that_mount_does_not_take_is_refused(path: str) -> None:
     with pytest.raises(InputError, match="character in its name"):
         State(Path(path))
