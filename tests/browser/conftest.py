@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from tests.application import Application
 
@@ -59,7 +59,7 @@ def open_as(
         page = context.new_page()
         page.on("console", lambda message: told(message.type, message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: told("page", str(error)))
-        page.on("requestfailed", lambda request: told("network", request.url) if _is_file(request.url) else None)
+        page.on("requestfailed", lambda request: told("network", request.url) if _is_missed(request) else None)
         page.goto(path)
         return page
 
@@ -69,5 +69,6 @@ def open_as(
     assert not complaints
 
 
-def _is_file(address: str) -> bool:
-    return "/static/" in address
+def _is_missed(request: Request) -> bool:
+    """Whether a file of ours did not come; one that was on its way when the page was left is not missed."""
+    return "/static/" in request.url and request.failure != "net::ERR_ABORTED"

@@ -13,7 +13,7 @@ from tests.application import Application, left_of, wait
 from tests.browser.conftest import Open
 from tests.main_job.packages import source_package
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]  # a new host makes its chroot first
 LINES = 8
 SOON = 5_000  # milliseconds
 BUILT = 150_000
@@ -56,7 +56,7 @@ def test_cancel_by_button(application: Application, open_as: Open, tmp_path: Pat
     page = open_as("packager")
     paths = source_package(tmp_path, "endless", build="echo begun; sleep 3000").parent.glob("endless_*")
     submit_upload(page, sorted(paths))
-    expect(page.locator(".log-text").filter(has_text="begun")).to_be_visible(timeout=BUILT)
+    expect(page.locator(".log-text").get_by_text("begun", exact=True)).to_be_visible(timeout=BUILT)
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#main .head")).to_contain_text("canceled", timeout=SOON)
     expect(page.get_by_role("button", name="Retry")).to_be_visible()
@@ -95,7 +95,7 @@ def test_keyboard_alone(application: Application, open_as: Open) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type(application.password("packager"))
     page.keyboard.press("Enter")
-    page.wait_for_url("**/builds/new/")
+    page.wait_for_url(f"{application.address}/builds/new/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")

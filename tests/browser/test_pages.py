@@ -10,7 +10,7 @@ from tests.application import Application
 from tests.browser.conftest import Open
 from tests.main_job.packages import source_package
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]  # a new host makes its chroot first
 
 PAGES = ("/", "/builds/", "/builds/new/", "/composes/", "/composes/new/", "/tasks/", "/hosts/", "/hosts/here/",
          "/chroots/", "/chroots/trixie-amd64/", "/artifacts/", "/account/", "/account/keys/", "/users/", "/audit/",
@@ -107,11 +107,11 @@ def test_what_each_role_is_offered(open_as: Open, role: str) -> None:
 
 def test_sign_in_and_out(application: Application, open_as: Open) -> None:
     page = open_as("visitor", "/sign-in/")
-    page.get_by_label("Username").fill("viewer")
+    page.get_by_label("Name", exact=True).fill("viewer")
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_be_visible()
-    page.get_by_label("Username").fill("viewer")
+    page.get_by_label("Name", exact=True).fill("viewer")
     page.get_by_label("Password").fill(application.password("viewer"))
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(application.address + "/")
