@@ -14,10 +14,8 @@ VENDOR = TOP / "static" / "vendor"
 
 # file under static/vendor/         npm package, file in it
 FILES = {
-    "ansi_up/ansi_up.js":           ("ansi_up", "ansi_up.js"),
     "htmx/htmx.min.js":             ("htmx.org", "dist/htmx.min.js"),
     "tabler/tabler.min.css":        ("@tabler/core", "dist/css/tabler.min.css"),
-    "tabler/tabler.min.js":         ("@tabler/core", "dist/js/tabler.min.js"),
 }  # fmt: skip
 
 
