@@ -19,7 +19,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from debatomic.tools.errors import InputError, ToolError
+from debatomic.tools.errors import ToolError
 from hosts import hub, local, store
 from hosts.connection import ClaimLost, File
 from hosts.models import Host, Task
@@ -183,7 +183,7 @@ async def upload(request: HttpRequest, claim: uuid.UUID, sha256: str) -> HttpRes
         return answer
     try:
         size = await asyncio.to_thread(_receive, request, sha256)
-    except InputError as error:
+    except ToolError as error:
         return _answered(error)
     return JsonResponse({"sha256": sha256, "size": size}, status=201)
 

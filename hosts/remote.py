@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 
-from debatomic.tools.errors import InputError
+from debatomic.tools.errors import InputError, Kind
 from debatomic.tools.files import sha256 as digest_of
 from debatomic.tools.files import whole
 from hosts.connection import Beat, Claimed, ClaimLost, File, Held, Tick, Unreachable
@@ -49,7 +50,10 @@ def _judged(answer: httpx.Response) -> httpx.Response:
         raise ClaimLost
     if answer.is_server_error or answer.status_code in TRY_AGAIN:
         raise Unreachable(f"The hub answered {answer.status_code}: {_detail(answer)}")
-    raise InputError(f"The hub refused this: {_detail(answer)}")
+    refusal = InputError(f"The hub refused this: {_detail(answer)}")
+    with suppress(ValueError, KeyError, TypeError):
+        refusal.kind = Kind(answer.json()["kind"])
+    raise refusal
 
 
 class RemoteHub:

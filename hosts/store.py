@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import math
@@ -15,7 +16,7 @@ from typing import IO
 
 from django.conf import settings
 
-from debatomic.tools.errors import InputError
+from debatomic.tools.errors import InputError, Kind, ToolError
 from hosts.models import Artifact, Task
 from hosts.registry import KeptFile
 
@@ -83,7 +84,18 @@ def half_written() -> Path:
 
 @contextmanager
 def incoming() -> Iterator[Incoming]:
-    """Take content in; it is kept when the block ends well."""
+    """Take content in; it is kept when the block ends well. Raises ToolError of kind DISK."""
+    try:
+        with _incoming() as content:
+            yield content
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ToolError("The hub's disk is full: the file cannot be kept.", kind=Kind.DISK) from error
+
+
+@contextmanager
+def _incoming() -> Iterator[Incoming]:
     descriptor, name = tempfile.mkstemp(dir=half_written())
     temporary = Path(name)
     try:

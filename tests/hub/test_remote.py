@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from debatomic.tools.errors import InputError
+from debatomic.tools.errors import InputError, Kind, ToolError
 from hosts import hub, logs, store
 from hosts.connection import Beat, Claimed, ClaimLost, File, Hub, Unreachable
 from hosts.local import LocalHub
@@ -144,6 +145,23 @@ def test_a_host_learns_what_it_holds(make: Any, hub_here: Hub, host: Host) -> No
     host.refresh_from_db()
     assert host.is_alive
     assert host.report == {"load": [1, 2, 3]}
+
+
+@pytest.mark.integration
+def test_a_full_disk_of_the_hub_is_told_as_such(make: Any, hub_here: Hub, home: Path, tmp_path: Path) -> None:
+    """Mounts a small file system: needs root."""
+    make()
+    claim = started(hub_here)
+    (tmp_path / "large").write_bytes(b"x" * 2_000_000)
+    (home / "artifacts").mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", home / "artifacts"], check=True)
+    try:
+        with pytest.raises(ToolError, match="The hub's disk is full: the file cannot be kept") as refused:
+            hub_here.upload(claim, tmp_path / "large", int)
+        assert list(store.half_written().iterdir()) == []
+    finally:
+        subprocess.run(["umount", "--lazy", home / "artifacts"], check=True)
+    assert refused.value.kind == Kind.DISK
 
 
 # What only HTTP can get wrong
