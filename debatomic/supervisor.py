@@ -84,7 +84,7 @@ class Kept:
 
     def ask_to_end(self) -> None:
         if self.popen:
-            self.popen.terminate()
+            os.kill(self.popen.pid, signal.SIGTERM)  # popen.terminate would reap one that has just ended
 
     def end(self, deadline: float) -> None:
         """Wait for its end until `deadline` (monotonic), then kill it and what it left."""

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from debatomic.supervisor import FIRST_DELAY
+from debatomic.supervisor import FIRST_DELAY, Kept, Program
 
 SUPERVISE = """
 import sys
@@ -89,3 +90,12 @@ def test_programs_end_when_their_supervisor_is_killed(start: Start, tmp_path: Pa
     until(lambda: pids(tmp_path, "one"))
     supervisor.kill()
     until(lambda: not is_alive(pids(tmp_path, "one")[0]))
+
+
+def test_a_program_that_ends_just_before_it_is_asked_to_is_no_trouble(until: Until) -> None:
+    kept = Kept(Program(name="short", args=("true",)), print)
+    kept.tend()
+    until(kept._has_ended)
+    kept.ask_to_end()
+    kept.end(time.monotonic())
+    assert kept.popen is None
