@@ -22,6 +22,11 @@ from debatomic.tools.run import Output, run
 CURRENT = "current"
 ABOUT = "base.json"
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
+BUILDER = {  # written, not added by a program: whether a base has useradd depends on the host's mmdebstrap
+    "passwd": f"builder:x:{BUILDER_UID}:{BUILDER_UID}::/nonexistent:/bin/sh",
+    "group": f"builder:x:{BUILDER_UID}:",
+    "shadow": "builder:!:::::::",
+}
 TIME_LIMIT, IDLE_LIMIT = 7200.0, 900.0  # seconds, for mmdebstrap; a download may take a while without a word
 NETWORK_TROUBLE = ("Could not resolve", "Connection failed", "Connection timed out", "Unable to connect",
                    "Temporary failure", "Could not connect", "Network is unreachable")  # fmt: skip
@@ -172,8 +177,9 @@ def _finish(spec: ChrootSpec, tree: Path, log: Output) -> None:
         path.unlink(missing_ok=True)
         path.write_text(text)
     if spec.variant == "buildd":
-        run(["chroot", os.fspath(tree), "useradd", "--uid", str(BUILDER_UID), "--user-group", "--no-create-home",
-             "--home-dir", "/nonexistent", "--shell", "/bin/sh", "builder"], log=log)  # fmt: skip
+        for database, line in BUILDER.items():
+            with (tree / "etc" / database).open("a") as file:
+                file.write(f"{line}\n")
         for name in ("build", "build/reproducible-path"):
             (tree / name).mkdir()
             os.chown(tree / name, BUILDER_UID, BUILDER_UID)

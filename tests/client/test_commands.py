@@ -51,7 +51,9 @@ def test_what_is_wrong_is_told_with_its_field(
     debatomic: Callable[..., Any], packager: account.Account, target: Target
 ) -> None:
     said = debatomic("build", "figlet", "--target", "nowhere")
-    assert said.status == 1 and said.err.startswith("debatomic: target: There is no target named “nowhere”; there is trixie.")
+    assert said.status == 1 and said.err.startswith(
+        "debatomic: target: There is no target named “nowhere”; there is trixie."
+    )
 
 
 def test_a_role_that_may_not_is_told_so(
