@@ -12,7 +12,7 @@ from hosts.models import State, Task
 
 @dataclass(frozen=True)
 class Step:
-    """One phase: `state` is done, running, failed, canceled or waiting; `fraction` of it is done while it runs."""
+    """One phase: `state` is done, reused, running, failed, canceled or waiting; `fraction` is done while it runs."""
 
     name: str
     state: str
@@ -41,11 +41,12 @@ def bars(tasks: Iterable[Task]) -> list[Bar]:
 
 def _composed(task: Task) -> Iterator[Step]:
     """The phases up to publish: those before the reported one are done, those behind it wait."""
-    seconds = seconds_by_phase(task.result.get("stages") or ())
+    stages = task.result.get("stages") or ()
+    seconds, reused = seconds_by_phase(stages), reused_phases(stages)
     at = _reached(task)
     for number, name in enumerate(PHASES[:-1]):
         if task.state == State.COMPLETED or number < at:
-            yield Step(name, "done", seconds.get(name))
+            yield Step(name, "reused") if name in reused else Step(name, "done", seconds.get(name))
         elif number > at or not task.progress:
             yield Step(name, "waiting")
         else:
@@ -58,7 +59,10 @@ def _reached(task: Task) -> int:
 
 
 def _published(task: Task) -> Step:
-    return Step("publish", "done" if task.state == State.COMPLETED else _now(task) if task.started_at else "waiting")
+    if task.state != State.COMPLETED:
+        return Step("publish", _now(task) if task.started_at else "waiting")
+    span = task.finished_at - task.started_at if task.finished_at and task.started_at else None
+    return Step("publish", "done", span.total_seconds() if span else None)
 
 
 def _now(task: Task) -> str:
@@ -73,3 +77,9 @@ def seconds_by_phase(stages: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     for stage in stages:
         found[stage["phase"]] = found.get(stage["phase"], 0.0) + float(stage["seconds"])
     return found
+
+
+def reused_phases(stages: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The phases of which every stage had the result of an earlier compose with the same input."""
+    stages = list(stages)
+    return {stage["phase"] for stage in stages} - {stage["phase"] for stage in stages if not stage.get("reused")}

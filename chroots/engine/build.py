@@ -98,7 +98,7 @@ def _group_name(work: Path) -> str:
 def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Journal, outcome: Outcome) -> None:
     memory = spec.limits.memory or total_memory() * 3 // 4
     with warden(work, _group_name(work), spec.limits, memory, journal) as keeper:
-        with journal.phase("source", spec.source):
+        with journal.phase("source", Path(spec.source).name):
             dsc = take_source(spec, state, work / "source", journal.report)
             outcome.source, outcome.version = dsc.name, dsc.version
             journal.say(f"{dsc.name} {dsc.version}: {len(dsc.files) + 1} files verified.")

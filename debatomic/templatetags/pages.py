@@ -27,6 +27,7 @@ STATES = {
     "failed": ("failed", "cross", "bad"),
     "canceled": ("canceled", "ban", "ended"),
     "done": ("done", "check", "good"),
+    "reused": ("reused", "check", "good"),
     "lost": ("lost", "cross", "bad"),
     "STARTED": ("started", "play", "running"),
     "FINISHED": ("finished", "check", "good"),

@@ -76,6 +76,21 @@ def test_phases_tell_their_seconds() -> None:
     assert bar.steps[-1].state == "done"
 
 
+def test_a_phase_that_an_earlier_compose_made_is_reused() -> None:
+    began = timezone.now()
+    stages = [
+        {"phase": "gather", "seconds": 0.0, "reused": True},
+        {"phase": "rootfs", "seconds": 0.0, "reused": True},
+        {"phase": "rootfs", "seconds": 13.0, "reused": False},
+    ]
+    (bar,) = bars([
+        Task(method="compose-arch", state=State.COMPLETED, result={"stages": stages}),
+        Task(method="publish", state=State.COMPLETED, started_at=began, finished_at=began + timedelta(seconds=3)),
+    ])  # fmt: skip
+    seen = {step.name: (step.state, step.seconds) for step in bar.steps}
+    assert (seen["gather"], seen["rootfs"], seen["publish"]) == (("reused", None), ("done", 13.0), ("done", 3.0))
+
+
 def test_each_architecture_has_its_own_bar_and_publish() -> None:
     found = bars([
         Task(method="compose-arch", architecture="amd64", state=State.COMPLETED),
