@@ -24,7 +24,8 @@ bare: install  ## try `make demo` and `make test` in fresh minimal Debian 12 and
 	@$(ROOT) $(PYTHON) -m scripts.bare $(BARE)
 
 clean: stop  ## remove everything that the other commands made here, the state folder var/ with it
-	@$(ROOT) rm -rf --one-file-system .venv .make node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@$(ROOT) rm -rf --one-file-system .venv .make node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@$(ROOT) find . -xdev -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -n "$(STATE)" ] && [ -d "$(STATE)" ]; then $(ROOT) scripts/remove-state "$(STATE)"; fi
 
 install: .make/packages .venv/.installed static/vendor/manifest.json
