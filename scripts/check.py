@@ -18,6 +18,7 @@ PYTHON = sys.executable
 MANAGE = [PYTHON, "manage.py"]
 PYTEST = [PYTHON, "-m", "pytest"]
 WITH_POSTGRES = [PYTHON, "scripts/with_postgres.py"]
+INTEGRATION = ["-m", "integration", "-v", "--timeout=900"]
 
 GROUPS: dict[str, list[list[str]]] = {
     "style": [[str(BIN / "ruff"), "check"], [str(BIN / "ruff"), "format", "--check"]],
@@ -30,7 +31,10 @@ GROUPS: dict[str, list[list[str]]] = {
     "quick": [[*PYTEST, "-n", "2"]],
     "postgres": [[*WITH_POSTGRES, *PYTEST, "-n", "2", "-m", "not integration and not browser"]],
     "browser": [[*PYTEST, "-m", "browser", "--durations=5"]],
-    "integration": [[*PYTEST, "-m", "integration", "-v", "--durations=10", "--timeout=900"]],
+    "integration": [
+        [*PYTEST, *INTEGRATION, "--durations=10"],
+        [*WITH_POSTGRES, *PYTEST, *INTEGRATION, "tests/hub", "tests/main_job"],
+    ],
 }  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import psycopg
+from django.conf import settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON = sys.executable
@@ -160,9 +160,10 @@ def database() -> Iterator[dict[str, str]]:
         yield {"DATABASE_URL": ""}
         return
     name = f"site_{uuid.uuid4().hex[:10]}"
-    with psycopg.connect(url, autocommit=True) as connection:
+    known = settings.DATABASES["default"]
+    with psycopg.connect(host=known["HOST"], user=known["USER"], dbname="postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
-        yield {"DATABASE_URL": urlunsplit(urlsplit(url)._replace(path=f"/{name}"))}
+        yield {"DATABASE_URL": f"{url.rpartition('/')[0]}/{name}"}
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
