@@ -9,6 +9,7 @@ import httpx
 import pytest
 import zstandard
 
+from debatomic.templatetags.pages import duration
 from tests.application import STATE, Application, left_of, wait
 from tests.hub.site import kill
 
@@ -40,7 +41,7 @@ def test_its_page_shows_that_it_booted(
     with application.client("visitor") as visitor:
         page = visitor.get(finished["page"]).text
         for firmware, facts in boots.items():
-            assert f"{facts['seconds']:.0f} s" in page
+            assert f'<strong class="num">{duration(facts["seconds"])}</strong>' in page
             picture = visitor.get(_address(application, delivered[f"console-{firmware}.png"]))
             assert picture.content.startswith(b"\x89PNG\r\n\x1a\n")
             assert f"/artifacts/{delivered[f'serial-{firmware}.log']['id']}/" in page
