@@ -23,7 +23,7 @@ from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
 from hosts.models import Artifact, State
-from hosts.serializers import ArtifactSerializer, LinesField, ProgressField, page_of
+from hosts.serializers import ArtifactSerializer, LinesField, RunByTask
 
 OF_A_BUILD = (
     "id", "source", "version", "target", "origin", "scratch", "state", "reason", "kind", "progress", "task",
@@ -74,28 +74,16 @@ class BinaryPackageSerializer(serializers.ModelSerializer[BinaryPackage]):
         fields = ("name", "version", "architecture", "artifact")
 
 
-class BuildSerializer(serializers.ModelSerializer[Build]):
+class BuildSerializer(RunByTask, serializers.ModelSerializer[Build]):
     """A build as lists show it; its state is its task's."""
 
     target: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
     state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)
-    reason = serializers.CharField(source="task.reason", read_only=True)
-    kind = serializers.CharField(source="task.kind", read_only=True)
-    progress = ProgressField(source="task.progress", read_only=True)
-    cancel_asked = serializers.BooleanField(source="task.cancel_asked", read_only=True)
-    created_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
-    started_at = serializers.DateTimeField(source="task.started_at", read_only=True, allow_null=True)
-    finished_at = serializers.DateTimeField(source="task.finished_at", read_only=True, allow_null=True)
-    page = serializers.SerializerMethodField()
 
     class Meta:
         model = Build
         fields: tuple[str, ...] = OF_A_BUILD
         read_only_fields = fields
-
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, build: Build) -> str:
-        return page_of(build, self.context)
 
 
 class BuildDetailSerializer(BuildSerializer):

@@ -21,7 +21,7 @@ from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
 from hosts.models import Artifact, State
-from hosts.serializers import ArtifactSerializer, LinesField, ProgressField, page_of
+from hosts.serializers import ArtifactSerializer, LinesField, RunByTask
 
 STATES = {
     "STARTED": (State.FREE, State.ASSIGNED, State.RUNNING),
@@ -82,30 +82,18 @@ class DeliverableSerializer(serializers.ModelSerializer[Deliverable]):
         fields = ("kind", "architecture", "name", "artifact", "facts")
 
 
-class ComposeSerializer(serializers.ModelSerializer[Compose]):
+class ComposeSerializer(RunByTask, serializers.ModelSerializer[Compose]):
     """A compose as lists show it; its state is its task's, in Pungi's words."""
 
     definition = serializers.CharField(source="revision.definition.name", read_only=True)
     revision = serializers.IntegerField(source="revision.number", read_only=True)
     architectures = LinesField(read_only=True)
     state = serializers.ChoiceField(choices=STATE_CHOICES, read_only=True)
-    reason = serializers.CharField(source="task.reason", read_only=True)
-    kind = serializers.CharField(source="task.kind", read_only=True)
-    progress = ProgressField(source="task.progress", read_only=True)
-    cancel_asked = serializers.BooleanField(source="task.cancel_asked", read_only=True)
-    created_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
-    started_at = serializers.DateTimeField(source="task.started_at", read_only=True, allow_null=True)
-    finished_at = serializers.DateTimeField(source="task.finished_at", read_only=True, allow_null=True)
-    page = serializers.SerializerMethodField()
 
     class Meta:
         model = Compose
         fields: tuple[str, ...] = OF_A_COMPOSE
         read_only_fields = fields
-
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, compose: Compose) -> str:
-        return page_of(compose, self.context)
 
 
 class ComposeDetailSerializer(ComposeSerializer):

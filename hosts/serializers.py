@@ -41,6 +41,23 @@ class ProgressField(serializers.JSONField):
     """The last progress report as it is kept; `{}` before the first."""
 
 
+class RunByTask(serializers.Serializer[Any]):
+    """What a build and a compose tell of the task that drives them."""
+
+    reason = serializers.CharField(source="task.reason", read_only=True)
+    kind = serializers.CharField(source="task.kind", read_only=True)
+    progress = ProgressField(source="task.progress", read_only=True)
+    cancel_asked = serializers.BooleanField(source="task.cancel_asked", read_only=True)
+    created_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    started_at = serializers.DateTimeField(source="task.started_at", read_only=True, allow_null=True)
+    finished_at = serializers.DateTimeField(source="task.finished_at", read_only=True, allow_null=True)
+    page = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.URLField)
+    def get_page(self, thing: Any) -> str:
+        return page_of(thing, self.context)
+
+
 @extend_schema_field(serializers.ListField(child=serializers.CharField()))
 class LinesField(serializers.JSONField):
     """Lines of a log."""
