@@ -12,6 +12,7 @@ from chroots.engine.base import Layer
 from chroots.engine.devices import devices
 from chroots.engine.jail import Jail, jailed
 from chroots.engine.overlay import overlay
+from chroots.engine.seccomp import filter_file
 from chroots.engine.spec import Limits
 from chroots.engine.userns import sealed_user_namespace
 from debatomic.tools.errors import Kind, TimedOut
@@ -80,17 +81,18 @@ class Buildroot:
         Raises: CommandFailed, TimedOut, Canceled as `run` does.
         """
         warden = self.warden
-        jail = Jail(
-            root=self.root, user_namespace=warden.user_namespace, devices=warden.devices, user=user, folder=folder,
-            environment=environment or {}, read_only=read_only or {}, scratch=scratch,
-            resource_limits=warden.group.resource_limits(),
-        )  # fmt: skip
-        try:
-            return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
-                       time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
-                       pass_fds=[warden.user_namespace], before=warden.group.enter)  # fmt: skip
-        except TimedOut as error:
-            raise warden.out_of_time(error) from error
+        with filter_file(building=user != 0) as filter_fd:
+            jail = Jail(
+                root=self.root, user_namespace=warden.user_namespace, filter=filter_fd, devices=warden.devices,
+                user=user, folder=folder, environment=environment or {}, read_only=read_only or {}, scratch=scratch,
+                resource_limits=warden.group.resource_limits(),
+            )  # fmt: skip
+            try:
+                return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
+                           time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
+                           pass_fds=[warden.user_namespace, filter_fd], before=warden.group.enter)  # fmt: skip
+            except TimedOut as error:
+                raise warden.out_of_time(error) from error
 
 
 @contextmanager

@@ -27,6 +27,7 @@ class Jail:
 
     root: Path
     user_namespace: int  # file descriptor, see `userns`
+    filter: int  # file descriptor that reads the program for system calls, see `seccomp`
     devices: Path | None = None  # the folder to be /dev, see `devices`; bubblewrap's own otherwise
     user: int = 0
     folder: str = "/"
@@ -54,8 +55,9 @@ def bubblewrap(jail: Jail) -> list[str]:
     capabilities = DROP_CAPABILITIES if jail.user else INSTALL_CAPABILITIES
     devices = ["--dev-bind", os.fspath(jail.devices), "/dev"] if jail.devices else ["--dev", "/dev"]
     return [
-        "bwrap", "--die-with-parent", "--new-session", "--userns", str(jail.user_namespace), "--unshare-pid",
-        "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", HOST_NAME,
+        "bwrap", "--die-with-parent", "--new-session", "--userns", str(jail.user_namespace),
+        "--seccomp", str(jail.filter), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
+        "--unshare-cgroup-try", "--hostname", HOST_NAME,
         "--bind", os.fspath(jail.root), "/", *devices, "--proc", "/proc",
         *(part for name in KERNEL_CONTROLS for part in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")),
         "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/dev/shm",  # noqa: S108 - a mount inside the jail
