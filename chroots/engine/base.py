@@ -14,13 +14,14 @@ from chroots.engine.fetch import persistently
 from chroots.engine.mirror import default_mirror
 from chroots.engine.release import fetch_release
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
-from chroots.engine.state import LOCK, State, locked, locked_now, remove_tree, temporary
+from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
 from debatomic.tools.files import write_json
 from debatomic.tools.run import Output, run
 
 CURRENT = "current"
 ABOUT = "base.json"
+KEPT_ABOUT = "kept.json"
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 BUILDER = {  # written, not added by a program: whether a base has useradd depends on the host's mmdebstrap
     "passwd": f"builder:x:{BUILDER_UID}:{BUILDER_UID}::/nonexistent:/bin/sh",
@@ -54,20 +55,27 @@ def ensure(spec: ChrootSpec, state: State, log: Output, refresh: bool = False) -
     Raises: ToolError, its sentence says what to do (no network, unknown suite, mmdebstrap missing, full disk).
     """
     home = state.bases / spec.key
-    if not refresh and (stored := current(home)) and _age(home) < spec.refresh_after:
-        return stored
+    if not refresh and (found := current(home)) and _age(home) < spec.refresh_after:
+        return found
     asked_at = time.time()
     with locked(state.locks / f"base-{spec.key}"):
-        stored = current(home)
-        if stored and (_made_at(stored) > asked_at or (not refresh and _still_current(spec, stored, home))):
-            return stored
-        return _make(spec, home, log)
+        found = current(home)
+        if found and (_made_at(found) > asked_at or (not refresh and _still_current(spec, found, home))):
+            return found
+        return _make(spec, state, home, log)
 
 
 def current(home: Path) -> Layer | None:
     """The base in use below `home`, if there is one."""
     try:
-        folder = (home / CURRENT).resolve(strict=True)
+        return stored((home / CURRENT).resolve(strict=True))
+    except FileNotFoundError:
+        return None
+
+
+def stored(folder: Path) -> Layer | None:
+    """The base in `folder`, if it is whole."""
+    try:
         return Layer(identity=_about(folder)["identity"], tree=folder / "tree")
     except (FileNotFoundError, KeyError, ValueError):
         return None
@@ -106,7 +114,7 @@ def _still_current(spec: ChrootSpec, stored: Layer, home: Path) -> bool:
     return same
 
 
-def _make(spec: ChrootSpec, home: Path, log: Output) -> Layer:
+def _make(spec: ChrootSpec, state: State, home: Path, log: Output) -> Layer:
     mirror = spec.mirror or default_mirror()
     release = fetch_release(mirror, spec.suite, spec.keyring)
     with temporary(home) as scratch:
@@ -124,7 +132,7 @@ def _make(spec: ChrootSpec, home: Path, log: Output) -> Layer:
         final = home / f"{int(time.time())}-{about['identity'][:12]}"
         folder.rename(final)
     _switch(home, final)
-    _remove_old(home)
+    _remove_old(home, state)
     return Layer(identity=about["identity"], tree=final / "tree")
 
 
@@ -203,11 +211,29 @@ def _switch(home: Path, final: Path) -> None:
     link.rename(home / CURRENT)
 
 
-def _remove_old(home: Path) -> None:
+def _remove_old(home: Path, state: State) -> None:
     """Remove the bases before the current one which nobody uses any more."""
-    kept = (home / CURRENT).resolve()
-    for folder in home.iterdir():
-        if folder.name[0].isdigit() and folder != kept:
-            with locked_now(folder / LOCK) as unused:
-                if unused:
-                    remove_tree(folder)
+    for folder in folders(home):
+        if folder != (home / CURRENT).resolve():
+            remove(folder, state)
+
+
+def folders(home: Path) -> list[Path]:
+    """The bases below `home`, current or not."""
+    return [folder for folder in home.glob("[0-9]*") if (folder / ABOUT).exists()]
+
+
+def remove(folder: Path, state: State) -> bool:
+    """Remove a base unless somebody uses it or a kept layer stands on it; whether it went."""
+    with locked_now(folder / LOCK) as unused:
+        free = unused and not kept_on(folder, state)
+        if free:
+            discard(folder)
+        return free
+
+
+def kept_on(folder: Path, state: State) -> list[str]:
+    """The kept layers, as `CHROOT/NAME`, that stand on the base in `folder`."""
+    abouts = ((about.parent, json.loads(about.read_text())) for about in state.kept.glob(f"*/[!.]*/{KEPT_ABOUT}"))
+    return sorted(f"{kept.parent.name}/{kept.name}" for kept, told in abouts
+                  if state.bases / told["base"] == folder)  # fmt: skip

@@ -13,11 +13,11 @@ from typing import Any
 
 from chroots.engine import base as bases
 from chroots.engine.base import Layer
-from chroots.engine.buildroot import Buildroot, Warden, buildroot, warden
+from chroots.engine.buildroot import Buildroot, Warden, buildroot, group_name, warden
 from chroots.engine.collect import ResultFile, collect, described
 from chroots.engine.dependencies import SOURCE, Installer
 from chroots.engine.dsc import Dsc
-from chroots.engine.failure import decisive_lines
+from chroots.engine.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
 from chroots.engine.journal import Journal
 from chroots.engine.overlay import limited_space, total_memory
 from chroots.engine.source import take_source
@@ -41,6 +41,7 @@ class Outcome:
     ok: bool = False
     reason: str = ""
     kind: str = ""
+    cause: str = ""  # a chroots.engine.failure.Cause; "class" in result.json
     decisive: list[str] = field(default_factory=list)
     source: str = ""
     version: str = ""
@@ -83,7 +84,7 @@ def _folders(spec: BuildSpec, state: State) -> Iterator[tuple[Path, Path]]:
     """A folder to work in, and one beside the results; a sweep finds both, and the control group, if we die."""
     with temporary(state.work) as work:
         target = spec.output.absolute() / f".debatomic-{work.name.strip('.')}"
-        remember(work, [target, *planned(_group_name(work))])
+        remember(work, [target, *planned(group_name(work))])
         target.mkdir(parents=True)
         try:
             yield work, target
@@ -91,13 +92,9 @@ def _folders(spec: BuildSpec, state: State) -> Iterator[tuple[Path, Path]]:
             remove_tree(target)
 
 
-def _group_name(work: Path) -> str:
-    return f"debatomic-{work.name.strip('.')}"
-
-
 def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Journal, outcome: Outcome) -> None:
     memory = spec.limits.memory or total_memory() * 3 // 4
-    with warden(work, _group_name(work), spec.limits, memory, journal) as keeper:
+    with warden(work, group_name(work), spec.limits, memory, journal) as keeper:
         with journal.phase("source", Path(spec.source).name):
             dsc = take_source(spec, state, work / "source", journal.report)
             outcome.source, outcome.version = dsc.name, dsc.version
@@ -146,9 +143,9 @@ def _unpack(root: Buildroot, dsc: Dsc, journal: Journal, work: Path) -> None:
             root.run(["dpkg-source", "--no-check", "-x", f"{SOURCE}/{dsc.path.name}", f"{PLACE}/{tree_name(dsc)}"],
                      user=BUILDER_UID, folder=PLACE, read_only={SOURCE: work / "source"})  # fmt: skip
         except CommandFailed as error:
-            lines = decisive_lines(error.tail)
-            raise ToolError(f"The source package {dsc.path.name} cannot be unpacked: {lines[-1]}",
-                            kind=Kind.INPUT, lines=lines) from error  # fmt: skip
+            found = diagnose_unpacking(error.tail)
+            raise BuildFailed(found.sentence(dsc.path.name), cause=found.cause, kind=Kind.INPUT,
+                              lines=found.lines) from error  # fmt: skip
 
 
 @contextmanager
@@ -157,19 +154,18 @@ def _explained(dsc: Dsc, root: Buildroot, keeper: Warden, journal: Journal, outc
     try:
         yield
     except CommandFailed as error:
-        lines = decisive_lines(journal.tail())
+        found = diagnose(journal.tail())
         if kills := keeper.group.memory_kills():
             raise ToolError(
                 f"The build ran out of memory at {keeper.group.memory >> 20} MiB: the kernel killed {kills} of its "
                 "processes.",
                 kind=Kind.KILLED,
-                lines=lines,
+                lines=found.lines,
             ) from error
         if _is_full(root.root):
             raise ToolError(f"The build filled its disk limit of {keeper.limits.disk >> 20} MiB.",
-                            kind=Kind.DISK, lines=lines) from error  # fmt: skip
-        raise ToolError(f"{dsc.name} {dsc.version} failed to build: {lines[0].strip() if lines else error}",
-                        kind=Kind.BUILD, lines=lines) from error  # fmt: skip
+                            kind=Kind.DISK, lines=found.lines) from error  # fmt: skip
+        raise BuildFailed(found.sentence(f"{dsc.name} {dsc.version}"), cause=found.cause, lines=found.lines) from error
     finally:
         outcome.peak_memory = keeper.group.peak_memory()
 
@@ -187,6 +183,7 @@ def _fail(outcome: Outcome, error: Exception, journal: Journal) -> None:
         outcome.reason, outcome.kind, outcome.decisive = error.sentence, error.kind, list(error.lines)
     else:
         outcome.reason, outcome.kind = f"Internal error: {type(error).__name__}: {error}", Kind.INTERNAL
+    outcome.cause = cause_of(error, journal.current)
     with suppress(OSError):  # no space for that line either
         journal.say(f"failed: {outcome.reason}")
 
@@ -197,4 +194,5 @@ def _deliver(outcome: Outcome, target: Path, output: Path) -> None:
         (target / file.name).rename(output / file.name)
     (target / LOG).rename(output / LOG)
     outcome.files = [*(outcome.files if outcome.ok else []), described(output / LOG)]
-    write_json(output / RESULT, asdict(outcome))
+    told = asdict(outcome)
+    write_json(output / RESULT, told | {"class": told.pop("cause")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,10 +15,13 @@ from chroots.engine.jail import Jail, jailed
 from chroots.engine.overlay import overlay
 from chroots.engine.seccomp import filter_file
 from chroots.engine.spec import Limits
+from chroots.engine.terminal import Attachment, attached, with_terminal
 from chroots.engine.userns import sealed_user_namespace
 from debatomic.tools.errors import Kind, TimedOut
 from debatomic.tools.limits import Group, limited
 from debatomic.tools.run import Completed, Output, run
+
+RESOLVER = Path("/etc/resolv.conf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,11 @@ class Warden:
             idle = f"The build wrote nothing for {self.limits.idle_limit:g} s, its idle limit, and was killed."
             return TimedOut(idle, kind=Kind.SILENCE)
         return TimedOut(f"The build did not end within its time limit of {self.limits.time_limit:g} s and was killed.")
+
+
+def group_name(work: Path) -> str:
+    """The control group of what runs in that folder."""
+    return f"debatomic-{work.name.strip('.')}"
 
 
 @contextmanager
@@ -82,17 +91,42 @@ class Buildroot:
         """
         warden = self.warden
         with filter_file(building=user != 0) as filter_fd:
-            jail = Jail(
-                root=self.root, user_namespace=warden.user_namespace, filter=filter_fd, devices=warden.devices,
-                user=user, folder=folder, environment=environment or {}, read_only=read_only or {}, scratch=scratch,
-                resource_limits=warden.group.resource_limits(),
-            )  # fmt: skip
+            jail = self._jail(filter_fd, user, folder, environment, read_only=read_only, scratch=scratch)
             try:
                 return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
                            time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
                            pass_fds=[warden.user_namespace, filter_fd], before=warden.group.enter)  # fmt: skip
             except TimedOut as error:
                 raise warden.out_of_time(error) from error
+
+    def attached(self, args: Sequence[str], *, user: int, folder: str, environment: Mapping[str, str],
+                 network: bool) -> int:  # fmt: skip
+        """Run one program with our own standard streams; its exit status. A person may talk to it."""
+        warden = self.warden
+        shown = {os.fspath(RESOLVER): RESOLVER.resolve()} if network and RESOLVER.exists() else {}
+        with filter_file(building=user != 0) as filter_fd:
+            jail = self._jail(filter_fd, user, folder, environment, read_only=shown, network=network)
+            attachment = Attachment(devices=warden.devices, user=user, pass_fds=[warden.user_namespace, filter_fd],
+                                    before=warden.group.enter, remaining=warden.remaining)  # fmt: skip
+            return attached(jailed(jail, with_terminal(args)), attachment)
+
+    def _jail(
+        self,
+        filter_fd: int,
+        user: int,
+        folder: str,
+        environment: Mapping[str, str] | None,
+        *,
+        read_only: Mapping[str, Path] | None,
+        scratch: Sequence[str] = (),
+        network: bool = False,
+    ) -> Jail:
+        warden = self.warden
+        return Jail(
+            root=self.root, user_namespace=warden.user_namespace, filter=filter_fd, devices=warden.devices,
+            user=user, folder=folder, environment=environment or {}, read_only=read_only or {}, scratch=scratch,
+            resource_limits=warden.group.resource_limits(), network=network,
+        )  # fmt: skip
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from pathlib import Path
 from chroots.engine import layers
 from chroots.engine.base import Layer
 from chroots.engine.buildroot import Warden, buildroot
+from chroots.engine.depwait import missing, unmet_dependencies
 from chroots.engine.dsc import Dsc
-from chroots.engine.failure import unmet_dependencies
 from chroots.engine.fetch import Missing, RemoteFile, Store
 from chroots.engine.journal import Journal
 from chroots.engine.spec import BuildSpec, BuildType
@@ -29,11 +29,15 @@ def apt_command(spec: BuildSpec, dsc: Dsc, *options: str) -> list[str]:
     """apt-get's command line for the build dependencies."""
     scope = {BuildType.ANY: ["--arch-only"], BuildType.ALL: ["--indep-only"]}.get(spec.build_type, [])
     profiles = [f"--build-profiles={','.join(spec.profiles)}"] if spec.profiles else []
+    return [*apt_get(*scope, *profiles, *options), "build-dep", f"{SOURCE}/{dsc.path.name}"]
+
+
+def apt_get(*options: str) -> list[str]:
+    """apt-get as it runs in a buildroot: it takes packages only from the folder we give it, and asks nothing."""
     return [
         "apt-get", "-y", "-q", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Sandbox::User=root",
         "-o", "Dpkg::Options::=--force-unsafe-io", "-o", f"Dir::Cache::archives={ARCHIVES}", "-o", "Debug::NoLocking=1",
-        "-o", "Acquire::ForceHash=SHA256",
-        *scope, *profiles, *options, "build-dep", f"{SOURCE}/{dsc.path.name}",
+        "-o", "Acquire::ForceHash=SHA256", *options,
     ]  # fmt: skip
 
 
@@ -111,7 +115,10 @@ class Installer:
             yield
         except CommandFailed as error:
             self.journal(error.tail.encode())
-            raise unsatisfiable(self.dsc, error.tail) from error
+            waiting = missing(self.dsc, self.spec, self.base.tree)
+            for line in waiting:
+                self.journal.say(f"waits for {line}")
+            raise unsatisfiable(self.dsc, error.tail, waiting) from error
 
 
 def parse_uris(output: str) -> list[RemoteFile]:
@@ -127,8 +134,12 @@ def parse_uris(output: str) -> list[RemoteFile]:
     return debs
 
 
-def unsatisfiable(dsc: Dsc, output: str) -> ToolError:
-    """What apt says when build dependencies cannot be installed."""
+def unsatisfiable(dsc: Dsc, output: str, waiting: Sequence[str] = ()) -> ToolError:
+    """Why build dependencies cannot be installed: what the build waits for, or else what apt says."""
+    if waiting:
+        more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+        return ToolError(f"{dsc.name} waits for {waiting[0]}{more}.", kind=Kind.DEP_WAIT,
+                         hint="Build or add what is missing, then retry.", lines=waiting)  # fmt: skip
     if unmet := unmet_dependencies(output):
         return ToolError(f"The build dependencies of {dsc.name} cannot be installed: {unmet[0]}.", kind=Kind.DEP_WAIT,
                          hint="Build or add what is missing, then retry.", lines=unmet)  # fmt: skip

@@ -184,6 +184,14 @@ class Store:
             path.unlink(missing_ok=True)
             total -= size
 
+    def remove_all(self) -> list[int]:
+        """Remove every file; their sizes. Whoever has linked one keeps it."""
+        sizes = []
+        for path in self.folder.glob("??/[!.]*"):
+            sizes.append(path.stat().st_size)
+            path.unlink()
+        return sizes
+
     @staticmethod
     def _has(path: Path) -> bool:
         try:

@@ -35,6 +35,7 @@ class Jail:
     read_only: Mapping[str, Path] = field(default_factory=dict)  # what is seen where: path inside, folder outside
     scratch: Sequence[str] = ()  # folders inside that are empty, writable and gone afterwards
     resource_limits: Sequence[str] = ()  # options of prlimit(1)
+    network: bool = False  # the host's, for people who ask for it; a build never has it
 
 
 def jailed(jail: Jail, args: Sequence[str]) -> list[str]:
@@ -56,8 +57,8 @@ def bubblewrap(jail: Jail) -> list[str]:
     devices = ["--dev-bind", os.fspath(jail.devices), "/dev"] if jail.devices else ["--dev", "/dev"]
     return [
         "bwrap", "--die-with-parent", "--new-session", "--userns", str(jail.user_namespace),
-        "--seccomp", str(jail.filter), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
-        "--unshare-cgroup-try", "--hostname", HOST_NAME,
+        "--seccomp", str(jail.filter), "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+        *([] if jail.network else ["--unshare-net"]), "--unshare-cgroup-try", "--hostname", HOST_NAME,
         "--bind", os.fspath(jail.root), "/", *devices, "--proc", "/proc",
         *(part for name in KERNEL_CONTROLS for part in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")),
         "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/dev/shm",  # noqa: S108 - a mount inside the jail

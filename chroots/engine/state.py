@@ -15,6 +15,7 @@ from pathlib import Path
 from debatomic.tools.errors import InputError
 
 NEW = ".new-"  # a folder one living process works in; its lock says whether that process lives
+DEAD = ".dead-"  # a folder nobody has any more, about to be removed
 LOCK = ".lock"
 LEFTOVERS = ".leftovers.json"
 
@@ -46,6 +47,11 @@ class State:
     @property
     def layers(self) -> Path:
         return self.root / "layers"
+
+    @property
+    def kept(self) -> Path:
+        """Writable layers people asked to keep: `CHROOT/NAME`."""
+        return self.root / "kept"
 
     @property
     def files(self) -> Path:
@@ -108,6 +114,13 @@ def remove_tree(folder: Path) -> None:
         if not os.path.lexists(folder):
             return
     shutil.rmtree(folder)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder that others may look for: it is gone at once, and if we die now a sweep removes the rest."""
+    dead = folder.with_name(f"{DEAD}{folder.name}-{secrets.token_hex(4)}")
+    folder.rename(dead)
+    remove_tree(dead)
 
 
 def directory_size(folder: Path) -> int:

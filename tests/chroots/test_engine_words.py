@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chroots.engine.cli import build_spec, parser, size
+from chroots.engine.commands.building import build_spec
+from chroots.engine.commands.main import parser
+from chroots.engine.commands.options import size
 from chroots.engine.dsc import listed_files, parse_dsc, require_expected, verify
 from chroots.engine.mirror import default_mirror
 from chroots.engine.spec import BuildType, ChrootSpec
