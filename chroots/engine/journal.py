@@ -18,6 +18,7 @@ class Journal:
 
     def __init__(self, file: IO[bytes], phases: Sequence[str], *, echo: Callable[[bytes], object], progress: Progress):
         self.seconds: list[tuple[str, float]] = []
+        self.current = ""  # the phase we are in, or were in last
         self._file = file
         self._phases = phases
         self._echo = echo
@@ -49,6 +50,7 @@ class Journal:
     @contextmanager
     def phase(self, name: str, detail: str = "") -> Iterator[None]:
         """A section of the log, and its seconds."""
+        self.current = name
         self._progress.phase(name, number=self._phases.index(name) + 1, detail=detail)
         self.say(f"== PHASE {name}" + (f" ({detail})" if detail else ""))
         started = time.monotonic()

@@ -18,8 +18,9 @@ from chroots.engine.base import Layer, bootstrap_command, bootstrap_failure
 from chroots.engine.build import build_command, environment
 from chroots.engine.collect import ResultFile, collect
 from chroots.engine.dependencies import apt_command, parse_uris, unsatisfiable
+from chroots.engine.depwait import unmet_dependencies
 from chroots.engine.dsc import parse_dsc
-from chroots.engine.failure import decisive_lines, unmet_dependencies
+from chroots.engine.failure import decisive_lines
 from chroots.engine.jail import INSTALL_CAPABILITIES, Jail, jailed
 from chroots.engine.journal import Journal
 from chroots.engine.overlay import file_system, overlay_command
