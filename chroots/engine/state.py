@@ -17,6 +17,7 @@ from debatomic.tools.errors import InputError
 NEW = ".new-"  # a folder one living process works in; its lock says whether that process lives
 DEAD = ".dead-"  # a folder nobody has any more, about to be removed
 LOCK = ".lock"
+PRIVATE = 0o700  # of folders with trees in them: set-uid programs of a chroot are not for this host's users
 LEFTOVERS = ".leftovers.json"
 
 
@@ -93,6 +94,7 @@ def temporary(parent: Path) -> Iterator[Path]:
     """A new folder below `parent` that is ours while the block runs; if we die, `sweep` knows and removes it."""
     with ExitStack() as undo:
         with locked(parent / LOCK):  # so that a sweep never sees the folder without its lock
+            parent.chmod(PRIVATE)
             folder = parent / f"{NEW}{secrets.token_hex(6)}"
             folder.mkdir()
             undo.callback(remove_tree, folder)

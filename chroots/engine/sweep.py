@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from chroots.engine.state import DEAD, LEFTOVERS, LOCK, NEW, State, locked, locked_now, remove_tree
+from chroots.engine.state import DEAD, LEFTOVERS, LOCK, NEW, PRIVATE, State, locked, locked_now, remove_tree
 from debatomic.tools.limits import CGROUPS, remove
 from debatomic.tools.run import run
 
@@ -33,6 +33,7 @@ def parents(state: State) -> list[Path]:
 def condemned(parent: Path) -> Iterator[Path]:
     """The temporary folders whose process is dead, renamed so that only we remove them."""
     with locked(parent / LOCK):
+        parent.chmod(PRIVATE)
         for folder in parent.glob(f"{NEW}*"):
             with locked_now(folder / LOCK) as dead:
                 if dead:
