@@ -20,6 +20,7 @@ from chroots.engine.dsc import Dsc
 from chroots.engine.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
 from chroots.engine.journal import Journal
 from chroots.engine.overlay import limited_space, total_memory
+from chroots.engine.screen import visible
 from chroots.engine.source import take_source
 from chroots.engine.spec import BUILDER_UID, BuildSpec
 from chroots.engine.state import State, remember, remove_tree, temporary
@@ -32,6 +33,8 @@ PHASES = ("source", "base", "resolve", "fetch", "install", "unpack", "build", "c
 PLACE = "/build/reproducible-path"  # where Debian's own build hosts build: what embeds its path comes out the same
 LOG = "build.log"
 RESULT = "result.json"
+ENDED_BY = 128  # plus the signal: the status bubblewrap ends with
+NO_SPACE = "No space left on device"
 
 
 @dataclass(kw_only=True)
@@ -64,7 +67,8 @@ def build(spec: BuildSpec, state: State, echo: Callable[[bytes], object] = lambd
     started = time.monotonic()
     (spec.output / RESULT).unlink(missing_ok=True)
     with _folders(spec, state) as (work, target), (target / LOG).open("wb") as file:
-        journal = Journal(file, PHASES, echo=echo, progress=Progress(len(PHASES)))
+        journal = Journal(file, PHASES, echo=echo, progress=Progress(len(PHASES)),
+                          limit=spec.limits.log)  # fmt: skip
         try:
             _build(spec, state, work, target, journal, outcome)
             outcome.ok = True
@@ -111,13 +115,13 @@ def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Jou
                 root.run(build_command(spec), user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",
                          environment=environment(spec))  # fmt: skip
             with journal.phase("collect"):
-                outcome.files = collect(root.root, PLACE, target, size_limit=spec.limits.disk)
+                outcome.files = collect(root.root, PLACE, target, reserved={LOG, RESULT}, size_limit=spec.limits.disk)
                 journal.say(f"{len(outcome.files)} files.")
 
 
 @contextmanager
 def _writable(spec: BuildSpec, stack: list[Layer], keeper: Warden, work: Path, journal: Journal) -> Iterator[Buildroot]:
-    with limited_space(work, spec.limits.disk, journal) as space:
+    with limited_space(work, spec.limits.disk, keeper.group.memory, journal) as space:
         with buildroot(stack, keeper, at=work / "root", upper=space) as root:
             yield root
 
@@ -165,7 +169,16 @@ def _explained(dsc: Dsc, root: Buildroot, keeper: Warden, journal: Journal, outc
         if _is_full(root.root):
             raise ToolError(f"The build filled its disk limit of {keeper.limits.disk >> 20} MiB.",
                             kind=Kind.DISK, lines=found.lines) from error  # fmt: skip
-        raise BuildFailed(found.sentence(f"{dsc.name} {dsc.version}"), cause=found.cause, lines=found.lines) from error
+        refused = keeper.refused_processes()
+        if error.returncode > ENDED_BY:
+            signal = error.returncode - ENDED_BY
+            raise ToolError(f"The build was killed by signal {signal}, which one of its own programs sent.",
+                            hint=refused, kind=Kind.KILLED, lines=found.lines) from error  # fmt: skip
+        if full := next((line for line in found.lines if NO_SPACE in line), ""):  # in memory, and gone by now
+            raise ToolError(f"{dsc.name} {dsc.version} failed to build: {full.strip()}",
+                            kind=Kind.DISK, lines=found.lines) from error  # fmt: skip
+        raise BuildFailed(f"{found.sentence(f'{dsc.name} {dsc.version}')} {refused}".strip(), cause=found.cause,
+                          lines=found.lines) from error  # fmt: skip
     finally:
         outcome.peak_memory = keeper.group.peak_memory()
 
@@ -180,7 +193,8 @@ def _fail(outcome: Outcome, error: Exception, journal: Journal) -> None:
         error = ToolError(f"The disk of this host is full ({error.filename or 'no file named'}).", kind=Kind.DISK,
                           hint="Free some space below the state folder, then retry.")  # fmt: skip
     if isinstance(error, ToolError):
-        outcome.reason, outcome.kind, outcome.decisive = error.sentence, error.kind, list(error.lines)
+        outcome.reason, outcome.kind = visible(error.sentence), error.kind
+        outcome.decisive = [visible(line) for line in error.lines]
     else:
         outcome.reason, outcome.kind = f"Internal error: {type(error).__name__}: {error}", Kind.INTERNAL
     outcome.cause = cause_of(error, journal.current)

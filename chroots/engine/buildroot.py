@@ -45,8 +45,15 @@ class Warden:
         """The sentence for a limit that ran out."""
         if error.kind == Kind.SILENCE:
             idle = f"The build wrote nothing for {self.limits.idle_limit:g} s, its idle limit, and was killed."
-            return TimedOut(idle, kind=Kind.SILENCE)
-        return TimedOut(f"The build did not end within its time limit of {self.limits.time_limit:g} s and was killed.")
+            return TimedOut(idle, hint=self.refused_processes(), kind=Kind.SILENCE)
+        return TimedOut(f"The build did not end within its time limit of {self.limits.time_limit:g} s and was killed.",
+                        hint=self.refused_processes())  # fmt: skip
+
+    def refused_processes(self) -> str:
+        """What to add to the reason of a failure that may come of the limit on processes."""
+        if not (refused := self.group.process_refusals()):
+            return ""
+        return f"It was refused {refused} processes beyond its limit of {self.limits.processes}."
 
 
 def group_name(work: Path) -> str:
@@ -125,7 +132,7 @@ class Buildroot:
         return Jail(
             root=self.root, user_namespace=warden.user_namespace, filter=filter_fd, devices=warden.devices,
             user=user, folder=folder, environment=environment or {}, read_only=read_only or {}, scratch=scratch,
-            resource_limits=warden.group.resource_limits(), network=network,
+            resource_limits=warden.group.resource_limits(), files_in_memory=warden.group.memory // 2, network=network,
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from chroots.engine.screen import Screen
 from debatomic.tools.errors import Canceled
 from debatomic.tools.progress import Progress
 from debatomic.tools.run import PROGRESS_FD_VARIABLE, Child, contained, spawn
@@ -42,7 +43,7 @@ def contained_run(arguments: Sequence[str], clean: Callable[[], object], *, stre
     env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     progress = None if fd.isdigit() else _shown()
     command = contained([sys.executable, *arguments])
-    with _terminal_kept(), spawn(command, log=_show, env=env, progress=progress, pass_fds=passed) as (child, watch):
+    with _terminal_kept(), spawn(command, log=_shower(), env=env, progress=progress, pass_fds=passed) as (child, watch):
         try:
             while not watch.step(3600):
                 pass
@@ -86,9 +87,15 @@ def _shown() -> Callable[[dict[str, Any]], object]:
     return show
 
 
-def _show(chunk: bytes) -> None:
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+def _shower() -> Callable[[bytes], object]:
+    """Writes to our output: the very bytes, or what a terminal may get of them."""
+    screen = Screen() if sys.stdout.isatty() else bytes
+
+    def show(chunk: bytes) -> None:
+        sys.stdout.buffer.write(screen(chunk))
+        sys.stdout.buffer.flush()
+
+    return show
 
 
 def _end(child: Child, step: Callable[[], bool]) -> None:

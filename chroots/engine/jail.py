@@ -35,6 +35,7 @@ class Jail:
     read_only: Mapping[str, Path] = field(default_factory=dict)  # what is seen where: path inside, folder outside
     scratch: Sequence[str] = ()  # folders inside that are empty, writable and gone afterwards
     resource_limits: Sequence[str] = ()  # options of prlimit(1)
+    files_in_memory: int = 256 << 20  # bytes /dev/shm may hold; /run and each of `scratch` likewise
     network: bool = False  # the host's, for people who ask for it; a build never has it
 
 
@@ -47,13 +48,19 @@ def jailed(jail: Jail, args: Sequence[str]) -> list[str]:
     """
     return [
         "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL", "--",
-        *bubblewrap(jail), "--", "prlimit", "--core=0", *jail.resource_limits, "--",
+        *bubblewrap(jail), "--", *_closed(jail.user_namespace), "prlimit", "--core=0", *jail.resource_limits, "--",
         *(unprivileged(jail.user) if jail.user else []), *args,
     ]  # fmt: skip
 
 
+def _closed(fd: int) -> list[str]:
+    """Take from what follows the namespace's descriptor, which bubblewrap leaves open; every Debian has perl-base."""
+    return ["perl", "-e", 'open my $fd, "<&=", shift; close $fd; exec @ARGV or die "$ARGV[0]: $!\\n"', "--", str(fd)]
+
+
 def bubblewrap(jail: Jail) -> list[str]:
     capabilities = DROP_CAPABILITIES if jail.user else INSTALL_CAPABILITIES
+    size = ["--size", str(jail.files_in_memory)]
     devices = ["--dev-bind", os.fspath(jail.devices), "/dev"] if jail.devices else ["--dev", "/dev"]
     return [
         "bwrap", "--die-with-parent", "--new-session", "--userns", str(jail.user_namespace),
@@ -61,9 +68,9 @@ def bubblewrap(jail: Jail) -> list[str]:
         *([] if jail.network else ["--unshare-net"]), "--unshare-cgroup-try", "--hostname", HOST_NAME,
         "--bind", os.fspath(jail.root), "/", *devices, "--proc", "/proc",
         *(part for name in KERNEL_CONTROLS for part in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")),
-        "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/dev/shm",  # noqa: S108 - a mount inside the jail
+        *size, "--tmpfs", "/run", "--perms", "1777", *size, "--tmpfs", "/dev/shm",  # noqa: S108 - inside the jail
         *(part for inside, outside in jail.read_only.items() for part in ("--ro-bind", os.fspath(outside), inside)),
-        *(part for inside in jail.scratch for part in ("--tmpfs", inside)),
+        *(part for inside in jail.scratch for part in (*size, "--tmpfs", inside)),
         "--clearenv", *_environment(jail), "--chdir", jail.folder,
         "--cap-drop", "ALL", *(part for name in capabilities for part in ("--cap-add", f"CAP_{name}")),
     ]  # fmt: skip

@@ -49,12 +49,15 @@ def _mounted(command: Sequence[str], at: Path) -> Iterator[None]:
 
 
 @contextmanager
-def limited_space(folder: Path, size: int, log: Output) -> Iterator[Path]:
-    """A folder below `folder` that holds at most `size` bytes: in memory if it fits there, on disk otherwise."""
+def limited_space(folder: Path, size: int, memory: int, log: Output) -> Iterator[Path]:
+    """A folder below `folder` that holds at most `size` bytes: in memory if it fits there, on disk otherwise.
+
+    It fits if it leaves half of `memory`, which files in memory count against, to the programs.
+    """
     at = folder / "space"
     at.mkdir()
     with ExitStack() as undo:
-        if size <= available_memory() // 4:
+        if size <= min(available_memory() // 4, memory // 2):
             inodes = max(1 << 16, size * INODES_PER_GIB >> 30)
             options = f"size={size},nr_inodes={inodes},mode=755"
             undo.enter_context(_mounted(["mount", "-t", "tmpfs", "-o", options, "debatomic", os.fspath(at)], at))

@@ -35,12 +35,15 @@ class Session:
 @contextmanager
 def working(session: Session) -> Iterator[tuple[Buildroot, Path]]:
     """A buildroot programs can be run in, and a folder for ourselves outside it."""
-    memory = session.limits.memory or total_memory() * 3 // 4
     with temporary(session.state.work) as work, ExitStack() as undo:
         remember(work, planned(group_name(work)))
         base, upper = undo.enter_context(_stack(session, work))
-        keeper = undo.enter_context(warden(work, group_name(work), session.limits, memory, session.log))
+        keeper = undo.enter_context(warden(work, group_name(work), session.limits, _memory(session), session.log))
         yield undo.enter_context(buildroot([base], keeper, at=work / "root", upper=upper)), work
+
+
+def _memory(session: Session) -> int:
+    return session.limits.memory or total_memory() * 3 // 4
 
 
 @contextmanager
@@ -60,5 +63,5 @@ def _stack(session: Session, work: Path) -> Iterator[tuple[Layer, Path]]:
             yield layer.stands_on(state), layer.upper
     else:
         base = bases.ensure(spec, state, session.log)
-        with limited_space(work, session.limits.disk, session.log) as space:
+        with limited_space(work, session.limits.disk, _memory(session), session.log) as space:
             yield base, space

@@ -24,6 +24,7 @@ from chroots.engine.failure import decisive_lines
 from chroots.engine.jail import INSTALL_CAPABILITIES, Jail, jailed
 from chroots.engine.journal import Journal
 from chroots.engine.overlay import file_system, overlay_command
+from chroots.engine.screen import Screen
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from chroots.engine.state import LEFTOVERS, State, remember, temporary
 from chroots.engine.sweep import mounts_below, sweep
@@ -169,7 +170,8 @@ def test_the_journal_marks_and_times_phases() -> None:
     file = io.BytesIO()
     echoed: list[bytes] = []
     reports: list[str] = []
-    journal = Journal(file, ("source", "build"), echo=echoed.append, progress=Progress(2, emit=reports.append))
+    journal = Journal(file, ("source", "build"), echo=echoed.append, progress=Progress(2, emit=reports.append),
+                      limit=1 << 20)  # fmt: skip
     with journal.phase("build", "make"):
         journal(b"line\n")
         journal.report(0.5)
@@ -177,6 +179,29 @@ def test_the_journal_marks_and_times_phases() -> None:
     assert text == b"".join(echoed).decode() == journal.tail()
     assert text.startswith("== PHASE build (make)\nline\n== PHASE build: 0.0") and journal.seconds[0][0] == "build"
     assert [(json.loads(r)["number"], json.loads(r)["fraction"]) for r in reports] == [(2, 0.0), (2, 0.5)]
+
+
+def test_the_journal_keeps_what_fits_and_always_says_why() -> None:
+    file = io.BytesIO()
+    journal = Journal(file, ("build",), echo=lambda chunk: None, progress=Progress(1, emit=lambda line: None), limit=7)
+    journal(b"lines\n")
+    for _ in range(2):
+        with pytest.raises(ToolError, match="more than its log limit") as told:
+            journal(b"more\n")
+        assert told.value.kind == Kind.KILLED
+    journal.say("failed")
+    assert file.getvalue() == b"lines\nmfailed\n"
+
+
+@pytest.mark.parametrize("chunks, shown", [
+    ([b"a\tb\n"], "a\tb\n"),
+    ([b"\x1b[2J", b"\x07\r\n"], "␛[2J␇␍\n"),
+    (["é".encode()[:1], "é".encode()[1:]], "é"),
+    ([b"\x9b5n", b"\xc2", b"\x9b5n"], "\ufffd5n\ufffd5n"),
+])  # fmt: skip
+def test_a_terminal_gets_nothing_that_steers_it(chunks: list[bytes], shown: str) -> None:
+    screen = Screen()
+    assert b"".join(screen(chunk) for chunk in chunks).decode() == shown
 
 
 BASE = Layer(identity="b" * 64, tree=Path("/base/tree"))

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from chroots.engine.build import build
-from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options
+from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
 from chroots.engine.commands.verb import Verb
 from chroots.engine.fetch import Store
 from chroots.engine.layers import evict
@@ -34,6 +34,7 @@ def _build_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--parallel", type=int, default=DEFAULTS.parallel, metavar="N", help="jobs (one per processor)"
     )
+    command.add_argument("--log-limit", type=size, default=DEFAULTS.log, metavar="SIZE", help="of the log (512M)")
     command.add_argument("--profiles", type=_profiles, default=(), metavar="P,P", help="build profiles")
     command.add_argument("--nocheck", action="store_true", help="do not run the package's tests")
     command.add_argument(
@@ -48,7 +49,8 @@ def _profiles(text: str) -> tuple[str, ...]:
 def build_spec(options: argparse.Namespace) -> BuildSpec:
     """The build the options ask for."""
     limits = Limits(time_limit=options.time_limit, idle_limit=options.idle_limit, memory=options.memory,
-                    disk=options.disk, processes=options.processes, parallel=options.parallel)  # fmt: skip
+                    disk=options.disk, processes=options.processes, parallel=options.parallel,
+                    log=options.log_limit)  # fmt: skip
     return BuildSpec(
         source=options.source, chroot=chroot_spec(options), output=options.output.absolute(), version=options.version,
         build_type=options.build, profiles=options.profiles, nocheck=options.nocheck,
