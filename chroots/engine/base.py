@@ -12,7 +12,7 @@ from typing import Any
 
 from chroots.engine.fetch import persistently
 from chroots.engine.mirror import default_mirror
-from chroots.engine.release import fetch_release
+from chroots.engine.repositories import Sources, release_digest, sources
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
 from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
@@ -28,6 +28,7 @@ BUILDER = {  # written, not added by a program: whether a base has useradd depen
     "group": f"builder:x:{BUILDER_UID}:",
     "shadow": "builder:!:::::::",
 }
+NO_SOURCES = Sources()
 TIME_LIMIT, IDLE_LIMIT = 7200.0, 900.0  # seconds, for mmdebstrap; a download may take a while without a word
 NETWORK_TROUBLE = ("Could not resolve", "Connection failed", "Connection timed out", "Unable to connect",
                    "Temporary failure", "Could not connect", "Network is unreachable")  # fmt: skip
@@ -106,9 +107,9 @@ def _still_current(spec: ChrootSpec, stored: Layer, home: Path) -> bool:
     """Whether the suite's InRelease is the one the base was made from; if so, it is not asked again for a while."""
     if _age(home) < spec.refresh_after:
         return True
-    release = fetch_release(spec.mirror or default_mirror(), spec.suite, spec.keyring)
+    digest = release_digest(spec, spec.mirror or default_mirror())
     about = stored.tree.parent / ABOUT
-    same = bool(_about(stored.tree.parent)["release"] == release.digest)
+    same = bool(_about(stored.tree.parent)["release"] == digest)
     if same:
         os.utime(about)
     return same
@@ -116,7 +117,7 @@ def _still_current(spec: ChrootSpec, stored: Layer, home: Path) -> bool:
 
 def _make(spec: ChrootSpec, state: State, home: Path, log: Output) -> Layer:
     mirror = spec.mirror or default_mirror()
-    release = fetch_release(mirror, spec.suite, spec.keyring)
+    digest = release_digest(spec, mirror)
     with temporary(home) as scratch:
         folder = scratch / "base"
         folder.mkdir()
@@ -124,7 +125,7 @@ def _make(spec: ChrootSpec, state: State, home: Path, log: Output) -> Layer:
         _bootstrap(spec, mirror, tree, log)
         _finish(spec, tree, log)
         about: dict[str, Any] = {
-            "identity": identity(tree), "release": release.digest, "chroot": spec.name, "suite": spec.suite,
+            "identity": identity(tree), "release": digest, "chroot": spec.name, "suite": spec.suite,
             "architecture": spec.architecture, "mirror": mirror, **_measured(tree),
         }  # fmt: skip
         write_json(folder / ABOUT, about)
@@ -143,14 +144,14 @@ def _measured(tree: Path) -> dict[str, int]:
     return {"packages": status.count("\nStatus: install ok installed"), "size": size}
 
 
-def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path) -> list[str]:
-    """mmdebstrap's command line."""
+def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path, more: Sources = NO_SOURCES) -> list[str]:
+    """mmdebstrap's command line, with more sources than the mirror."""
     return [
         "mmdebstrap", "--mode=root", "--format=directory", f"--variant={spec.variant}",
         f"--architectures={spec.architecture}", f"--components={','.join(spec.components)}",
         f"--keyring={spec.keyring}", "--aptopt=Acquire::Languages \"none\"", "--skip=cleanup/apt/lists",
-        *(f"--include={name}" for name in spec.packages), *spec.bootstrap_options,
-        spec.suite, os.fspath(tree), mirror,
+        *(f"--include={name}" for name in spec.packages), *more.options,
+        *spec.bootstrap_options, spec.suite, os.fspath(tree), mirror, *map(os.fspath, more.files),
     ]  # fmt: skip
 
 
@@ -159,7 +160,10 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, log: Output) -> None:
         if tree.exists():
             remove_tree(tree)
         try:
-            run(bootstrap_command(spec, mirror, tree), log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT)
+            with sources(spec, mirror) as more:
+                command = bootstrap_command(spec, mirror, tree, more)
+                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT)
+                more.forget(tree)
         except CommandFailed as error:
             raise bootstrap_failure(spec, error.tail) from error
 

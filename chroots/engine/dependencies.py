@@ -16,7 +16,8 @@ from chroots.engine.depwait import missing, unmet_dependencies
 from chroots.engine.dsc import Dsc
 from chroots.engine.fetch import Missing, RemoteFile, Store
 from chroots.engine.journal import Journal
-from chroots.engine.spec import BuildSpec, BuildType
+from chroots.engine.repositories import secret_for
+from chroots.engine.spec import BuildSpec, BuildType, Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
 
@@ -79,7 +80,8 @@ class Installer:
         command = apt_command(self.spec, self.dsc, "--print-uris")
         at, upper = self.folder / "resolve", self.folder / "resolve-upper"
         with self._explained(), buildroot([self.base], self.warden, at=at, upper=upper) as root:
-            return parse_uris(root.run(command, read_only={SOURCE: self.dsc.path.parent}, capture=True).stdout)
+            said = root.run(command, read_only={SOURCE: self.dsc.path.parent}, capture=True).stdout
+        return parse_uris(said, self.spec.chroot.repositories)
 
     def _installed(self, key: str, debs: list[RemoteFile]) -> Layer:
         with self.journal.phase("fetch", f"{len(debs)} packages"):
@@ -121,7 +123,7 @@ class Installer:
             raise unsatisfiable(self.dsc, error.tail, waiting) from error
 
 
-def parse_uris(output: str) -> list[RemoteFile]:
+def parse_uris(output: str, repositories: Sequence[Repository] = ()) -> list[RemoteFile]:
     """The files of `apt-get --print-uris`."""
     debs = []
     for line in output.splitlines():
@@ -129,8 +131,9 @@ def parse_uris(output: str) -> list[RemoteFile]:
             match = URI.match(line)
             if not match:
                 raise InfrastructureError(f"apt names a package without its SHA-256, so it is not used: {line}")
-            debs.append(RemoteFile(name=match["name"], url=match["url"], size=int(match["size"]),
-                                   sha256=match["sha256"]))  # fmt: skip
+            url = re.sub("^copy:", "file:", match["url"])
+            debs.append(RemoteFile(name=match["name"], url=url, size=int(match["size"]), sha256=match["sha256"],
+                                   secret=secret_for(url, repositories)))  # fmt: skip
     return debs
 
 

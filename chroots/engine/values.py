@@ -109,6 +109,8 @@ def repository(value: Value, key: str) -> Repository:
     if made.get("key", "").startswith("https://") and "fingerprint" not in made:
         raise InputError(f"{value.where}: a key that is fetched needs its fingerprint.",
                          hint="Ask the repository's owner for it, another way than that address.")  # fmt: skip
+    if "secret" in made and any("{mirror}" in uri for uri in made["uris"]):
+        raise InputError(f"{value.where}: a repository with a secret names its own address, not {{mirror}}.")
     return Repository(**made)
 
 
