@@ -19,6 +19,9 @@ INSTALL_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "
 DROP_CAPABILITIES = ("SETUID", "SETGID", "SETPCAP")
 # Root in the jail owns what the host's root owns, so what rules the kernel must not be writable even to an owner.
 KERNEL_CONTROLS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
+# Nor is it to read what only the host's root reads: its keys, and where the kernel has what.
+KERNEL_SECRETS = ("keys", "key-users", "kcore", "kmsg", "kpagecount", "kpageflags", "kpagecgroup", "latency_stats",
+                  "mtrr", "pagetypeinfo", "sched_debug", "slabinfo", "timer_list", "vmallocinfo")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +47,12 @@ def jailed(jail: Jail, args: Sequence[str]) -> list[str]:
 
     The outer PID namespace is util-linux': unshare returns only when everything in it is dead, so that nothing
     writes any more when the next step looks at the results. bubblewrap's own, inside it, reaps orphans; it looks at
-    its child through /proc, which must therefore be that of the outer one.
+    its child through /proc, which must therefore be that of the outer one. Root inside can read the environment of
+    bubblewrap, so that has nothing of ours (a proxy's password, for one).
     """
     return [
-        "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL", "--",
+        "env", "--ignore-environment", f"PATH={ENVIRONMENT['PATH']}", "setpriv", "--pdeathsig", "KILL", "--",
+        "unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL", "--",
         *bubblewrap(jail), "--", *_closed(jail.user_namespace), "prlimit", "--core=0", *jail.resource_limits, "--",
         *(unprivileged(jail.user) if jail.user else []), *args,
     ]  # fmt: skip
@@ -71,9 +76,15 @@ def bubblewrap(jail: Jail) -> list[str]:
         *size, "--tmpfs", "/run", "--perms", "1777", *size, "--tmpfs", "/dev/shm",  # noqa: S108 - inside the jail
         *(part for inside, outside in jail.read_only.items() for part in ("--ro-bind", os.fspath(outside), inside)),
         *(part for inside in jail.scratch for part in (*size, "--tmpfs", inside)),
+        *(part for name in _existing(KERNEL_SECRETS) for part in ("--ro-bind", "/dev/null", f"/proc/{name}")),
         "--clearenv", *_environment(jail), "--chdir", jail.folder,
         "--cap-drop", "ALL", *(part for name in capabilities for part in ("--cap-add", f"CAP_{name}")),
     ]  # fmt: skip
+
+
+def _existing(names: Sequence[str]) -> list[str]:
+    """Those that this host's kernel has."""
+    return [name for name in names if Path("/proc", name).exists()]
 
 
 def _environment(jail: Jail) -> list[str]:

@@ -31,6 +31,29 @@ SETTINGS = ("kernel/core_pattern", "kernel/sysrq", "kernel/hostname", "kernel/mo
             "user/max_user_namespaces", "vm/overcommit_memory", "net/ipv4/ip_forward", "fs/suid_dumpable")  # fmt: skip
 FOLDERS = ("/", "/etc", "/root", "/home", "/usr/bin", "/usr/local/bin", "/var/lib", "/dev", "/dev/shm", "/boot")
 
+KERNEL_PATHS = (
+    *(f"/proc/{name}" for name in ("sys/kernel/core_pattern", "sys/kernel/sysrq", "sys/kernel/modprobe",
+                                   "sys/vm/drop_caches", "sysrq-trigger", "1/oom_score_adj", "1/mem", "kcore", "kmsg",
+                                   "irq/default_smp_affinity", "mtrr", "acpi/wakeup", "scsi/scsi")),
+    *(f"/sys/{name}" for name in ("power/state", "kernel/mm/ksm/run", "block/sda/queue/scheduler", "fs/cgroup/x",
+                                  "fs/cgroup/cgroup.procs", "fs/cgroup/memory/tasks", "fs/cgroup/release_agent",
+                                  "fs/cgroup/pids/cgroup.procs", "kernel/uevent_helper")),
+    *(f"/dev/{name}" for name in ("sda", "vda", "nvme0n1", "mem", "kmsg", "port", "loop0", "loop-control", "kvm",
+                                  "mapper/control", "fuse", "net/tun", "console", "tty1", "snapshot", "cuse", "vsock")),
+)  # fmt: skip
+ATTEMPTS = r"""
+write() { if (echo hostile > "$1") 2>/dev/null; then echo "GOT $1"; fi; tried=$((tried + 1)); }
+refused() { if "$@" > /dev/null 2>&1; then echo "GOT $*"; fi; tried=$((tried + 1)); }
+"""
+ON_THE_KERNEL = """refused mount -t tmpfs none /mnt
+refused mount -o remount,rw,bind /proc/sys
+refused mount -t cgroup2 none /mnt
+refused mount -t sysfs none /mnt
+refused umount /proc/sysrq-trigger
+refused mknod /tmp/sda b 8 0
+refused mknod /tmp/mem c 1 1
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbour:

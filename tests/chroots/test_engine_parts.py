@@ -64,6 +64,13 @@ def test_installing_keeps_only_what_dpkg_needs() -> None:
     assert "SYS_ADMIN" not in INSTALL_CAPABILITIES and "--no-new-privs" not in command
 
 
+def test_the_jail_itself_knows_nothing_of_ours() -> None:
+    command = jailed(Jail(root=Path("/root"), user_namespace=7, filter=8), ["true"])
+    assert command[:2] == ["env", "--ignore-environment"] and command[2].startswith("PATH=/usr/")
+    hidden = [command[number + 1] for number, part in enumerate(command) if part == "/dev/null"]
+    assert "/proc/timer_list" in hidden and all(Path(path).exists() for path in hidden)
+
+
 def test_what_rules_the_kernel_is_read_only() -> None:
     command = jailed(Jail(root=Path("/root"), user_namespace=7, filter=8), ["true"])
     assert {"/proc/sys", "/proc/sysrq-trigger"} <= set(pairs(command, "--ro-bind-try"))

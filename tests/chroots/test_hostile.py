@@ -18,7 +18,18 @@ from typing import Any
 import pytest
 
 from tests.chroots.conftest import ROOT
-from tests.chroots.neighbour import MARK, NAME, PORT, Neighbour, groups, host, neighbour
+from tests.chroots.neighbour import (
+    ATTEMPTS,
+    KERNEL_PATHS,
+    MARK,
+    NAME,
+    ON_THE_KERNEL,
+    PORT,
+    Neighbour,
+    groups,
+    host,
+    neighbour,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -114,30 +125,14 @@ def test_a_flood_is_kept_up_to_the_limit(hostile: Hostile) -> None:
 
 
 GUESSES = (
-    *(f"/proc/{name}" for name in ("sys/kernel/core_pattern", "sys/kernel/sysrq", "sys/kernel/modprobe",
-                                   "sys/vm/drop_caches", "sysrq-trigger", "1/oom_score_adj", "1/mem", "kcore", "kmsg",
-                                   "irq/default_smp_affinity", "mtrr", "acpi/wakeup", "scsi/scsi")),
-    *(f"/sys/{name}" for name in ("power/state", "kernel/mm/ksm/run", "block/sda/queue/scheduler", "fs/cgroup/x",
-                                  "fs/cgroup/cgroup.procs", "fs/cgroup/memory/tasks", "fs/cgroup/release_agent",
-                                  "fs/cgroup/pids/cgroup.procs", "kernel/uevent_helper")),
-    *(f"/dev/{name}" for name in ("sda", "vda", "nvme0n1", "mem", "kmsg", "port", "loop0", "loop-control", "kvm",
-                                  "mapper/control", "fuse", "net/tun", "console", "tty1", "snapshot", "cuse", "vsock")),
+    *KERNEL_PATHS,
     *(f"{name}/{MARK}" for name in ("", "/etc", "/etc/cron.d", "/root", "/home", "/usr/bin", "/usr/local/bin", "/boot",
                                     "/var/lib", "/run", "/lib/modules", "/opt", "/srv", "/dev", "/proc", "/mnt")),
     "/etc/passwd", "/etc/ld.so.preload", "/run/docker.sock", "/var/run/dbus/system_bus_socket",
 )  # fmt: skip
-WRITES = """
-write() { if (echo hostile > "$1") 2>/dev/null; then echo "GOT $1"; fi; tried=$((tried + 1)); }
-refused() { if "$@" > /dev/null 2>&1; then echo "GOT $*"; fi; tried=$((tried + 1)); }
-for path in %s; do write "$path"; done
-refused mount -t tmpfs none /mnt
-refused mount -o remount,rw,bind /proc/sys
-refused mount -t cgroup2 none /mnt
-refused mount -t sysfs none /mnt
-refused umount /proc/sysrq-trigger
-refused mknod /tmp/sda b 8 0
-refused mknod /tmp/mem c 1 1
-refused unshare --user --map-root-user true
+WRITES = f"""{ATTEMPTS}
+for path in PATHS; do write "$path"; done
+{ON_THE_KERNEL}refused unshare --user --map-root-user true
 refused nsenter --target 1 --mount true
 refused chroot / true
 refused dmesg
@@ -149,7 +144,7 @@ echo "tried: $tried"
 
 def test_no_path_of_the_host_can_be_written(hostile: Hostile, tmp_path: Path) -> None:
     paths = [*GUESSES, os.fspath(tmp_path / MARK), os.fspath(ROOT / MARK)]
-    ended = hostile(WRITES % " ".join(paths))
+    ended = hostile(WRITES.replace("PATHS", " ".join(paths)))
     assert ended.status == 0, ended.output[-2000:]
     assert f"\ntried: {len(paths) + 13}\n" in ended.output
     assert [line for line in ended.output.splitlines() if line.startswith("GOT")] == []
