@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chroots.engine import layers
 from chroots.engine.base import Layer
-from chroots.engine.buildroot import Warden, buildroot
+from chroots.engine.buildroot import Buildroot, Warden, buildroot
 from chroots.engine.depwait import missing, unmet_dependencies
 from chroots.engine.dsc import Dsc
 from chroots.engine.fetch import Missing, RemoteFile, Store
@@ -43,6 +43,18 @@ def apt_get(*options: str) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What apt would install, and which suite it had to prefer for that; empty: none."""
+
+    debs: list[RemoteFile]
+    preferred: str = ""
+
+
+def preferring(suite: str) -> list[str]:
+    return ["--target-release", suite] if suite else []
+
+
+@dataclass(frozen=True, kw_only=True)
 class Installer:
     """Makes the dependency layer of one build."""
 
@@ -65,29 +77,44 @@ class Installer:
                 self.journal.say(f"The build dependencies are in layer {layer.identity[:12]}.")
             return stored
         with self.journal.phase("resolve"):
-            debs = self._resolve()
-            self.journal.say(f"{len(debs)} packages, {sum(deb.size for deb in debs) >> 10} KiB to install.")
-        made = [self._layer(debs)] if debs else []
+            found = self._resolve()
+            size = sum(deb.size for deb in found.debs)
+            self.journal.say(f"{len(found.debs)} packages, {size >> 10} KiB to install.")
+        made = [self._layer(found)] if found.debs else []
         layers.remember(self.state, quick, made)
         return made
 
-    def _layer(self, debs: list[RemoteFile]) -> Layer:
-        key = layers.resolved_key(self.base, [f"{deb.name} {deb.sha256}" for deb in debs])
-        return layers.find(self.state, key) or self._installed(key, debs)
+    def _layer(self, found: Resolved) -> Layer:
+        key = layers.resolved_key(self.base, [f"{deb.name} {deb.sha256}" for deb in found.debs])
+        return layers.find(self.state, key) or self._installed(key, found)
 
-    def _resolve(self) -> list[RemoteFile]:
+    def _resolve(self) -> Resolved:
         """Which packages apt would install, with their digests from the signed indexes."""
-        command = apt_command(self.spec, self.dsc, "--print-uris")
         at, upper = self.folder / "resolve", self.folder / "resolve-upper"
         with self._explained(), buildroot([self.base], self.warden, at=at, upper=upper) as root:
-            said = root.run(command, read_only={SOURCE: self.dsc.path.parent}, capture=True).stdout
-        return parse_uris(said, self.spec.chroot.repositories)
+            return self._chosen(root)
 
-    def _installed(self, key: str, debs: list[RemoteFile]) -> Layer:
+    def _chosen(self, root: Buildroot) -> Resolved:
+        """What apt chooses; if it finds no way, with the repositories (such as backports) preferred in turn."""
+        chroot, failed = self.spec.chroot, []
+        for suite in ["", *(suite for repository in chroot.repositories for suite in repository.suites)]:
+            command = apt_command(self.spec, self.dsc, *preferring(suite), "--print-uris")
+            try:
+                said = root.run(command, read_only={SOURCE: self.dsc.path.parent}, capture=True).stdout
+            except CommandFailed as error:
+                failed.append(error)
+                continue
+            if suite:
+                self.journal.say(f"{chroot.suite} alone does not have the build dependencies; {suite} is preferred.")
+            return Resolved(debs=parse_uris(said, chroot.repositories), preferred=suite)
+        raise failed[0]
+
+    def _installed(self, key: str, found: Resolved) -> Layer:
+        debs = found.debs
         with self.journal.phase("fetch", f"{len(debs)} packages"):
             archives = self._fetched(debs)
         read_only = {SOURCE: self.dsc.path.parent, ARCHIVES: archives}
-        command = apt_command(self.spec, self.dsc, "--no-download")
+        command = apt_command(self.spec, self.dsc, *preferring(found.preferred), "--no-download")
 
         def install(scratch: Path) -> None:
             with buildroot([self.base], self.warden, at=self.folder / "install", upper=scratch) as root:

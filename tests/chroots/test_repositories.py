@@ -156,7 +156,7 @@ def test_what_is_behind_a_password_is_fetched_with_it(
 
 
 def test_a_package_is_fetched_with_the_secret_of_its_repository(guarded: str, secret: Path, tmp_path: Path) -> None:
-    content = next((EXTRA / "pool").iterdir()).read_bytes()
+    content = (EXTRA / "pool/extra-test_1.5_all.deb").read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     said = f"'{guarded}/pool/extra-test_1.5_all.deb' extra-test_1.5_all.deb {len(content)} SHA256:{digest}\n"
     [deb] = parse_uris(said, [extra("http://other.example.org"), extra(guarded, secret=secret)])
@@ -196,31 +196,32 @@ def test_mmdebstrap_is_told_of_repositories_and_forgets_secrets(secret: Path, tm
 
 DEFINITION = """base: trixie-amd64
 +repositories:
-  - {{name: extra, uris: ["{uri}"], suites: [stable-extra], key: {key}, fingerprint: {fingerprint}, secret: {secret}}}
+  - name: extra
+    uris: ["{uri}"]
+    suites: [stable-extra, late-extra]
+    key: {key}
+    fingerprint: {fingerprint}
+    secret: {secret}
 """
 
 
 @pytest.mark.integration
-def test_a_build_takes_a_package_from_behind_a_password(
+def test_a_build_takes_packages_from_behind_a_password(
     guarded: str, secret: Path, engine: Engine, source_package: Callable[..., Path], engine_state: Path, tmp_path: Path
 ) -> None:
     definition = DEFINITION.format(uri=guarded, key=EXTRA / "key.asc", fingerprint=FINGERPRINT, secret=secret)
     written(tmp_path / "private-test.yaml", definition, 0o644)
-    dsc = source_package(
-        "taking-test", "cat /usr/share/extra-test/word; cat /etc/apt/apt.conf.d/*", depends="extra-test"
-    )
-    status, output = engine(
-        "build", dsc, "--chroot", "private-test", "--definitions", tmp_path, "--output", tmp_path / "out"
-    )
-    assert status == 0 and "from the extra repository" in output, output[-3000:]
-    assert PASSWORD not in output and "auth.conf" not in output
-    about = json.loads((tmp_path / "out/result.json").read_text())
-    found = [
-        path.parent
-        for path in engine_state.glob("bases/*/*/base.json")
-        if about["base"]["identity"] in path.read_text()
-    ]
-    searched = subprocess.run(["grep", "-rlF", PASSWORD, *found, tmp_path / "out", engine_state / "layers"],
+    chroot = ("--chroot", "private-test", "--definitions", tmp_path)
+    show = "cat /usr/share/extra-test/word; cat /etc/apt/apt.conf.d/*"
+    for depends, version in (("extra-test", "1.5"), ("extra-test (>= 2)", "2.0")):  # the second is not automatic
+        dsc, out = source_package("taking-test", show, depends=depends), tmp_path / version
+        status, output = engine("build", dsc, *chroot, "--output", out)
+        assert status == 0 and f"{version} from the extra repository" in output, output[-3000:]
+        assert PASSWORD not in output and "auth.conf" not in output
+    assert "late-extra is preferred." in output
+    base = json.loads((tmp_path / "2.0/result.json").read_text())["base"]["identity"]
+    found = [path.parent for path in engine_state.glob("bases/*/*/base.json") if base in path.read_text()]
+    searched = subprocess.run(["grep", "-rlF", PASSWORD, *found, engine_state / "layers", tmp_path / "1.5"],
                               capture_output=True, text=True, check=False)  # fmt: skip
     assert found and searched.stdout == ""
     for each in found:
