@@ -13,6 +13,9 @@ from debatomic.tools.errors import InfrastructureError, ToolError
 from debatomic.tools.run import Output, run
 
 INODES_PER_GIB = 1 << 18
+# A file system that is thrown away: nothing for repair, growth or a crash, so that making it writes 0.1 MiB, not 4.
+SHORT_LIVED = ("-O", "^has_journal,^resize_inode,^metadata_csum,uninit_bg,sparse_super2", "-G", "4096",
+               "-E", "lazy_itable_init=1,nodiscard,num_backup_sb=0")  # fmt: skip
 
 
 def overlay_command(lowers: Sequence[Path], at: Path, upper: Path) -> list[str]:
@@ -72,9 +75,8 @@ def _image(image: Path, at: Path, size: int, log: Output) -> Iterator[None]:
     try:
         with image.open("wb") as file:
             file.truncate(size)
-        run(["mkfs.ext4", "-q", "-F", "-m0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard",
-             os.fspath(image)])  # fmt: skip
-        command = ["mount", "-o", "loop", os.fspath(image), os.fspath(at)]
+        run(["mkfs.ext4", "-q", "-F", "-m0", *SHORT_LIVED, os.fspath(image)])
+        command = ["mount", "-o", "loop,nobarrier,noinit_itable", os.fspath(image), os.fspath(at)]
         run(command)
     except ToolError as error:
         log(f"This host has no loop devices ({error}): the disk limit of the build is not enforced.\n".encode())

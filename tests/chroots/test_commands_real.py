@@ -172,6 +172,7 @@ def test_a_shell_has_a_terminal_of_its_own(engine_state: Path) -> None:
         os.write(ours, b"sh -c 'echo wait; sleep 600'\n")
         read_until(ours, b"\rwait")
         os.write(ours, b"\x03")
+        read_until(ours, b"# ")
         os.write(ours, b"echo status $?\n")
         read_until(ours, b"status 130")
         os.write(ours, b"exit 5\n")
