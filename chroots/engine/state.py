@@ -23,7 +23,7 @@ LEFTOVERS = ".leftovers.json"
 
 @dataclass(frozen=True)
 class State:
-    """The folders below one root. Everything in it can be made again; `work` holds only what runs right now."""
+    """The folders below one root. All but `kept` can be made again; `work` holds only what runs right now."""
 
     root: Path
 
