@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from chroots.engine.base import Layer
 from chroots.engine.devices import devices
 from chroots.engine.jail import Jail, jailed
-from chroots.engine.overlay import overlay
+from chroots.engine.overlay import overlay, require_space
 from chroots.engine.seccomp import filter_file
 from chroots.engine.spec import Limits
 from chroots.engine.terminal import Attachment, attached, with_terminal
@@ -28,6 +29,7 @@ RESOLVER = Path("/etc/resolv.conf")
 class Warden:
     """What all programs of one build share: its user namespace, devices, control group, clock and log."""
 
+    folder: Path  # on the disk of this host that installed packages go to
     user_namespace: int
     devices: Path | None
     group: Group
@@ -67,7 +69,7 @@ def warden(folder: Path, group: str, limits: Limits, memory: int, log: Output) -
     started_at = time.monotonic()
     with ExitStack() as undo:
         yield Warden(
-            user_namespace=undo.enter_context(sealed_user_namespace()),
+            folder=folder, user_namespace=undo.enter_context(sealed_user_namespace()),
             devices=undo.enter_context(devices(folder / "dev")),
             group=undo.enter_context(limited(group, processes=limits.processes, memory=memory)),
             limits=limits, started_at=started_at, log=log,
@@ -102,6 +104,7 @@ class Buildroot:
             try:
                 return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
                            time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
+                           tick=None if user else partial(require_space, warden.folder),
                            pass_fds=[warden.user_namespace, filter_fd], before=warden.group.enter)  # fmt: skip
             except TimedOut as error:
                 raise warden.out_of_time(error) from error

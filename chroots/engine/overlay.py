@@ -9,13 +9,14 @@ from pathlib import Path
 
 from chroots.engine.base import Layer
 from chroots.engine.state import locked
-from debatomic.tools.errors import InfrastructureError, ToolError
+from debatomic.tools.errors import InfrastructureError, Kind, ToolError
 from debatomic.tools.run import Output, run
 
 INODES_PER_GIB = 1 << 18
 # A file system that is thrown away: nothing for repair, growth or a crash, so that making it writes 0.1 MiB, not 4.
 SHORT_LIVED = ("-O", "^has_journal,^resize_inode,^metadata_csum,uninit_bg,sparse_super2", "-G", "4096",
                "-E", "lazy_itable_init=1,nodiscard,num_backup_sb=0")  # fmt: skip
+RESERVE = 1 << 30  # bytes of the host's disk that installing packages leaves free
 
 
 def overlay_command(lowers: Sequence[Path], at: Path, upper: Path) -> list[str]:
@@ -98,6 +99,17 @@ def file_system(path: Path, mountinfo: str) -> str:
         mounts.append((Path(fields[4].encode().decode("unicode_escape")), fields[fields.index("-") + 1]))
     containing = [(len(point.parts), kind) for point, kind in mounts if path.is_relative_to(point)]
     return max(reversed(containing), key=lambda mount: mount[0], default=(0, ""))[1]  # the later of equals is on top
+
+
+def require_space(folder: Path, *, reserve: int = RESERVE) -> None:
+    """End what fills the disk of this host before everybody else on it suffers.
+
+    Raises: ToolError when less than `reserve` bytes are left where `folder` is.
+    """
+    found = os.statvfs(folder)
+    if found.f_bavail * found.f_frsize < reserve:
+        raise ToolError(f"The disk of this host is full: less than {reserve >> 20} MiB are left.", kind=Kind.DISK,
+                        hint="Free some space below the state folder, then retry.")  # fmt: skip
 
 
 def available_memory() -> int:

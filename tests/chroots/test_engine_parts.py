@@ -23,7 +23,7 @@ from chroots.engine.dsc import parse_dsc
 from chroots.engine.failure import decisive_lines
 from chroots.engine.jail import INSTALL_CAPABILITIES, Jail, jailed
 from chroots.engine.journal import Journal
-from chroots.engine.overlay import file_system, overlay_command
+from chroots.engine.overlay import file_system, overlay_command, require_space
 from chroots.engine.screen import Screen
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from chroots.engine.state import LEFTOVERS, State, remember, temporary
@@ -186,6 +186,14 @@ def test_the_journal_marks_and_times_phases() -> None:
     assert text == b"".join(echoed).decode() == journal.tail()
     assert text.startswith("== PHASE build (make)\nline\n== PHASE build: 0.0") and journal.seconds[0][0] == "build"
     assert [(json.loads(r)["number"], json.loads(r)["fraction"]) for r in reports] == [(2, 0.0), (2, 0.5)]
+
+
+def test_what_fills_the_disk_is_ended_before_it_is_full(tmp_path: Path) -> None:
+    free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
+    require_space(tmp_path, reserve=free // 2)
+    with pytest.raises(ToolError, match="The disk of this host is full") as told:
+        require_space(tmp_path, reserve=free * 2)
+    assert told.value.kind == Kind.DISK
 
 
 def test_the_journal_keeps_what_fits_and_always_says_why() -> None:
