@@ -69,15 +69,15 @@ def _joined(said: Iterable[Keys]) -> Joined:
     for keys in said:
         for key, value in keys.items():
             if key.startswith("+"):
-                values.setdefault(key[1:], [_default(key[1:])]).append(value)
+                values.setdefault(key[1:], _default(key[1:])).append(value)
             else:
                 values[key] = [value]
     return values
 
 
-def _default(key: str) -> Value:
+def _default(key: str) -> list[Value]:
     items: tuple[str, ...] = DEFAULTS[key]
-    return Value(content=[Value(content=item, where="default") for item in items], where="default")
+    return [Value(content=[Value(content=item, where="default") for item in items], where="default")] if items else []
 
 
 def names(folder: Path = DEFINITIONS) -> list[str]:

@@ -99,7 +99,8 @@ INSTALLING = patterns(
 )
 GENERAL = patterns(
     r"^(?:E|Error): |^dpkg-(?:checkbuilddeps|source|buildpackage): error: (?!debian/rules|fakeroot)",
-    r"^Traceback |^\w+(?:Error|Exception): |^[\w./-]+: (?:fatal )?error: |Segmentation fault|^Killed$",
+    r"^Traceback |^\w+(?:Error|Exception): |Segmentation fault|^Killed$",
+    r"^(?!dpkg-buildpackage|dh_)[\w./-]+: (?:fatal )?error: ",
     r"No space left on device|Cannot allocate memory|Resource temporarily unavailable",
 )
 ENDING = patterns(

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import socket
+import ssl
 import threading
 import time
 import urllib.error
@@ -107,7 +108,7 @@ def opened(url: str, method: str = "GET", secret: Path | None = None) -> Iterato
         if isinstance(error.reason, FileNotFoundError):
             raise Missing(f"{url} does not exist.") from error
         raise _unreachable(server, error.reason) from error
-    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+    except (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
         raise _unreachable(server, error) from error
 
 

@@ -64,6 +64,7 @@ def test_what_cannot_be_unpacked(name: str, cause: Cause, sentence: str) -> None
 
 
 DH = "   dh_auto_configure\n   dh_auto_build\n"
+ENDED = "dpkg-buildpackage: error: debian/rules binary subprocess returned exit status 2\n"
 DUMPED = """   dh_auto_configure
 checking for x
 \tcd build && tail -v -n \\+0 config.log
@@ -104,7 +105,7 @@ make: *** [debian/rules:3: binary] Error 25
          Cause.INSTALL, "dpkg-shlibdeps: error: no dependency information"),
         ("   debian/rules override_dh_auto_test\nFAIL: one\n", Cause.TEST, "FAIL: one"),
         ("gcc x.c\nx.c:1:2: error: no dh here\n", Cause.COMPILE, "x.c:1:2: error: no dh here"),
-        ("exit 3\nmake: *** [debian/rules:5: b] Error 3\n", Cause.BUILD, "make: *** [debian/rules:5: b] Error 3"),
+        ("make: *** [debian/rules:5: b] Error 3\n" + ENDED, Cause.BUILD, "make: *** [debian/rules:5: b] Error 3"),
         ("Setting up x\nE: of installing\n== PHASE build (dpkg)\nfirst\nlast\n", Cause.BUILD, "last"),
         ("", Cause.BUILD, ""),
     ],

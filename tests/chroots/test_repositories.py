@@ -7,6 +7,7 @@ import functools
 import hashlib
 import http.server
 import json
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -23,17 +24,25 @@ from chroots.engine.fetch import RemoteFile, Store
 from chroots.engine.release import fetch_release
 from chroots.engine.repositories import deb822, public_keys, secret_for, sources
 from chroots.engine.spec import DEBIAN_KEYRING, ChrootSpec, Repository
-from debatomic.tools.errors import InputError
+from debatomic.tools.errors import InfrastructureError, InputError
 
 EXTRA = Path(__file__).parent / "extra"
 PASSWORD = "hare-and-hedgehog"
 FINGERPRINT = (EXTRA / "fingerprint").read_text().strip()
 SUITE = "stable-extra"
+CURVE = "ec_paramgen_curve:prime256v1"
 SPEC = ChrootSpec(name="c", suite="trixie", architecture="amd64")
 Engine = Callable[..., tuple[int, str]]
 
 
-class Guarded(http.server.SimpleHTTPRequestHandler):
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing about it."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Guarded(Silent):
     """Serves files to whoever knows the password."""
 
     def do_GET(self) -> None:
@@ -42,9 +51,6 @@ class Guarded(http.server.SimpleHTTPRequestHandler):
             super().do_GET()
         else:
             self.send_error(401)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @pytest.fixture
@@ -153,6 +159,80 @@ def test_what_is_behind_a_password_is_fetched_with_it(
     assert "other-word" not in error.value.sentence
     with pytest.raises(InputError, match="does not verify against the keyring"):
         fetch_release(guarded, SUITE, DEBIAN_KEYRING, secret)
+
+
+def certificate(folder: Path, name: str, *options: str) -> Path:
+    """A certificate with its key in one file; signed by `ca` if there is one."""
+    signed = ["-CA", str(folder / "ca.pem"), "-CAkey", str(folder / "ca.pem")] if name != "ca" else []
+    key, made = folder / f"{name}.key", folder / f"{name}.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", CURVE, "-nodes", "-days", "2", "-subj",
+               f"/CN={name}"]  # fmt: skip
+    subprocess.run([*command, "-keyout", key, "-out", made, *signed, *options], check=True, capture_output=True)
+    return written(made, made.read_text() + key.read_text())
+
+
+@pytest.fixture
+def certificates_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a repository that only answers to who has a certificate of its own authority."""
+    authority = certificate(tmp_path, "ca")
+    certificate(tmp_path, "client", "-addext", "basicConstraints=CA:FALSE")
+    own = certificate(
+        tmp_path, "server", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority))
+    context.load_cert_chain(own)
+    context.verify_mode = ssl.CERT_REQUIRED
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    handler = functools.partial(Silent, directory=str(EXTRA))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_client_certificate_lets_us_in(certificates_only: str, keyring: Path, tmp_path: Path) -> None:
+    secret = written(tmp_path / "secret", f"certificate: {tmp_path}/client.pem\n")
+    assert fetch_release(certificates_only, SUITE, keyring, secret).fields["Origin"] == "Extra"
+    with pytest.raises(InfrastructureError, match="cannot be reached"):
+        fetch_release(certificates_only, SUITE, keyring)
+    (tmp_path / "client.pem").chmod(0o644)
+    with pytest.raises(InputError, match=r"client.pem can be read by others than root"):
+        fetch_release(certificates_only, SUITE, keyring, secret)
+
+
+def test_apt_gets_in_with_a_client_certificate(certificates_only: str, tmp_path: Path) -> None:
+    """The host's own apt, as mmdebstrap runs it, with folders of its own."""
+    secret = written(tmp_path / "secret", f"certificate: {tmp_path}/client.pem\n")
+    root = tmp_path / "root"
+    for name in (
+        "etc/apt/sources.list.d",
+        "etc/apt/apt.conf.d",
+        "etc/apt/preferences.d",
+        "var/lib/apt/lists/partial",
+        "var/cache/apt/archives/partial",
+        "var/lib/dpkg",
+    ):
+        (root / name).mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    spec = replace(SPEC, repositories=(extra(certificates_only, secret=secret),))
+    with sources(spec, "") as more:
+        assert more.configuration
+        (root / "etc/apt/sources.list.d/extra.sources").write_text(more.files[0].read_text())
+        configuration = written(
+            tmp_path / "apt.conf",
+            f'Dir "{root}";\nDir::State::status "{root}/var/lib/dpkg/status";\nAPT::Architecture "amd64";\n'
+            f'Acquire::https::CAInfo "{tmp_path}/ca.pem";\n',
+        )
+
+        def update() -> str:
+            return subprocess.run(["apt-get", "update"], capture_output=True, text=True, check=False,
+                                  env={"APT_CONFIG": str(configuration), "PATH": "/usr/bin:/bin"}).stderr  # fmt: skip
+
+        assert certificates_only in update()  # it cannot get in
+        configuration.write_text(configuration.read_text() + more.configuration.read_text())
+        assert update() == ""
+    assert list((root / "var/lib/apt/lists").glob("*stable-extra_main_binary-amd64_Packages"))
 
 
 def test_a_package_is_fetched_with_the_secret_of_its_repository(guarded: str, secret: Path, tmp_path: Path) -> None:
