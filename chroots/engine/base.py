@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,17 @@ class Layer:
     def lock(self) -> Path:
         """Whoever uses the layer holds this lock, shared; whoever removes it must get it alone."""
         return self.tree.parent / LOCK
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Keep it from being removed. Raises: InfrastructureError if it is gone already."""
+        with ExitStack() as undo:
+            with suppress(FileNotFoundError):
+                undo.enter_context(locked(self.lock, shared=True, make=False))
+            if not self.tree.is_dir():  # looked at under the lock: from here on nobody removes it
+                raise InfrastructureError(f"The layer {self.identity[:12]} was removed while it was about to be used.",
+                                          hint="A new attempt makes it again.")  # fmt: skip
+            yield
 
 
 def ensure(spec: ChrootSpec, state: State, log: Output, refresh: bool = False) -> Layer:
@@ -229,11 +242,12 @@ def folders(home: Path) -> list[Path]:
 
 def remove(folder: Path, state: State) -> bool:
     """Remove a base unless somebody uses it or a kept layer stands on it; whether it went."""
-    with locked_now(folder / LOCK) as unused:
+    with suppress(FileNotFoundError), locked_now(folder / LOCK) as unused:
         free = unused and not kept_on(folder, state)
         if free:
             discard(folder)
         return free
+    return True  # somebody else was faster
 
 
 def kept_on(folder: Path, state: State) -> list[str]:

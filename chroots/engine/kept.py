@@ -15,7 +15,7 @@ from typing import Any
 from chroots.engine import base as bases
 from chroots.engine.base import KEPT_ABOUT, Layer
 from chroots.engine.spec import ChrootSpec
-from chroots.engine.state import State, discard, locked, locked_now, remove_tree, temporary
+from chroots.engine.state import State, discard, locked_now, remove_tree, temporary
 from debatomic.tools.errors import InputError
 from debatomic.tools.files import write_json
 from debatomic.tools.run import Output, run
@@ -95,7 +95,7 @@ def _alone(state: State, chroot: str, name: str) -> Iterator[None]:
 
 def _begin(folder: Path, base: Layer, state: State) -> None:
     """An empty layer; its base is locked meanwhile, so that it does not go before it is known to be needed."""
-    with locked(base.lock, shared=True), temporary(folder.parent) as scratch:
+    with base.used(), temporary(folder.parent) as scratch:
         (scratch / "layer").mkdir()
         about = {"base": str(base.tree.parent.relative_to(state.bases)), "made_at": time.time()}
         write_json(scratch / "layer" / KEPT_ABOUT, about)

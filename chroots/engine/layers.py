@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +87,17 @@ def make(state: State, key: str, base: Layer, packages: Sequence[str], install: 
 def on(state: State, base: Layer) -> list[dict[str, Any]]:
     """The layers that stand on a base: key, packages (names), bytes, made_at, used_at."""
     return [{"key": folder.name, "packages": about["packages"], "bytes": about["bytes"], "made_at": about["made_at"],
-             "used_at": (folder / ABOUT).stat().st_mtime}
+             "used_at": about["used_at"]}
             for folder, about in all_of(state) if about["base"] == base.identity]  # fmt: skip
 
 
 def all_of(state: State) -> list[tuple[Path, dict[str, Any]]]:
-    """The folders of all layers, and what is known about each."""
-    return [(about.parent, json.loads(about.read_text())) for about in sorted(state.layers.glob(f"[!.]*/{ABOUT}"))]
+    """The folders of all layers, and what is known about each (`used_at`: seconds since 1970)."""
+    found = []
+    for about in sorted(state.layers.glob(f"[!.]*/{ABOUT}")):
+        with suppress(FileNotFoundError):  # removed a moment ago
+            found.append((about.parent, {**json.loads(about.read_text()), "used_at": about.stat().st_mtime}))
+    return found
 
 
 def evict(state: State, *, keep: int = BYTES_KEPT) -> list[str]:
@@ -102,7 +107,7 @@ def evict(state: State, *, keep: int = BYTES_KEPT) -> list[str]:
     """
     removed = []
     bases = {json.loads(about.read_text())["identity"] for about in state.bases.glob(f"*/*/{BASE_ABOUT}")}
-    found = [((folder / ABOUT).stat().st_mtime_ns, folder, about) for folder, about in all_of(state)]
+    found = [(about["used_at"], folder, about) for folder, about in all_of(state)]
     total = sum(about["bytes"] for _, _, about in found)
     for _, folder, about in sorted(found, key=lambda layer: (layer[2]["base"] in bases, layer[0])):
         if total <= keep and about["base"] in bases:
@@ -115,7 +120,8 @@ def evict(state: State, *, keep: int = BYTES_KEPT) -> list[str]:
 
 def remove(folder: Path) -> bool:
     """Remove a layer that nobody uses; whether it went."""
-    with locked_now(folder / LOCK) as unused:
+    with suppress(FileNotFoundError), locked_now(folder / LOCK) as unused:
         if unused:
             discard(folder)
         return unused
+    return True  # somebody else was faster

@@ -8,8 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chroots.engine.base import Layer
-from chroots.engine.state import locked
-from debatomic.tools.errors import InfrastructureError, Kind, ToolError
+from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.run import Output, run
 
 INODES_PER_GIB = 1 << 18
@@ -34,9 +33,7 @@ def overlay(layers: Sequence[Layer], at: Path, *, upper: Path) -> Iterator[Path]
     """
     with ExitStack() as undo:
         for layer in layers:
-            if not layer.tree.is_dir():
-                raise InfrastructureError(f"The layer {layer.identity[:12]} was removed while it was about to be used.")
-            undo.enter_context(locked(layer.lock, shared=True))
+            undo.enter_context(layer.used())
         for folder in (at, upper / "changes", upper / "scratch"):
             folder.mkdir(parents=True, exist_ok=True)
         undo.enter_context(_mounted(overlay_command([layer.tree for layer in layers], at, upper), at))

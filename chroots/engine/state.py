@@ -69,9 +69,13 @@ class State:
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock file `path` (made when absent); it is free again when the block, or the process, ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def locked(path: Path, *, shared: bool = False, make: bool = True) -> Iterator[None]:
+    """Hold the lock file `path`; it is free again when the block, or the process, ends.
+
+    Its folder is made when absent, unless `make` says no: then FileNotFoundError is raised.
+    """
+    if make:
+        path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield

@@ -23,7 +23,7 @@ from chroots.engine.scrub import Part, scrub
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import LOCK, State, locked
 from chroots.engine.sweep import sweep
-from debatomic.tools.errors import InputError, ToolError
+from debatomic.tools.errors import InfrastructureError, InputError, ToolError
 from debatomic.tools.files import write_json
 
 TRIXIE = ChrootSpec(name="trixie-amd64", suite="trixie", architecture="amd64")
@@ -396,3 +396,19 @@ def test_sizes_for_people(count: int, text: str) -> None:
 @pytest.mark.parametrize("seconds, text", [(5, "5 seconds"), (60, "1 minute"), (7300, "2 hours"), (90000, "1 day")])
 def test_ages_for_people(seconds: float, text: str) -> None:
     assert told_age(seconds) == text
+
+
+def test_a_layer_that_is_gone_is_not_begun_anew_by_its_lock(tmp_path: Path) -> None:
+    layer = base.Layer(identity="gone", tree=tmp_path / "gone/tree")
+    with pytest.raises(InfrastructureError, match="was removed while it was about to be used"):
+        with layer.used():
+            pass
+    assert not (tmp_path / "gone").exists()  # an empty folder of that name would keep it from being made again
+
+
+def test_two_processes_may_remove_the_same(filled: State) -> None:
+    kept.remove(kept.found(filled)[0], filled)
+    folders = [base.folders(filled.bases / TRIXIE.key)[0], layers.all_of(filled)[0][0]]
+    for _ in range(2):
+        assert base.remove(folders[0], filled) and layers.remove(folders[1])
+    assert not [folder for folder in folders if folder.exists()]
