@@ -95,7 +95,7 @@ LONG_SEARCH = f'$0 = "{MARK}"; $SIG{{TERM}} = "IGNORE"; while (1) {{ fork }}'
 
 
 @pytest.mark.parametrize("by, script, options, kind, reason, within", [
-    ("perl", LONG_SEARCH, ["--processes", "60", "--time-limit", "8"], "timeout", "beyond its limit of 60.", 11),
+    ("perl", LONG_SEARCH, ["--processes", "60", "--time-limit", "8"], "timeout", "beyond its limit of 60.", 20),
     ("perl", MEMORY, ["--memory", "200M"], "killed", "ran out of memory at 200 MiB", 30),
     ("sh", FULL.format("/build"), ["--disk", "64M"], "disk", "filled its disk limit of 64 MiB", 30),
     ("sh", FULL.format("/tmp"), ["--disk", "64M"], "disk", "filled its disk limit of 64 MiB", 30),
