@@ -12,7 +12,7 @@ from pathlib import Path
 from chroots.engine import layers
 from chroots.engine.base import Layer
 from chroots.engine.buildroot import Buildroot, Warden, buildroot
-from chroots.engine.depwait import missing, unmet_dependencies
+from chroots.engine.depwait import conflict, missing, unmet_dependencies
 from chroots.engine.dsc import Dsc
 from chroots.engine.fetch import Missing, RemoteFile, Store
 from chroots.engine.journal import Journal
@@ -44,14 +44,19 @@ def apt_get(*options: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """What apt would install, and which suite it had to prefer for that; empty: none."""
+    """What apt would install, and the options it needed to find that."""
 
     debs: list[RemoteFile]
-    preferred: str = ""
+    options: tuple[str, ...] = ()
 
 
-def preferring(suite: str) -> list[str]:
-    return ["--target-release", suite] if suite else []
+def attempts(repositories: Sequence[Repository]) -> list[tuple[str, ...]]:
+    """Options to ask apt with, in this order: plainly, preferring a repository such as backports, thoroughly.
+
+    The last one is apt's solver that looks at all versions, and says why where there is no way.
+    """
+    suites = [suite for repository in repositories for suite in repository.suites]
+    return [(), *(("--target-release", suite) for suite in suites), ("-o", "APT::Solver=3.0")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,26 +100,26 @@ class Installer:
             return self._chosen(root)
 
     def _chosen(self, root: Buildroot) -> Resolved:
-        """What apt chooses; if it finds no way, with the repositories (such as backports) preferred in turn."""
-        chroot, failed = self.spec.chroot, []
-        for suite in ["", *(suite for repository in chroot.repositories for suite in repository.suites)]:
-            command = apt_command(self.spec, self.dsc, *preferring(suite), "--print-uris")
+        """What apt chooses in the first of several attempts that finds a way."""
+        repositories, failed = self.spec.chroot.repositories, []
+        for options in attempts(repositories):
+            command = apt_command(self.spec, self.dsc, *options, "--print-uris")
             try:
                 said = root.run(command, read_only={SOURCE: self.dsc.path.parent}, capture=True).stdout
             except CommandFailed as error:
                 failed.append(error)
                 continue
-            if suite:
-                self.journal.say(f"{chroot.suite} alone does not have the build dependencies; {suite} is preferred.")
-            return Resolved(debs=parse_uris(said, chroot.repositories), preferred=suite)
-        raise failed[0]
+            if options:
+                self.journal.say(f"{self.spec.chroot.suite} alone is not enough; apt found a way with {options[-1]}.")
+            return Resolved(debs=parse_uris(said, repositories), options=options)
+        raise next((error for error in failed if conflict(error.tail)), failed[0])
 
     def _installed(self, key: str, found: Resolved) -> Layer:
         debs = found.debs
         with self.journal.phase("fetch", f"{len(debs)} packages"):
             archives = self._fetched(debs)
         read_only = {SOURCE: self.dsc.path.parent, ARCHIVES: archives}
-        command = apt_command(self.spec, self.dsc, *preferring(found.preferred), "--no-download")
+        command = apt_command(self.spec, self.dsc, *found.options, "--no-download")
 
         def install(scratch: Path) -> None:
             with buildroot([self.base], self.warden, at=self.folder / "install", upper=scratch) as root:
@@ -170,6 +175,9 @@ def unsatisfiable(dsc: Dsc, output: str, waiting: Sequence[str] = ()) -> ToolErr
         more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
         return ToolError(f"{dsc.name} waits for {waiting[0]}{more}.", kind=Kind.DEP_WAIT,
                          hint="Build or add what is missing, then retry.", lines=waiting)  # fmt: skip
+    if reason := conflict(output):
+        return ToolError(f"The build dependencies of {dsc.name} cannot be installed together: {reason[0]}.",
+                         kind=Kind.DEP_WAIT, lines=reason)  # fmt: skip
     if unmet := unmet_dependencies(output):
         return ToolError(f"The build dependencies of {dsc.name} cannot be installed: {unmet[0]}.", kind=Kind.DEP_WAIT,
                          hint="Build or add what is missing, then retry.", lines=unmet)  # fmt: skip

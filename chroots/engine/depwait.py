@@ -25,6 +25,8 @@ COMPARED = {"<<": "__lt__", "<=": "__le__", "=": "__eq__", ">=": "__ge__", ">>":
 UNMET = re.compile(
     r"^ (?:builddeps:)?\S+ ?: (?:Pre)?(?:Depends|Conflicts): (?P<what>.+)$|^ {2,}(?:Depends|Conflicts): (?P<more>.+)$"
 )
+REACHED = re.compile(r"^(?:E|Error): Unable to satisfy dependencies\. Reached two conflicting ")
+STEP = re.compile(r"^\s+\d+\. (?P<said>\S+ (?:Pre-?Depends|Depends|Conflicts|Breaks) .+)$")
 Relation = Mapping[str, Any]  # as PkgRelation.parse_relations has it: name, version, arch, restrictions
 Versions = dict[str, list[str]]
 
@@ -123,3 +125,17 @@ def unmet_dependencies(output: str) -> list[str]:
         elif line.startswith("E: Unable to locate package"):
             found.append(line.removeprefix("E: "))
     return found
+
+
+def conflict(output: str) -> list[str]:
+    """Why apt's thorough solver found no way: the step that decided it, then how it came there."""
+    lines = output.splitlines()
+    start = next((number for number, line in enumerate(lines) if REACHED.match(line)), None)
+    if start is None:
+        return []
+    way = [line.strip() for line in lines[start + 1 :] if line.startswith(" ")]
+    second = next(
+        (number for number, line in enumerate(lines) if number > start and line.startswith("   2.")), len(lines)
+    )
+    decided = [match["said"] for line in lines[start:second] if (match := STEP.match(line))]
+    return list(dict.fromkeys([*decided[-1:], *way]))[:12]

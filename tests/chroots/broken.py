@@ -101,6 +101,7 @@ BROKEN = {
     ),
     "rules": Broken(rules="override_dh_auto_install:\n\tcp nonsense debian/\n"),
     "version": Broken(depends="debhelper-compat (= 13), figlet (>= 99)"),
+    "conflict": Broken(depends="debhelper-compat (= 13), postfix, exim4-daemon-light"),
     "absent": Broken(depends="debhelper-compat (= 13), libnonsense-dev, figlet"),
 }  # fmt: skip
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.integration
         ("test", "build", "test", "The tests of broken-test 1.0-1 fail: FAIL: b"),
         ("install", "build", "install", 'dh_install: warning: Cannot find (any matches for) "usr/bin/prog"'),
         ("version", "dep-wait", "dep-wait", "broken-version waits for figlet (>= 99): trixie-amd64 has 2.2.5-3"),
+        ("conflict", "dep-wait", "dep-wait", "broken-conflict cannot be installed together: postfix:amd64 Conflicts"),
         ("absent", "dep-wait", "dep-wait", "waits for libnonsense-dev: trixie-amd64 has no such package."),
     ],
 )
@@ -35,6 +36,5 @@ def test_a_broken_package_says_how(
     found = json.loads((output / "result.json").read_text())
     assert status == 1 and (found["kind"], found["class"]) == (retry, cause), text[-3000:]
     assert reason in found["reason"] and text.rstrip().endswith(f"failed: {found['reason']}")
-    assert found["decisive"] and set(found["decisive"]) <= {
-        line.rstrip()[:400].removeprefix("waits for ") for line in (output / "build.log").read_text().splitlines()
-    }
+    log = (output / "build.log").read_text()
+    assert found["decisive"] and all(line in log for line in found["decisive"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chroots.engine.dependencies import unsatisfiable
-from chroots.engine.depwait import missing, unmet_dependencies
+from chroots.engine.depwait import conflict, missing, unmet_dependencies
 from chroots.engine.dsc import parse_dsc
 from chroots.engine.failure import AT_MOST, BuildFailed, Cause, cause_of, diagnose, diagnose_unpacking
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec
@@ -26,6 +26,7 @@ MakeSource = Callable[..., Path]
                   'configuration file provided by "Nonsense" with any'),
         ("meson", "x cannot be configured: ../meson.build:2:0: ERROR: Dependency lookup for nonsense with method "),
         ("compile", "x does not compile: main.c:3:16: error: ‘x’ undeclared"),
+        ("bc", "x does not compile: dc.c:64:9: error: implicit declaration of function ‘checkferror_output’"),
         ("header", "x does not compile: main.c:1:10: fatal error: nonsense.h: No such file or directory"),
         ("link", "x does not compile: main.c:(.text+0x5): undefined reference to `other'"),
         ("library", "x does not compile: /usr/bin/ld: cannot find -lnonsense"),
@@ -130,6 +131,7 @@ def test_the_place_of_an_error_is_shown() -> None:
         (InfrastructureError("x"), "fetch", Cause.INFRASTRUCTURE),
         (ToolError("x", kind=Kind.DISK), "collect", Cause.DISK),
         (ToolError("x", kind=Kind.INPUT), "source", Cause.SOURCE),
+        (ToolError("x", kind=Kind.INPUT), "base", Cause.CHROOT),
         (ToolError("x"), "resolve", Cause.DEP_WAIT),
         (ToolError("x"), "collect", Cause.INSTALL),
         (ToolError("x"), "lintian", Cause.LINTIAN),
@@ -200,3 +202,12 @@ def test_a_dependency_that_is_missing_is_the_sentence(source_package: MakeSource
 ])  # fmt: skip
 def test_what_apt_says_is_understood(name: str, told: list[str]) -> None:
     assert unmet_dependencies((LOGS / f"{name}.txt").read_text()) == told
+
+
+def test_why_dependencies_do_not_go_together(source_package: MakeSource) -> None:
+    said = (LOGS / "conflict.txt").read_text()
+    found = conflict(said)
+    assert found[0] == "postfix:amd64 Conflicts mail-transport-agent" and len(found) > 5
+    error = unsatisfiable(parse_dsc(source_package("waiting-test")), said)
+    assert error.kind == Kind.DEP_WAIT and "cannot be installed together: postfix:amd64 Conflicts" in str(error)
+    assert conflict("E: Unable to correct problems, you have held broken packages.\n") == []
