@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chroots.engine.base import Layer
+from chroots.engine.mounts import mounted, unmount
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.run import Output, run
 
@@ -18,10 +19,9 @@ SHORT_LIVED = ("-O", "^has_journal,^resize_inode,^metadata_csum,uninit_bg,sparse
 RESERVE = 1 << 30  # bytes of the host's disk that installing packages leaves free
 
 
-def overlay_command(lowers: Sequence[Path], at: Path, upper: Path) -> list[str]:
-    """mount(8) for an overlay that never waits for the disk: what it holds is thrown away, or synced by its maker."""
-    options = f"lowerdir={':'.join(map(os.fspath, lowers))},upperdir={upper}/changes,workdir={upper}/scratch,volatile"
-    return ["mount", "-t", "overlay", "-o", options, "overlay", os.fspath(at)]
+def overlay_options(lowers: Sequence[Path], upper: Path) -> str:
+    """For an overlay that never waits for the disk: what it holds is thrown away, or synced by its maker."""
+    return f"lowerdir={':'.join(map(os.fspath, lowers))},upperdir={upper}/changes,workdir={upper}/scratch,volatile"
 
 
 @contextmanager
@@ -36,17 +36,7 @@ def overlay(layers: Sequence[Layer], at: Path, *, upper: Path) -> Iterator[Path]
             undo.enter_context(layer.used())
         for folder in (at, upper / "changes", upper / "scratch"):
             folder.mkdir(parents=True, exist_ok=True)
-        undo.enter_context(_mounted(overlay_command([layer.tree for layer in layers], at, upper), at))
-        yield at
-
-
-@contextmanager
-def _mounted(command: Sequence[str], at: Path) -> Iterator[None]:
-    run(command)
-    try:
-        yield
-    finally:
-        run(["umount", "--lazy", os.fspath(at)], check=False)
+        yield undo.enter_context(mounted("overlay", at, overlay_options([layer.tree for layer in layers], upper)))
 
 
 @contextmanager
@@ -61,7 +51,7 @@ def limited_space(folder: Path, size: int, memory: int, log: Output) -> Iterator
         if size <= min(available_memory() // 4, memory // 2):
             inodes = max(1 << 16, size * INODES_PER_GIB >> 30)
             options = f"size={size},nr_inodes={inodes},mode=755"
-            undo.enter_context(_mounted(["mount", "-t", "tmpfs", "-o", options, "debatomic", os.fspath(at)], at))
+            undo.enter_context(mounted("tmpfs", at, options))
         else:
             undo.enter_context(_image(folder / "space.img", at, size, log))
         yield at
@@ -85,7 +75,7 @@ def _image(image: Path, at: Path, size: int, log: Output) -> Iterator[None]:
     try:
         yield
     finally:
-        run(["umount", "--lazy", os.fspath(at)], check=False)
+        unmount(at)
 
 
 def file_system(path: Path, mountinfo: str) -> str:

@@ -23,7 +23,7 @@ from chroots.engine.dsc import parse_dsc
 from chroots.engine.failure import decisive_lines
 from chroots.engine.jail import INSTALL_CAPABILITIES, Jail, jailed
 from chroots.engine.journal import Journal
-from chroots.engine.overlay import file_system, overlay_command, require_space
+from chroots.engine.overlay import file_system, overlay_options, require_space
 from chroots.engine.screen import Screen
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from chroots.engine.state import LEFTOVERS, State, remember, temporary
@@ -79,7 +79,7 @@ def test_what_rules_the_kernel_is_read_only() -> None:
 
 def test_command_lines() -> None:
     lowers = [Path("/layer"), Path("/base")]
-    assert overlay_command(lowers, Path("/at"), Path("/up"))[4] == (
+    assert overlay_options(lowers, Path("/up")) == (
         "lowerdir=/layer:/base,upperdir=/up/changes,workdir=/up/scratch,volatile"
     )
     command = bootstrap_command(TRIXIE, "http://m.example.org/debian", Path("/tree"))
