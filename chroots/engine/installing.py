@@ -9,18 +9,22 @@ from pathlib import Path
 from chroots.engine.buildroot import Buildroot
 from chroots.engine.dependencies import ARCHIVES, apt_get, parse_uris
 from chroots.engine.fetch import Store
+from chroots.engine.spec import Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InputError, Kind, ToolError
 
 
-def install(root: Buildroot, names: Sequence[str], state: State, work: Path, *, recommends: bool) -> list[str]:
+def install(
+    root: Buildroot, names: Sequence[str], state: State, work: Path, *, recommends: bool,
+    repositories: Sequence[Repository] = (),
+) -> list[str]:  # fmt: skip
     """Install packages, by name or `name=version`; the files of those that came in.
 
     Raises: ToolError with apt's own words where they cannot be had.
     """
     wanted = [*(["--install-recommends"] if recommends else []), "install", *_checked(names)]
     try:
-        debs = parse_uris(root.run([*apt_get("--print-uris"), *wanted], capture=True).stdout)
+        debs = parse_uris(root.run([*apt_get("--print-uris"), *wanted], capture=True).stdout, repositories)
         if debs:
             archives = work / "archives"
             (archives / "partial").mkdir(parents=True)

@@ -19,7 +19,8 @@ PART = re.compile(r"[a-z0-9][a-z0-9.+]*")  # of a chroot's name, which joins its
 WORD = re.compile(r"(?:\{(?:suite|architecture)\}|[A-Za-z0-9.+/_-])+")  # may have placeholders
 ADDRESS = re.compile(r"(?:(?:https?|file)://|\{mirror\})(?:\{(?:suite|architecture)\}|[^\s{}])*")
 FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
-VARIANTS = ("buildd", "minbase", "apt", "essential", "required", "important", "standard")
+VARIANTS = ("buildd", "minbase", "apt", "essential", "required", "important", "standard",
+            "custom", "extract")  # fmt: skip
 
 
 def text(value: Value, key: str) -> str:

@@ -98,7 +98,8 @@ def _install_options(command: argparse.ArgumentParser) -> None:
 
 def _install(options: argparse.Namespace) -> int:
     with working(_session(options, echo)) as (root, work):
-        debs = install(root, options.packages, options.state, work, recommends=options.recommends)
+        debs = install(root, options.packages, options.state, work, recommends=options.recommends,
+                       repositories=chroot_spec(options).repositories)  # fmt: skip
     print(f"installed: {len(debs)} packages in {options.keep} of {options.chroot}", flush=True)
     return 0
 
