@@ -88,7 +88,7 @@ def neighbour(folder: Path, state: Path) -> Iterator[Neighbour]:
     dsc = write_source(folder, NAME, "perl ./payload", payload=LISTENS.encode())
     args = ["build", dsc, "--chroot", "trixie-amd64", "--state", state, "--output", folder / "out"]
     with (folder / "said").open("wb") as said:
-        process = subprocess.Popen([sys.executable, "-m", "chroots.engine", *map(os.fspath, args)], cwd=ROOT,
+        process = subprocess.Popen([sys.executable, "-m", "chroots.engine", *map(str, args)], cwd=ROOT,
                                    stdout=said, stderr=subprocess.STDOUT)  # fmt: skip
     found = Neighbour(process=process, output=folder / "out", said=folder / "said")
     try:

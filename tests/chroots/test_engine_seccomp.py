@@ -32,7 +32,7 @@ def answer(architecture: int, number: int, first: int = 0, second: int = 0, *, b
             at += if_true if held >= operand else if_false
         else:
             assert code == 0x06
-            return operand
+            return int(operand)
 
 
 # Numbers from the kernel's own tables: x86_64, i386, aarch64.

@@ -273,7 +273,7 @@ def test_escapes_stay_in_the_log_and_off_the_terminal(
     dsc = source_package("escape-test", "cat ./payload; false", payload=escapes.encode("latin-1") + "é\n".encode())
     near, far = os.openpty()
     args = ["build", dsc, "--chroot", "trixie-amd64", "--state", engine_state, "--output", tmp_path / "out"]
-    process = subprocess.Popen([sys.executable, "-m", "chroots.engine", *map(os.fspath, args)], cwd=ROOT,
+    process = subprocess.Popen([sys.executable, "-m", "chroots.engine", *map(str, args)], cwd=ROOT,
                                stdout=far, stderr=subprocess.DEVNULL)  # fmt: skip
     os.close(far)
     shown = b"".join(iter(lambda: _read(near), b""))
