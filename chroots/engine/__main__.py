@@ -2,6 +2,6 @@
 
 import sys
 
-from chroots.engine.cli import main
+from chroots.engine.commands.main import main
 
 sys.exit(main())

@@ -6,27 +6,31 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chroots.engine.fetch import persistently
 from chroots.engine.mirror import default_mirror
-from chroots.engine.release import fetch_release
+from chroots.engine.repositories import Sources, release_digest, sources
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
-from chroots.engine.state import LOCK, State, locked, locked_now, remove_tree, temporary
+from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
 from debatomic.tools.files import write_json
 from debatomic.tools.run import Output, run
 
 CURRENT = "current"
 ABOUT = "base.json"
+KEPT_ABOUT = "kept.json"
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 BUILDER = {  # written, not added by a program: whether a base has useradd depends on the host's mmdebstrap
     "passwd": f"builder:x:{BUILDER_UID}:{BUILDER_UID}::/nonexistent:/bin/sh",
     "group": f"builder:x:{BUILDER_UID}:",
     "shadow": "builder:!:::::::",
 }
+NO_SOURCES = Sources()
 TIME_LIMIT, IDLE_LIMIT = 7200.0, 900.0  # seconds, for mmdebstrap; a download may take a while without a word
 NETWORK_TROUBLE = ("Could not resolve", "Connection failed", "Connection timed out", "Unable to connect",
                    "Temporary failure", "Could not connect", "Network is unreachable")  # fmt: skip
@@ -44,6 +48,17 @@ class Layer:
         """Whoever uses the layer holds this lock, shared; whoever removes it must get it alone."""
         return self.tree.parent / LOCK
 
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Keep it from being removed. Raises: InfrastructureError if it is gone already."""
+        with ExitStack() as undo:
+            with suppress(FileNotFoundError):
+                undo.enter_context(locked(self.lock, shared=True, make=False))
+            if not self.tree.is_dir():  # looked at under the lock: from here on nobody removes it
+                raise InfrastructureError(f"The layer {self.identity[:12]} was removed while it was about to be used.",
+                                          hint="A new attempt makes it again.")  # fmt: skip
+            yield
+
 
 def ensure(spec: ChrootSpec, state: State, log: Output, refresh: bool = False) -> Layer:
     """The base layer of `spec`: the stored one if it is current, a new one otherwise or with `refresh`.
@@ -54,20 +69,27 @@ def ensure(spec: ChrootSpec, state: State, log: Output, refresh: bool = False) -
     Raises: ToolError, its sentence says what to do (no network, unknown suite, mmdebstrap missing, full disk).
     """
     home = state.bases / spec.key
-    if not refresh and (stored := current(home)) and _age(home) < spec.refresh_after:
-        return stored
+    if not refresh and (found := current(home)) and _age(home) < spec.refresh_after:
+        return found
     asked_at = time.time()
     with locked(state.locks / f"base-{spec.key}"):
-        stored = current(home)
-        if stored and (_made_at(stored) > asked_at or (not refresh and _still_current(spec, stored, home))):
-            return stored
-        return _make(spec, home, log)
+        found = current(home)
+        if found and (_made_at(found) > asked_at or (not refresh and _still_current(spec, found, home))):
+            return found
+        return _make(spec, state, home, log)
 
 
 def current(home: Path) -> Layer | None:
     """The base in use below `home`, if there is one."""
     try:
-        folder = (home / CURRENT).resolve(strict=True)
+        return stored((home / CURRENT).resolve(strict=True))
+    except FileNotFoundError:
+        return None
+
+
+def stored(folder: Path) -> Layer | None:
+    """The base in `folder`, if it is whole."""
+    try:
         return Layer(identity=_about(folder)["identity"], tree=folder / "tree")
     except (FileNotFoundError, KeyError, ValueError):
         return None
@@ -98,17 +120,17 @@ def _still_current(spec: ChrootSpec, stored: Layer, home: Path) -> bool:
     """Whether the suite's InRelease is the one the base was made from; if so, it is not asked again for a while."""
     if _age(home) < spec.refresh_after:
         return True
-    release = fetch_release(spec.mirror or default_mirror(), spec.suite, spec.keyring)
+    digest = release_digest(spec, spec.mirror or default_mirror())
     about = stored.tree.parent / ABOUT
-    same = bool(_about(stored.tree.parent)["release"] == release.digest)
+    same = bool(_about(stored.tree.parent)["release"] == digest)
     if same:
         os.utime(about)
     return same
 
 
-def _make(spec: ChrootSpec, home: Path, log: Output) -> Layer:
+def _make(spec: ChrootSpec, state: State, home: Path, log: Output) -> Layer:
     mirror = spec.mirror or default_mirror()
-    release = fetch_release(mirror, spec.suite, spec.keyring)
+    digest = release_digest(spec, mirror)
     with temporary(home) as scratch:
         folder = scratch / "base"
         folder.mkdir()
@@ -116,7 +138,7 @@ def _make(spec: ChrootSpec, home: Path, log: Output) -> Layer:
         _bootstrap(spec, mirror, tree, log)
         _finish(spec, tree, log)
         about: dict[str, Any] = {
-            "identity": identity(tree), "release": release.digest, "chroot": spec.name, "suite": spec.suite,
+            "identity": identity(tree), "release": digest, "chroot": spec.name, "suite": spec.suite,
             "architecture": spec.architecture, "mirror": mirror, **_measured(tree),
         }  # fmt: skip
         write_json(folder / ABOUT, about)
@@ -124,7 +146,7 @@ def _make(spec: ChrootSpec, home: Path, log: Output) -> Layer:
         final = home / f"{int(time.time())}-{about['identity'][:12]}"
         folder.rename(final)
     _switch(home, final)
-    _remove_old(home)
+    _remove_old(home, state)
     return Layer(identity=about["identity"], tree=final / "tree")
 
 
@@ -135,14 +157,14 @@ def _measured(tree: Path) -> dict[str, int]:
     return {"packages": status.count("\nStatus: install ok installed"), "size": size}
 
 
-def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path) -> list[str]:
-    """mmdebstrap's command line."""
+def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path, more: Sources = NO_SOURCES) -> list[str]:
+    """mmdebstrap's command line, with more sources than the mirror."""
     return [
         "mmdebstrap", "--mode=root", "--format=directory", f"--variant={spec.variant}",
         f"--architectures={spec.architecture}", f"--components={','.join(spec.components)}",
         f"--keyring={spec.keyring}", "--aptopt=Acquire::Languages \"none\"", "--skip=cleanup/apt/lists",
-        *(f"--include={name}" for name in spec.packages), *spec.bootstrap_options,
-        spec.suite, os.fspath(tree), mirror,
+        *(f"--include={name}" for name in spec.packages), *more.options,
+        *spec.bootstrap_options, spec.suite, os.fspath(tree), mirror, *map(os.fspath, more.files),
     ]  # fmt: skip
 
 
@@ -151,7 +173,10 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, log: Output) -> None:
         if tree.exists():
             remove_tree(tree)
         try:
-            run(bootstrap_command(spec, mirror, tree), log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT)
+            with sources(spec, mirror) as more:
+                command = bootstrap_command(spec, mirror, tree, more)
+                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT)
+                more.forget(tree)
         except CommandFailed as error:
             raise bootstrap_failure(spec, error.tail) from error
 
@@ -203,11 +228,30 @@ def _switch(home: Path, final: Path) -> None:
     link.rename(home / CURRENT)
 
 
-def _remove_old(home: Path) -> None:
+def _remove_old(home: Path, state: State) -> None:
     """Remove the bases before the current one which nobody uses any more."""
-    kept = (home / CURRENT).resolve()
-    for folder in home.iterdir():
-        if folder.name[0].isdigit() and folder != kept:
-            with locked_now(folder / LOCK) as unused:
-                if unused:
-                    remove_tree(folder)
+    for folder in folders(home):
+        if folder != (home / CURRENT).resolve():
+            remove(folder, state)
+
+
+def folders(home: Path) -> list[Path]:
+    """The bases below `home`, current or not."""
+    return [folder for folder in home.glob("[0-9]*") if (folder / ABOUT).exists()]
+
+
+def remove(folder: Path, state: State) -> bool:
+    """Remove a base unless somebody uses it or a kept layer stands on it; whether it went."""
+    with suppress(FileNotFoundError), locked_now(folder / LOCK) as unused:
+        free = unused and not kept_on(folder, state)
+        if free:
+            discard(folder)
+        return free
+    return True  # somebody else was faster
+
+
+def kept_on(folder: Path, state: State) -> list[str]:
+    """The kept layers, as `CHROOT/NAME`, that stand on the base in `folder`."""
+    abouts = ((about.parent, json.loads(about.read_text())) for about in state.kept.glob(f"*/[!.]*/{KEPT_ABOUT}"))
+    return sorted(f"{kept.parent.name}/{kept.name}" for kept, told in abouts
+                  if state.bases / told["base"] == folder)  # fmt: skip

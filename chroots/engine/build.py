@@ -13,13 +13,14 @@ from typing import Any
 
 from chroots.engine import base as bases
 from chroots.engine.base import Layer
-from chroots.engine.buildroot import Buildroot, Warden, buildroot, warden
+from chroots.engine.buildroot import Buildroot, Warden, buildroot, group_name, warden
 from chroots.engine.collect import ResultFile, collect, described
 from chroots.engine.dependencies import SOURCE, Installer
 from chroots.engine.dsc import Dsc
-from chroots.engine.failure import decisive_lines
+from chroots.engine.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
 from chroots.engine.journal import Journal
 from chroots.engine.overlay import limited_space, total_memory
+from chroots.engine.screen import visible
 from chroots.engine.source import take_source
 from chroots.engine.spec import BUILDER_UID, BuildSpec
 from chroots.engine.state import State, remember, remove_tree, temporary
@@ -32,6 +33,8 @@ PHASES = ("source", "base", "resolve", "fetch", "install", "unpack", "build", "c
 PLACE = "/build/reproducible-path"  # where Debian's own build hosts build: what embeds its path comes out the same
 LOG = "build.log"
 RESULT = "result.json"
+ENDED_BY = 128  # plus the signal: the status bubblewrap ends with
+NO_SPACE = "No space left on device"
 
 
 @dataclass(kw_only=True)
@@ -41,6 +44,7 @@ class Outcome:
     ok: bool = False
     reason: str = ""
     kind: str = ""
+    cause: str = ""  # a chroots.engine.failure.Cause; "class" in result.json
     decisive: list[str] = field(default_factory=list)
     source: str = ""
     version: str = ""
@@ -63,7 +67,8 @@ def build(spec: BuildSpec, state: State, echo: Callable[[bytes], object] = lambd
     started = time.monotonic()
     (spec.output / RESULT).unlink(missing_ok=True)
     with _folders(spec, state) as (work, target), (target / LOG).open("wb") as file:
-        journal = Journal(file, PHASES, echo=echo, progress=Progress(len(PHASES)))
+        journal = Journal(file, PHASES, echo=echo, progress=Progress(len(PHASES)),
+                          limit=spec.limits.log)  # fmt: skip
         try:
             _build(spec, state, work, target, journal, outcome)
             outcome.ok = True
@@ -83,7 +88,7 @@ def _folders(spec: BuildSpec, state: State) -> Iterator[tuple[Path, Path]]:
     """A folder to work in, and one beside the results; a sweep finds both, and the control group, if we die."""
     with temporary(state.work) as work:
         target = spec.output.absolute() / f".debatomic-{work.name.strip('.')}"
-        remember(work, [target, *planned(_group_name(work))])
+        remember(work, [target, *planned(group_name(work))])
         target.mkdir(parents=True)
         try:
             yield work, target
@@ -91,13 +96,9 @@ def _folders(spec: BuildSpec, state: State) -> Iterator[tuple[Path, Path]]:
             remove_tree(target)
 
 
-def _group_name(work: Path) -> str:
-    return f"debatomic-{work.name.strip('.')}"
-
-
 def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Journal, outcome: Outcome) -> None:
     memory = spec.limits.memory or total_memory() * 3 // 4
-    with warden(work, _group_name(work), spec.limits, memory, journal) as keeper:
+    with warden(work, group_name(work), spec.limits, memory, journal) as keeper:
         with journal.phase("source", Path(spec.source).name):
             dsc = take_source(spec, state, work / "source", journal.report)
             outcome.source, outcome.version = dsc.name, dsc.version
@@ -114,13 +115,13 @@ def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Jou
                 root.run(build_command(spec), user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",
                          environment=environment(spec))  # fmt: skip
             with journal.phase("collect"):
-                outcome.files = collect(root.root, PLACE, target, size_limit=spec.limits.disk)
+                outcome.files = collect(root.root, PLACE, target, reserved={LOG, RESULT}, size_limit=spec.limits.disk)
                 journal.say(f"{len(outcome.files)} files.")
 
 
 @contextmanager
 def _writable(spec: BuildSpec, stack: list[Layer], keeper: Warden, work: Path, journal: Journal) -> Iterator[Buildroot]:
-    with limited_space(work, spec.limits.disk, journal) as space:
+    with limited_space(work, spec.limits.disk, keeper.group.memory, journal) as space:
         with buildroot(stack, keeper, at=work / "root", upper=space) as root:
             yield root
 
@@ -146,9 +147,9 @@ def _unpack(root: Buildroot, dsc: Dsc, journal: Journal, work: Path) -> None:
             root.run(["dpkg-source", "--no-check", "-x", f"{SOURCE}/{dsc.path.name}", f"{PLACE}/{tree_name(dsc)}"],
                      user=BUILDER_UID, folder=PLACE, read_only={SOURCE: work / "source"})  # fmt: skip
         except CommandFailed as error:
-            lines = decisive_lines(error.tail)
-            raise ToolError(f"The source package {dsc.path.name} cannot be unpacked: {lines[-1]}",
-                            kind=Kind.INPUT, lines=lines) from error  # fmt: skip
+            found = diagnose_unpacking(error.tail)
+            raise BuildFailed(found.sentence(dsc.path.name), cause=found.cause, kind=Kind.INPUT,
+                              lines=found.lines) from error  # fmt: skip
 
 
 @contextmanager
@@ -157,19 +158,27 @@ def _explained(dsc: Dsc, root: Buildroot, keeper: Warden, journal: Journal, outc
     try:
         yield
     except CommandFailed as error:
-        lines = decisive_lines(journal.tail())
+        found = diagnose(journal.tail())
         if kills := keeper.group.memory_kills():
             raise ToolError(
                 f"The build ran out of memory at {keeper.group.memory >> 20} MiB: the kernel killed {kills} of its "
                 "processes.",
                 kind=Kind.KILLED,
-                lines=lines,
+                lines=found.lines,
             ) from error
         if _is_full(root.root):
             raise ToolError(f"The build filled its disk limit of {keeper.limits.disk >> 20} MiB.",
-                            kind=Kind.DISK, lines=lines) from error  # fmt: skip
-        raise ToolError(f"{dsc.name} {dsc.version} failed to build: {lines[0].strip() if lines else error}",
-                        kind=Kind.BUILD, lines=lines) from error  # fmt: skip
+                            kind=Kind.DISK, lines=found.lines) from error  # fmt: skip
+        refused = keeper.refused_processes()
+        if error.returncode > ENDED_BY:
+            signal = error.returncode - ENDED_BY
+            raise ToolError(f"The build was killed by signal {signal}, which one of its own programs sent.",
+                            hint=refused, kind=Kind.KILLED, lines=found.lines) from error  # fmt: skip
+        if full := next((line for line in found.lines if NO_SPACE in line), ""):  # in memory, and gone by now
+            raise ToolError(f"{dsc.name} {dsc.version} failed to build: {full.strip()}",
+                            kind=Kind.DISK, lines=found.lines) from error  # fmt: skip
+        raise BuildFailed(f"{found.sentence(f'{dsc.name} {dsc.version}')} {refused}".strip(), cause=found.cause,
+                          lines=found.lines) from error  # fmt: skip
     finally:
         outcome.peak_memory = keeper.group.peak_memory()
 
@@ -184,9 +193,11 @@ def _fail(outcome: Outcome, error: Exception, journal: Journal) -> None:
         error = ToolError(f"The disk of this host is full ({error.filename or 'no file named'}).", kind=Kind.DISK,
                           hint="Free some space below the state folder, then retry.")  # fmt: skip
     if isinstance(error, ToolError):
-        outcome.reason, outcome.kind, outcome.decisive = error.sentence, error.kind, list(error.lines)
+        outcome.reason, outcome.kind = visible(error.sentence), error.kind
+        outcome.decisive = [visible(line) for line in error.lines]
     else:
         outcome.reason, outcome.kind = f"Internal error: {type(error).__name__}: {error}", Kind.INTERNAL
+    outcome.cause = cause_of(error, journal.current)
     with suppress(OSError):  # no space for that line either
         journal.say(f"failed: {outcome.reason}")
 
@@ -197,4 +208,5 @@ def _deliver(outcome: Outcome, target: Path, output: Path) -> None:
         (target / file.name).rename(output / file.name)
     (target / LOG).rename(output / LOG)
     outcome.files = [*(outcome.files if outcome.ok else []), described(output / LOG)]
-    write_json(output / RESULT, asdict(outcome))
+    told = asdict(outcome)
+    write_json(output / RESULT, told | {"class": told.pop("cause")})

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from chroots.engine.base import Layer
 from chroots.engine.devices import devices
 from chroots.engine.jail import Jail, jailed
-from chroots.engine.overlay import overlay
+from chroots.engine.overlay import overlay, require_space
+from chroots.engine.seccomp import filter_file
 from chroots.engine.spec import Limits
+from chroots.engine.terminal import Attachment, attached, with_terminal
 from chroots.engine.userns import sealed_user_namespace
 from debatomic.tools.errors import Kind, TimedOut
 from debatomic.tools.limits import Group, limited
 from debatomic.tools.run import Completed, Output, run
+
+RESOLVER = Path("/etc/resolv.conf")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Warden:
     """What all programs of one build share: its user namespace, devices, control group, clock and log."""
 
+    folder: Path  # on the disk of this host that installed packages go to
     user_namespace: int
     devices: Path | None
     group: Group
@@ -40,8 +47,20 @@ class Warden:
         """The sentence for a limit that ran out."""
         if error.kind == Kind.SILENCE:
             idle = f"The build wrote nothing for {self.limits.idle_limit:g} s, its idle limit, and was killed."
-            return TimedOut(idle, kind=Kind.SILENCE)
-        return TimedOut(f"The build did not end within its time limit of {self.limits.time_limit:g} s and was killed.")
+            return TimedOut(idle, hint=self.refused_processes(), kind=Kind.SILENCE)
+        return TimedOut(f"The build did not end within its time limit of {self.limits.time_limit:g} s and was killed.",
+                        hint=self.refused_processes())  # fmt: skip
+
+    def refused_processes(self) -> str:
+        """What to add to the reason of a failure that may come of the limit on processes."""
+        if not (refused := self.group.process_refusals()):
+            return ""
+        return f"It was refused {refused} processes beyond its limit of {self.limits.processes}."
+
+
+def group_name(work: Path) -> str:
+    """The control group of what runs in that folder."""
+    return f"debatomic-{work.name.strip('.')}"
 
 
 @contextmanager
@@ -50,7 +69,7 @@ def warden(folder: Path, group: str, limits: Limits, memory: int, log: Output) -
     started_at = time.monotonic()
     with ExitStack() as undo:
         yield Warden(
-            user_namespace=undo.enter_context(sealed_user_namespace()),
+            folder=folder, user_namespace=undo.enter_context(sealed_user_namespace()),
             devices=undo.enter_context(devices(folder / "dev")),
             group=undo.enter_context(limited(group, processes=limits.processes, memory=memory)),
             limits=limits, started_at=started_at, log=log,
@@ -80,17 +99,44 @@ class Buildroot:
         Raises: CommandFailed, TimedOut, Canceled as `run` does.
         """
         warden = self.warden
-        jail = Jail(
-            root=self.root, user_namespace=warden.user_namespace, devices=warden.devices, user=user, folder=folder,
-            environment=environment or {}, read_only=read_only or {}, scratch=scratch,
-            resource_limits=warden.group.resource_limits(),
+        with filter_file(building=user != 0) as filter_fd:
+            jail = self._jail(filter_fd, user, folder, environment, read_only=read_only, scratch=scratch)
+            try:
+                return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
+                           time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
+                           tick=None if user else partial(require_space, warden.folder),
+                           pass_fds=[warden.user_namespace, filter_fd], before=warden.group.enter)  # fmt: skip
+            except TimedOut as error:
+                raise warden.out_of_time(error) from error
+
+    def attached(self, args: Sequence[str], *, user: int, folder: str, environment: Mapping[str, str],
+                 network: bool) -> int:  # fmt: skip
+        """Run one program with our own standard streams; its exit status. A person may talk to it."""
+        warden = self.warden
+        shown = {os.fspath(RESOLVER): RESOLVER.resolve()} if network and RESOLVER.exists() else {}
+        with filter_file(building=user != 0) as filter_fd:
+            jail = self._jail(filter_fd, user, folder, environment, read_only=shown, network=network)
+            attachment = Attachment(devices=warden.devices, user=user, pass_fds=[warden.user_namespace, filter_fd],
+                                    before=warden.group.enter, remaining=warden.remaining)  # fmt: skip
+            return attached(jailed(jail, with_terminal(args)), attachment)
+
+    def _jail(
+        self,
+        filter_fd: int,
+        user: int,
+        folder: str,
+        environment: Mapping[str, str] | None,
+        *,
+        read_only: Mapping[str, Path] | None,
+        scratch: Sequence[str] = (),
+        network: bool = False,
+    ) -> Jail:
+        warden = self.warden
+        return Jail(
+            root=self.root, user_namespace=warden.user_namespace, filter=filter_fd, devices=warden.devices,
+            user=user, folder=folder, environment=environment or {}, read_only=read_only or {}, scratch=scratch,
+            resource_limits=warden.group.resource_limits(), files_in_memory=warden.group.memory // 2, network=network,
         )  # fmt: skip
-        try:
-            return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
-                       time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
-                       pass_fds=[warden.user_namespace], before=warden.group.enter)  # fmt: skip
-        except TimedOut as error:
-            raise warden.out_of_time(error) from error
 
 
 @contextmanager

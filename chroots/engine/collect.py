@@ -6,11 +6,12 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from chroots.engine.dsc import control_fields, listed_files, verify
+from chroots.engine.dsc import FILE_NAME, control_fields, listed_files, verify
 from debatomic.tools.errors import InputError, Kind, ToolError
 from debatomic.tools.files import sha256, whole
 
@@ -30,14 +31,20 @@ class ResultFile:
     sha256: str
 
 
-def collect(root: Path, folder: str, target: Path, *, size_limit: int) -> list[ResultFile]:
+def collect(
+    root: Path, folder: str, target: Path, *, size_limit: int, reserved: Collection[str] = ()
+) -> list[ResultFile]:
     """Copy the results in `folder` (a path inside `root`) to `target`: the `.changes` and what they list, as listed.
 
-    No link is followed on the way: the build owned the folder and could have pointed it anywhere.
+    No link is followed on the way: the build owned the folder and could have pointed it anywhere. Nor is a file taken
+    under a `reserved` name.
     """
     with ExitStack() as undo:
         fd = _opened(root, folder, undo)
         changes = sorted(name for name in os.listdir(fd) if name.endswith(".changes"))  # noqa: PTH208 - a descriptor
+        for name in changes:
+            if not FILE_NAME.fullmatch(name):
+                raise InputError(f"The build made a file named {name!r}; only plain file names are taken.")
         if not changes:
             raise ToolError("The build ended well but made no .changes file, so there is nothing to take.")
         names = list(changes)
@@ -45,18 +52,18 @@ def collect(root: Path, folder: str, target: Path, *, size_limit: int) -> list[R
         for name in names:  # grows: first the .changes, then what they list
             left -= _copied(fd, name, target / name, left)
             if name.endswith(".changes"):
-                names.extend(sorted(_listed(target / name) - set(names)))
+                names.extend(sorted(_listed(target / name, reserved) - set(names)))
+            if len(names) > FILES_AT_MOST:
+                raise ToolError(f"The build lists {len(names)} files; more than {FILES_AT_MOST} are not taken.")
     for name in changes:
         verify(listed_files(control_fields(target / name), name), target, name)
     return [described(target / name) for name in names]
 
 
-def _listed(changes: Path) -> set[str]:
+def _listed(changes: Path, reserved: Collection[str]) -> set[str]:
     names = set(listed_files(control_fields(changes), changes.name))
-    if len(names) > FILES_AT_MOST:
-        raise ToolError(f"{changes.name} lists {len(names)} files; more than {FILES_AT_MOST} are not taken.")
-    if strange := sorted(name for name in names if Path(name).suffix not in KINDS):
-        raise ToolError(f"{changes.name} lists {strange[0]}, which is no kind of file a build makes.")
+    if strange := sorted(name for name in names if Path(name).suffix not in KINDS or name in reserved):
+        raise ToolError(f"{changes.name} lists {strange[0]}, which is no file a build makes.")
     return names
 
 
@@ -78,6 +85,18 @@ def _opened(root: Path, folder: str, undo: ExitStack) -> int:
 
 def _copied(folder: int, name: str, target: Path, limit: int) -> int:
     """Copy one file; bytes copied."""
+    fd = _regular(folder, name)
+    with os.fdopen(fd, "rb") as source:
+        size = os.fstat(fd).st_size
+        if size > limit:
+            raise ToolError(f"The build's results are larger than its disk limit: {name} does not fit.", kind=Kind.DISK)
+        with whole(target) as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+    return size
+
+
+def _regular(folder: int, name: str) -> int:
+    """Open a file of the build's, which could be anything under that name."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except FileNotFoundError as error:
@@ -86,12 +105,7 @@ def _copied(folder: int, name: str, target: Path, limit: int) -> int:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES):
             raise InputError(f"The build's result {name} is not a regular file.") from error
         raise
-    with os.fdopen(fd, "rb") as source:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError(f"The build's result {name} is not a regular file.")
-        if found.st_size > limit:
-            raise ToolError(f"The build's results are larger than its disk limit: {name} does not fit.", kind=Kind.DISK)
-        with whole(target) as copy:
-            shutil.copyfileobj(source, copy, 1 << 20)
-    return found.st_size
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise InputError(f"The build's result {name} is not a regular file.")
+    return fd

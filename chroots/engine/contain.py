@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import termios
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from chroots.engine.screen import Screen
 from debatomic.tools.errors import Canceled
 from debatomic.tools.progress import Progress
 from debatomic.tools.run import PROGRESS_FD_VARIABLE, Child, contained, spawn
 
+STREAMS = (0, 1, 2)
+STREAMS_VARIABLE = "DEBATOMIC_STREAMS"
 GRACE = 2.0  # seconds for a canceled build to end by itself
 
 
@@ -23,20 +27,23 @@ def is_contained() -> bool:
     return os.getpid() == 1
 
 
-def contained_run(arguments: Sequence[str], clean: Callable[[], object]) -> int:
+def contained_run(arguments: Sequence[str], clean: Callable[[], object], *, streams: bool = False) -> int:
     """Run Python with these arguments contained, showing its output; its exit status.
 
-    When we are canceled it may end by itself for a moment; then it is killed. `clean` is called after that.
+    With `streams` it gets our own standard streams (see `adopt_streams`), a person's terminal among them. When we
+    are canceled it may end by itself for a moment; then it is killed. `clean` is called after that.
     """
     fd = os.environ.get(PROGRESS_FD_VARIABLE, "")
     env = {name: value for name, value in os.environ.items() if name.startswith(("DEBATOMIC_", "PYTHON"))}
+    passed = [int(fd)] if fd.isdigit() else []
+    if streams:
+        ours = [os.dup(number) for number in STREAMS]
+        passed += ours
+        env |= {STREAMS_VARIABLE: ",".join(map(str, ours)), "TERM": os.environ.get("TERM", "dumb")}
     env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     progress = None if fd.isdigit() else _shown()
     command = contained([sys.executable, *arguments])
-    with spawn(command, log=_show, env=env, progress=progress, pass_fds=[int(fd)] if fd.isdigit() else []) as (
-        child,
-        watch,
-    ):
+    with _terminal_kept(), spawn(command, log=_shower(), env=env, progress=progress, pass_fds=passed) as (child, watch):
         try:
             while not watch.step(3600):
                 pass
@@ -50,6 +57,25 @@ def contained_run(arguments: Sequence[str], clean: Callable[[], object]) -> int:
     return status if status >= 0 else 128 - status
 
 
+def adopt_streams() -> None:
+    """In the contained process: take the standard streams of the one that started it, if it handed them over."""
+    numbers = os.environ.pop(STREAMS_VARIABLE, "")
+    for number, fd in zip(STREAMS, map(int, filter(None, numbers.split(","))), strict=False):
+        os.dup2(fd, number)
+        os.close(fd)
+
+
+@contextmanager
+def _terminal_kept() -> Iterator[None]:
+    """Whatever becomes of the contained process, a person's terminal is left as it was."""
+    before = termios.tcgetattr(0) if os.isatty(0) else None
+    try:
+        yield
+    finally:
+        if before:
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
 def _shown() -> Callable[[dict[str, Any]], object]:
     progress = Progress(0)
 
@@ -61,9 +87,15 @@ def _shown() -> Callable[[dict[str, Any]], object]:
     return show
 
 
-def _show(chunk: bytes) -> None:
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+def _shower() -> Callable[[bytes], object]:
+    """Writes to our output: the very bytes, or what a terminal may get of them."""
+    screen = Screen() if sys.stdout.isatty() else bytes
+
+    def show(chunk: bytes) -> None:
+        sys.stdout.buffer.write(screen(chunk))
+        sys.stdout.buffer.flush()
+
+    return show
 
 
 def _end(child: Child, step: Callable[[], bool]) -> None:

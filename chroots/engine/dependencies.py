@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from chroots.engine import layers
 from chroots.engine.base import Layer
-from chroots.engine.buildroot import Warden, buildroot
+from chroots.engine.buildroot import Buildroot, Warden, buildroot
+from chroots.engine.depwait import conflict, missing, unmet_dependencies
 from chroots.engine.dsc import Dsc
-from chroots.engine.failure import unmet_dependencies
 from chroots.engine.fetch import Missing, RemoteFile, Store
 from chroots.engine.journal import Journal
-from chroots.engine.spec import BuildSpec, BuildType
+from chroots.engine.repositories import secret_for
+from chroots.engine.spec import BuildSpec, BuildType, Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
 
@@ -29,12 +30,33 @@ def apt_command(spec: BuildSpec, dsc: Dsc, *options: str) -> list[str]:
     """apt-get's command line for the build dependencies."""
     scope = {BuildType.ANY: ["--arch-only"], BuildType.ALL: ["--indep-only"]}.get(spec.build_type, [])
     profiles = [f"--build-profiles={','.join(spec.profiles)}"] if spec.profiles else []
+    return [*apt_get(*scope, *profiles, *options), "build-dep", f"{SOURCE}/{dsc.path.name}"]
+
+
+def apt_get(*options: str) -> list[str]:
+    """apt-get as it runs in a buildroot: it takes packages only from the folder we give it, and asks nothing."""
     return [
         "apt-get", "-y", "-q", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Sandbox::User=root",
         "-o", "Dpkg::Options::=--force-unsafe-io", "-o", f"Dir::Cache::archives={ARCHIVES}", "-o", "Debug::NoLocking=1",
-        "-o", "Acquire::ForceHash=SHA256",
-        *scope, *profiles, *options, "build-dep", f"{SOURCE}/{dsc.path.name}",
+        "-o", "Acquire::ForceHash=SHA256", *options,
     ]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What apt would install, and the options it needed to find that."""
+
+    debs: list[RemoteFile]
+    options: tuple[str, ...] = ()
+
+
+def attempts(repositories: Sequence[Repository]) -> list[tuple[str, ...]]:
+    """Options to ask apt with, in this order: plainly, preferring a repository such as backports, thoroughly.
+
+    The last one is apt's solver that looks at all versions, and says why where there is no way.
+    """
+    suites = [suite for repository in repositories for suite in repository.suites]
+    return [(), *(("--target-release", suite) for suite in suites), ("-o", "APT::Solver=3.0")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,28 +82,44 @@ class Installer:
                 self.journal.say(f"The build dependencies are in layer {layer.identity[:12]}.")
             return stored
         with self.journal.phase("resolve"):
-            debs = self._resolve()
-            self.journal.say(f"{len(debs)} packages, {sum(deb.size for deb in debs) >> 10} KiB to install.")
-        made = [self._layer(debs)] if debs else []
+            found = self._resolve()
+            size = sum(deb.size for deb in found.debs)
+            self.journal.say(f"{len(found.debs)} packages, {size >> 10} KiB to install.")
+        made = [self._layer(found)] if found.debs else []
         layers.remember(self.state, quick, made)
         return made
 
-    def _layer(self, debs: list[RemoteFile]) -> Layer:
-        key = layers.resolved_key(self.base, [f"{deb.name} {deb.sha256}" for deb in debs])
-        return layers.find(self.state, key) or self._installed(key, debs)
+    def _layer(self, found: Resolved) -> Layer:
+        key = layers.resolved_key(self.base, [f"{deb.name} {deb.sha256}" for deb in found.debs])
+        return layers.find(self.state, key) or self._installed(key, found)
 
-    def _resolve(self) -> list[RemoteFile]:
+    def _resolve(self) -> Resolved:
         """Which packages apt would install, with their digests from the signed indexes."""
-        command = apt_command(self.spec, self.dsc, "--print-uris")
         at, upper = self.folder / "resolve", self.folder / "resolve-upper"
         with self._explained(), buildroot([self.base], self.warden, at=at, upper=upper) as root:
-            return parse_uris(root.run(command, read_only={SOURCE: self.dsc.path.parent}, capture=True).stdout)
+            return self._chosen(root)
 
-    def _installed(self, key: str, debs: list[RemoteFile]) -> Layer:
+    def _chosen(self, root: Buildroot) -> Resolved:
+        """What apt chooses in the first of several attempts that finds a way."""
+        repositories, failed = self.spec.chroot.repositories, []
+        for options in attempts(repositories):
+            command = apt_command(self.spec, self.dsc, *options, "--print-uris")
+            try:
+                said = root.run(command, read_only={SOURCE: self.dsc.path.parent}, capture=True).stdout
+            except CommandFailed as error:
+                failed.append(error)
+                continue
+            if options:
+                self.journal.say(f"{self.spec.chroot.suite} alone is not enough; apt found a way with {options[-1]}.")
+            return Resolved(debs=parse_uris(said, repositories), options=options)
+        raise next((error for error in failed if conflict(error.tail)), failed[0])
+
+    def _installed(self, key: str, found: Resolved) -> Layer:
+        debs = found.debs
         with self.journal.phase("fetch", f"{len(debs)} packages"):
             archives = self._fetched(debs)
         read_only = {SOURCE: self.dsc.path.parent, ARCHIVES: archives}
-        command = apt_command(self.spec, self.dsc, "--no-download")
+        command = apt_command(self.spec, self.dsc, *found.options, "--no-download")
 
         def install(scratch: Path) -> None:
             with buildroot([self.base], self.warden, at=self.folder / "install", upper=scratch) as root:
@@ -111,10 +149,13 @@ class Installer:
             yield
         except CommandFailed as error:
             self.journal(error.tail.encode())
-            raise unsatisfiable(self.dsc, error.tail) from error
+            waiting = missing(self.dsc, self.spec, self.base.tree)
+            for line in waiting:
+                self.journal.say(f"waits for {line}")
+            raise unsatisfiable(self.dsc, error.tail, waiting) from error
 
 
-def parse_uris(output: str) -> list[RemoteFile]:
+def parse_uris(output: str, repositories: Sequence[Repository] = ()) -> list[RemoteFile]:
     """The files of `apt-get --print-uris`."""
     debs = []
     for line in output.splitlines():
@@ -122,13 +163,21 @@ def parse_uris(output: str) -> list[RemoteFile]:
             match = URI.match(line)
             if not match:
                 raise InfrastructureError(f"apt names a package without its SHA-256, so it is not used: {line}")
-            debs.append(RemoteFile(name=match["name"], url=match["url"], size=int(match["size"]),
-                                   sha256=match["sha256"]))  # fmt: skip
+            url = re.sub("^copy:", "file:", match["url"])
+            debs.append(RemoteFile(name=match["name"], url=url, size=int(match["size"]), sha256=match["sha256"],
+                                   secret=secret_for(url, repositories)))  # fmt: skip
     return debs
 
 
-def unsatisfiable(dsc: Dsc, output: str) -> ToolError:
-    """What apt says when build dependencies cannot be installed."""
+def unsatisfiable(dsc: Dsc, output: str, waiting: Sequence[str] = ()) -> ToolError:
+    """Why build dependencies cannot be installed: what the build waits for, or else what apt says."""
+    if waiting:
+        more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+        return ToolError(f"{dsc.name} waits for {waiting[0]}{more}.", kind=Kind.DEP_WAIT,
+                         hint="Build or add what is missing, then retry.", lines=waiting)  # fmt: skip
+    if reason := conflict(output):
+        return ToolError(f"The build dependencies of {dsc.name} cannot be installed together: {reason[0]}.",
+                         kind=Kind.DEP_WAIT, lines=reason)  # fmt: skip
     if unmet := unmet_dependencies(output):
         return ToolError(f"The build dependencies of {dsc.name} cannot be installed: {unmet[0]}.", kind=Kind.DEP_WAIT,
                          hint="Build or add what is missing, then retry.", lines=unmet)  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from debatomic.tools.run import run
+from chroots.engine.mounts import NOEXEC, NOSUID, mount, mounted
 
 NODES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
@@ -18,11 +18,8 @@ LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd
 def devices(at: Path) -> Iterator[Path | None]:
     """Mount a small device file system at `at`; None where device nodes cannot be made (not the host's root)."""
     at.mkdir()
-    run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=755,nosuid,noexec", "debatomic-dev", os.fspath(at)])
-    try:
+    with mounted("tmpfs", at, "size=64k,mode=755", NOSUID | NOEXEC):
         yield at if _filled(at) else None
-    finally:
-        run(["umount", "--recursive", "--lazy", os.fspath(at)], check=False)
 
 
 def _filled(at: Path) -> bool:
@@ -36,5 +33,5 @@ def _filled(at: Path) -> bool:
         (at / name).symlink_to(target)
     for name in ("pts", "shm"):
         (at / name).mkdir()
-    run(["mount", "-t", "devpts", "-o", "newinstance,ptmxmode=0666,mode=620", "debatomic-pts", os.fspath(at / "pts")])
+    mount("devpts", at / "pts", "newinstance,ptmxmode=0666,mode=620")  # goes with the one it is on
     return True

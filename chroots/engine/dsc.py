@@ -15,7 +15,7 @@ from debatomic.tools.files import sha256
 LIMIT = 4 << 20
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 VERSION = re.compile(r"(?:\d+:)?[0-9][A-Za-z0-9.+~-]*")
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+~-]*")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+~-]{0,199}")
 BUILD_FIELDS = ("Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep",
                 "Build-Conflicts", "Build-Conflicts-Arch", "Build-Conflicts-Indep")  # fmt: skip
 
@@ -69,10 +69,10 @@ def control_fields(path: Path) -> Mapping[str, str]:
 def listed_files(fields: Mapping[str, str], where: str) -> dict[str, tuple[str, int]]:
     """The table Checksums-Sha256, every name a plain file name and there once."""
     files: dict[str, tuple[str, int]] = {}
-    for line in fields["Checksums-Sha256"].splitlines():
+    for line in fields.get("Checksums-Sha256", "").splitlines():
         if not (parts := line.split()):
             continue
-        if len(parts) != 3 or not re.fullmatch(r"[0-9a-f]{64}", parts[0]) or not parts[1].isdigit():
+        if len(parts) != 3 or not re.fullmatch(r"[0-9a-f]{64}", parts[0]) or not re.fullmatch(r"[0-9]{1,15}", parts[1]):
             raise InputError(f"{where} has a line in Checksums-Sha256 that cannot be read: '{line.strip()}'.")
         digest, size, name = parts
         if not FILE_NAME.fullmatch(name):

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import socket
+import ssl
 import threading
 import time
 import urllib.error
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
+from chroots.engine.admission import read_secret
 from chroots.engine.state import locked
 from debatomic.tools.errors import InfrastructureError, InputError
 from debatomic.tools.files import whole
@@ -40,6 +42,7 @@ class RemoteFile:
     url: str
     size: int
     sha256: str
+    secret: Path | None = None  # the file that says how to get in there
 
 
 class Missing(InputError):
@@ -85,23 +88,39 @@ OPENER = urllib.request.build_opener(_Handler)
 
 
 @contextmanager
-def opened(url: str, method: str = "GET") -> Iterator[IO[bytes]]:
+def opened(url: str, method: str = "GET", secret: Path | None = None) -> Iterator[IO[bytes]]:
     """The body of `url`. Raises Missing, or InfrastructureError where another attempt may succeed."""
     server = urllib.parse.urlsplit(url).netloc or "this machine"
     request = urllib.request.Request(url, headers={"User-Agent": USER_AGENT}, method=method)  # noqa: S310 - also file: mirrors
     try:
-        with OPENER.open(request, timeout=TIMEOUT) as answer:
+        with _opener(request, secret).open(request, timeout=TIMEOUT) as answer:
             yield answer
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):
             raise Missing(f"{url} does not exist ({server} answers {error.code}).") from error
+        if error.code == 401:
+            raise InputError(
+                f"{server} does not let us in: it answers 401 {error.reason} for {url}.",
+                hint="Check the file that the repository's definition names as its secret.",
+            ) from error
         raise InfrastructureError(f"{server} answers {error.code} {error.reason} for {url}.") from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, FileNotFoundError):
             raise Missing(f"{url} does not exist.") from error
         raise _unreachable(server, error.reason) from error
-    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+    except (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
         raise _unreachable(server, error) from error
+
+
+def _opener(request: urllib.request.Request, path: Path | None) -> urllib.request.OpenerDirector:
+    """The opener for a request; one with a secret gets what it needs, which does not follow where it is redirected."""
+    if not path:
+        return OPENER
+    secret = read_secret(path)
+    for name, value in secret.header.items():
+        request.add_unredirected_header(name, value)
+    context = secret.context()
+    return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context)) if context else OPENER
 
 
 def _unreachable(server: str, reason: object) -> InfrastructureError:
@@ -121,11 +140,11 @@ def persistently(action: Callable[[], T]) -> T:
     return action()
 
 
-def read(url: str, *, limit: int) -> bytes:
+def read(url: str, *, limit: int, secret: Path | None = None) -> bytes:
     """The whole body of a small file."""
 
     def once() -> bytes:
-        with opened(url) as answer:
+        with opened(url, secret=secret) as answer:
             content = answer.read(limit + 1)
         if len(content) > limit:
             raise InputError(f"{url} is larger than {limit} bytes; that cannot be right.")
@@ -168,7 +187,7 @@ class Store:
 
     def _require(self, file: RemoteFile) -> None:
         def once() -> None:
-            with opened(file.url, "HEAD"):
+            with opened(file.url, "HEAD", file.secret):
                 pass
 
         if not self._has(self.path(file.sha256)):
@@ -184,6 +203,14 @@ class Store:
             path.unlink(missing_ok=True)
             total -= size
 
+    def remove_all(self) -> list[int]:
+        """Remove every file; their sizes. Whoever has linked one keeps it."""
+        sizes = []
+        for path in self.folder.glob("??/[!.]*"):
+            sizes.append(path.stat().st_size)
+            path.unlink()
+        return sizes
+
     @staticmethod
     def _has(path: Path) -> bool:
         try:
@@ -195,7 +222,7 @@ class Store:
     @staticmethod
     def _fetch(file: RemoteFile, path: Path) -> None:
         digest, size = hashlib.sha256(), 0
-        with whole(path) as target, opened(file.url) as source:
+        with whole(path) as target, opened(file.url, secret=file.secret) as source:
             while chunk := source.read(CHUNK):
                 digest.update(chunk)
                 size += len(chunk)

@@ -19,6 +19,9 @@ INSTALL_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "
 DROP_CAPABILITIES = ("SETUID", "SETGID", "SETPCAP")
 # Root in the jail owns what the host's root owns, so what rules the kernel must not be writable even to an owner.
 KERNEL_CONTROLS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
+# Nor is it to read what only the host's root reads: its keys, and where the kernel has what.
+KERNEL_SECRETS = ("keys", "key-users", "kcore", "kmsg", "kpagecount", "kpageflags", "kpagecgroup", "latency_stats",
+                  "mtrr", "pagetypeinfo", "sched_debug", "slabinfo", "timer_list", "vmallocinfo")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,7 @@ class Jail:
 
     root: Path
     user_namespace: int  # file descriptor, see `userns`
+    filter: int  # file descriptor that reads the program for system calls, see `seccomp`
     devices: Path | None = None  # the folder to be /dev, see `devices`; bubblewrap's own otherwise
     user: int = 0
     folder: str = "/"
@@ -34,6 +38,8 @@ class Jail:
     read_only: Mapping[str, Path] = field(default_factory=dict)  # what is seen where: path inside, folder outside
     scratch: Sequence[str] = ()  # folders inside that are empty, writable and gone afterwards
     resource_limits: Sequence[str] = ()  # options of prlimit(1)
+    files_in_memory: int = 256 << 20  # bytes /dev/shm may hold; /run and each of `scratch` likewise
+    network: bool = False  # the host's, for people who ask for it; a build never has it
 
 
 def jailed(jail: Jail, args: Sequence[str]) -> list[str]:
@@ -41,29 +47,44 @@ def jailed(jail: Jail, args: Sequence[str]) -> list[str]:
 
     The outer PID namespace is util-linux': unshare returns only when everything in it is dead, so that nothing
     writes any more when the next step looks at the results. bubblewrap's own, inside it, reaps orphans; it looks at
-    its child through /proc, which must therefore be that of the outer one.
+    its child through /proc, which must therefore be that of the outer one. Root inside can read the environment of
+    bubblewrap, so that has nothing of ours (a proxy's password, for one).
     """
     return [
-        "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL", "--",
-        *bubblewrap(jail), "--", "prlimit", "--core=0", *jail.resource_limits, "--",
+        "env", "--ignore-environment", f"PATH={ENVIRONMENT['PATH']}", "setpriv", "--pdeathsig", "KILL", "--",
+        "unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL", "--",
+        *bubblewrap(jail), "--", *_closed(jail.user_namespace), "prlimit", "--core=0", *jail.resource_limits, "--",
         *(unprivileged(jail.user) if jail.user else []), *args,
     ]  # fmt: skip
 
 
+def _closed(fd: int) -> list[str]:
+    """Take from what follows the namespace's descriptor, which bubblewrap leaves open; every Debian has perl-base."""
+    return ["perl", "-e", 'open my $fd, "<&=", shift; close $fd; exec @ARGV or die "$ARGV[0]: $!\\n"', "--", str(fd)]
+
+
 def bubblewrap(jail: Jail) -> list[str]:
     capabilities = DROP_CAPABILITIES if jail.user else INSTALL_CAPABILITIES
+    size = ["--size", str(jail.files_in_memory)]
     devices = ["--dev-bind", os.fspath(jail.devices), "/dev"] if jail.devices else ["--dev", "/dev"]
     return [
-        "bwrap", "--die-with-parent", "--new-session", "--userns", str(jail.user_namespace), "--unshare-pid",
-        "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", HOST_NAME,
+        "bwrap", "--die-with-parent", "--new-session", "--userns", str(jail.user_namespace),
+        "--seccomp", str(jail.filter), "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+        *([] if jail.network else ["--unshare-net"]), "--unshare-cgroup-try", "--hostname", HOST_NAME,
         "--bind", os.fspath(jail.root), "/", *devices, "--proc", "/proc",
         *(part for name in KERNEL_CONTROLS for part in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")),
-        "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/dev/shm",  # noqa: S108 - a mount inside the jail
+        *size, "--tmpfs", "/run", "--perms", "1777", *size, "--tmpfs", "/dev/shm",  # noqa: S108 - inside the jail
         *(part for inside, outside in jail.read_only.items() for part in ("--ro-bind", os.fspath(outside), inside)),
-        *(part for inside in jail.scratch for part in ("--tmpfs", inside)),
+        *(part for inside in jail.scratch for part in (*size, "--tmpfs", inside)),
+        *(part for name in _existing(KERNEL_SECRETS) for part in ("--ro-bind", "/dev/null", f"/proc/{name}")),
         "--clearenv", *_environment(jail), "--chdir", jail.folder,
         "--cap-drop", "ALL", *(part for name in capabilities for part in ("--cap-add", f"CAP_{name}")),
     ]  # fmt: skip
+
+
+def _existing(names: Sequence[str]) -> list[str]:
+    """Those that this host's kernel has."""
+    return [name for name in names if Path("/proc", name).exists()]
 
 
 def _environment(jail: Jail) -> list[str]:

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from chroots.engine.base import ABOUT as BASE_ABOUT
 from chroots.engine.base import Layer
 from chroots.engine.dsc import Dsc
 from chroots.engine.spec import BuildSpec
-from chroots.engine.state import LOCK, State, directory_size, locked, locked_now, remove_tree, temporary
+from chroots.engine.state import LOCK, State, directory_size, discard, locked, locked_now, remove_tree, temporary
 from debatomic.tools.files import whole, write_json
 from debatomic.tools.run import run
 
@@ -83,6 +84,22 @@ def make(state: State, key: str, base: Layer, packages: Sequence[str], install: 
     return Layer(identity=key, tree=state.layers / key / "tree")
 
 
+def on(state: State, base: Layer) -> list[dict[str, Any]]:
+    """The layers that stand on a base: key, packages (names), bytes, made_at, used_at."""
+    return [{"key": folder.name, "packages": about["packages"], "bytes": about["bytes"], "made_at": about["made_at"],
+             "used_at": about["used_at"]}
+            for folder, about in all_of(state) if about["base"] == base.identity]  # fmt: skip
+
+
+def all_of(state: State) -> list[tuple[Path, dict[str, Any]]]:
+    """The folders of all layers, and what is known about each (`used_at`: seconds since 1970)."""
+    found = []
+    for about in sorted(state.layers.glob(f"[!.]*/{ABOUT}")):
+        with suppress(FileNotFoundError):  # removed a moment ago
+            found.append((about.parent, {**json.loads(about.read_text()), "used_at": about.stat().st_mtime}))
+    return found
+
+
 def evict(state: State, *, keep: int = BYTES_KEPT) -> list[str]:
     """Remove layers: those whose base is gone, then those used longest ago until at most `keep` bytes are left.
 
@@ -90,22 +107,21 @@ def evict(state: State, *, keep: int = BYTES_KEPT) -> list[str]:
     """
     removed = []
     bases = {json.loads(about.read_text())["identity"] for about in state.bases.glob(f"*/*/{BASE_ABOUT}")}
-    found = [(about.stat().st_mtime_ns, about.parent, json.loads(about.read_text()))
-             for about in state.layers.glob(f"*/{ABOUT}")]  # fmt: skip
+    found = [(about["used_at"], folder, about) for folder, about in all_of(state)]
     total = sum(about["bytes"] for _, _, about in found)
     for _, folder, about in sorted(found, key=lambda layer: (layer[2]["base"] in bases, layer[0])):
         if total <= keep and about["base"] in bases:
             break
-        if _removed(folder):
+        if remove(folder):
             total -= about["bytes"]
             removed.append(folder.name)
     return removed
 
 
-def _removed(folder: Path) -> bool:
-    with locked_now(folder / LOCK) as unused:
+def remove(folder: Path) -> bool:
+    """Remove a layer that nobody uses; whether it went."""
+    with suppress(FileNotFoundError), locked_now(folder / LOCK) as unused:
         if unused:
-            with suppress(FileNotFoundError):
-                (folder / ABOUT).unlink()  # from here on nobody finds it
-            remove_tree(folder)
+            discard(folder)
         return unused
+    return True  # somebody else was faster

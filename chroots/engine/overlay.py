@@ -8,17 +8,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chroots.engine.base import Layer
-from chroots.engine.state import locked
-from debatomic.tools.errors import InfrastructureError, ToolError
+from chroots.engine.mounts import mounted, unmount
+from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.run import Output, run
 
 INODES_PER_GIB = 1 << 18
+# A file system that is thrown away: nothing for repair, growth or a crash, so that making it writes 0.1 MiB, not 4.
+SHORT_LIVED = ("-O", "^has_journal,^resize_inode,^metadata_csum,uninit_bg,sparse_super2", "-G", "4096",
+               "-E", "lazy_itable_init=1,nodiscard,num_backup_sb=0")  # fmt: skip
+RESERVE = 1 << 30  # bytes of the host's disk that installing packages leaves free
 
 
-def overlay_command(lowers: Sequence[Path], at: Path, upper: Path) -> list[str]:
-    """mount(8) for an overlay that never waits for the disk: what it holds is thrown away, or synced by its maker."""
-    options = f"lowerdir={':'.join(map(os.fspath, lowers))},upperdir={upper}/changes,workdir={upper}/scratch,volatile"
-    return ["mount", "-t", "overlay", "-o", options, "overlay", os.fspath(at)]
+def overlay_options(lowers: Sequence[Path], upper: Path) -> str:
+    """For an overlay that never waits for the disk: what it holds is thrown away, or synced by its maker."""
+    return f"lowerdir={':'.join(map(os.fspath, lowers))},upperdir={upper}/changes,workdir={upper}/scratch,volatile"
 
 
 @contextmanager
@@ -30,34 +33,25 @@ def overlay(layers: Sequence[Layer], at: Path, *, upper: Path) -> Iterator[Path]
     """
     with ExitStack() as undo:
         for layer in layers:
-            if not layer.tree.is_dir():
-                raise InfrastructureError(f"The layer {layer.identity[:12]} was removed while it was about to be used.")
-            undo.enter_context(locked(layer.lock, shared=True))
+            undo.enter_context(layer.used())
         for folder in (at, upper / "changes", upper / "scratch"):
             folder.mkdir(parents=True, exist_ok=True)
-        undo.enter_context(_mounted(overlay_command([layer.tree for layer in layers], at, upper), at))
-        yield at
+        yield undo.enter_context(mounted("overlay", at, overlay_options([layer.tree for layer in layers], upper)))
 
 
 @contextmanager
-def _mounted(command: Sequence[str], at: Path) -> Iterator[None]:
-    run(command)
-    try:
-        yield
-    finally:
-        run(["umount", "--lazy", os.fspath(at)], check=False)
+def limited_space(folder: Path, size: int, memory: int, log: Output) -> Iterator[Path]:
+    """A folder below `folder` that holds at most `size` bytes: in memory if it fits there, on disk otherwise.
 
-
-@contextmanager
-def limited_space(folder: Path, size: int, log: Output) -> Iterator[Path]:
-    """A folder below `folder` that holds at most `size` bytes: in memory if it fits there, on disk otherwise."""
+    It fits if it leaves half of `memory`, which files in memory count against, to the programs.
+    """
     at = folder / "space"
     at.mkdir()
     with ExitStack() as undo:
-        if size <= available_memory() // 4:
+        if size <= min(available_memory() // 4, memory // 2):
             inodes = max(1 << 16, size * INODES_PER_GIB >> 30)
             options = f"size={size},nr_inodes={inodes},mode=755"
-            undo.enter_context(_mounted(["mount", "-t", "tmpfs", "-o", options, "debatomic", os.fspath(at)], at))
+            undo.enter_context(mounted("tmpfs", at, options))
         else:
             undo.enter_context(_image(folder / "space.img", at, size, log))
         yield at
@@ -69,9 +63,8 @@ def _image(image: Path, at: Path, size: int, log: Output) -> Iterator[None]:
     try:
         with image.open("wb") as file:
             file.truncate(size)
-        run(["mkfs.ext4", "-q", "-F", "-m0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard",
-             os.fspath(image)])  # fmt: skip
-        command = ["mount", "-o", "loop", os.fspath(image), os.fspath(at)]
+        run(["mkfs.ext4", "-q", "-F", "-m0", *SHORT_LIVED, os.fspath(image)])
+        command = ["mount", "-o", "loop,nobarrier,noinit_itable", os.fspath(image), os.fspath(at)]
         run(command)
     except ToolError as error:
         log(f"This host has no loop devices ({error}): the disk limit of the build is not enforced.\n".encode())
@@ -82,7 +75,7 @@ def _image(image: Path, at: Path, size: int, log: Output) -> Iterator[None]:
     try:
         yield
     finally:
-        run(["umount", "--lazy", os.fspath(at)], check=False)
+        unmount(at)
 
 
 def file_system(path: Path, mountinfo: str) -> str:
@@ -93,6 +86,17 @@ def file_system(path: Path, mountinfo: str) -> str:
         mounts.append((Path(fields[4].encode().decode("unicode_escape")), fields[fields.index("-") + 1]))
     containing = [(len(point.parts), kind) for point, kind in mounts if path.is_relative_to(point)]
     return max(reversed(containing), key=lambda mount: mount[0], default=(0, ""))[1]  # the later of equals is on top
+
+
+def require_space(folder: Path, *, reserve: int = RESERVE) -> None:
+    """End what fills the disk of this host before everybody else on it suffers.
+
+    Raises: ToolError when less than `reserve` bytes are left where `folder` is.
+    """
+    found = os.statvfs(folder)
+    if found.f_bavail * found.f_frsize < reserve:
+        raise ToolError(f"The disk of this host is full: less than {reserve >> 20} MiB are left.", kind=Kind.DISK,
+                        hint="Free some space below the state folder, then retry.")  # fmt: skip
 
 
 def available_memory() -> int:

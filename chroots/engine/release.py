@@ -32,11 +32,11 @@ class Release:
         return self.fields.get("Acquire-By-Hash", "") == "yes"
 
 
-def fetch_release(mirror: str, suite: str, keyring: Path) -> Release:
+def fetch_release(mirror: str, suite: str, keyring: Path, secret: Path | None = None) -> Release:
     """The InRelease of a suite, fetched now and verified with gpgv against `keyring`."""
     url = f"{mirror}/dists/{suite}/InRelease"
     try:
-        content = read(url, limit=INRELEASE_LIMIT)
+        content = read(url, limit=INRELEASE_LIMIT, secret=secret)
     except Missing as error:
         raise InputError(f"The archive {mirror} has no suite '{suite}': {url} does not exist.") from error
     release = parse_release(verified_text(content, url, keyring), url, digest=hashlib.sha256(content).hexdigest())

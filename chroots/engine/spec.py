@@ -6,13 +6,45 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 DAY = 24 * 3600
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 BUILDER_UID = 1234
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """An archive beside the main one; `{mirror}` in an address is the chroot's own mirror, whatever that is."""
+
+    name: str
+    uris: tuple[str, ...]
+    suites: tuple[str, ...]
+    components: tuple[str, ...] = ("main",)
+    key: str = ""  # path or address of its public keys; empty: the chroot's keyring
+    fingerprint: str = ""  # the one key that must be in there; empty: whatever is
+    secret: Path | None = None  # a file with name and password, or certificate, which only root reads
+
+    def filled(self, **words: str) -> Repository:
+        """With words for `{suite}` and the like."""
+        uris, suites, components = (tuple(_filled(part, words) for part in parts)
+                                    for parts in (self.uris, self.suites, self.components))  # fmt: skip
+        return replace(self, uris=uris, suites=suites, components=components, key=_filled(self.key, words))
+
+    @property
+    def recipe(self) -> dict[str, object]:
+        """What packages from here depend on; how one gets in makes no difference to them."""
+        found = {name: value for name, value in asdict(self).items() if name != "secret"}
+        path = Path(self.key)
+        return {**found, "key_digest": hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""}
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    for name, word in words.items():
+        text = text.replace(f"{{{name}}}", word)
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +61,16 @@ class ChrootSpec:
     keyring: Path = DEBIAN_KEYRING
     bootstrap_options: tuple[str, ...] = ()  # handed to mmdebstrap as they are
     refresh_after: int = DAY  # seconds until the archive is asked whether the base is still current
+    repositories: tuple[Repository, ...] = ()  # to take packages from, besides the mirror
 
     @property
     def key(self) -> str:
         """Names what the base is made of, whatever the chroot is called: equal keys share one base."""
         recipe = {**asdict(self), "keyring": os.fspath(self.keyring), "packages": sorted(self.packages)}
-        for name in ("name", "refresh_after"):
+        for name in ("name", "refresh_after", "repositories"):
             del recipe[name]
+        if self.repositories:
+            recipe["repositories"] = [each.recipe for each in self.repositories]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         return f"{self.suite}-{self.architecture}-{self.variant}-{digest[:12]}"
 
@@ -63,6 +98,7 @@ class Limits:
     memory: int | None = None  # bytes
     disk: int = 16 << 30  # bytes the build may write
     processes: int = 4096
+    log: int = 512 << 20  # bytes the build may say
     parallel: int = field(default_factory=lambda: os.cpu_count() or 1)
 
 

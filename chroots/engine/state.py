@@ -15,13 +15,15 @@ from pathlib import Path
 from debatomic.tools.errors import InputError
 
 NEW = ".new-"  # a folder one living process works in; its lock says whether that process lives
+DEAD = ".dead-"  # a folder nobody has any more, about to be removed
 LOCK = ".lock"
+PRIVATE = 0o700  # of folders with trees in them: set-uid programs of a chroot are not for this host's users
 LEFTOVERS = ".leftovers.json"
 
 
 @dataclass(frozen=True)
 class State:
-    """The folders below one root. Everything in it can be made again; `work` holds only what runs right now."""
+    """The folders below one root. All but `kept` can be made again; `work` holds only what runs right now."""
 
     root: Path
 
@@ -48,6 +50,11 @@ class State:
         return self.root / "layers"
 
     @property
+    def kept(self) -> Path:
+        """Writable layers people asked to keep: `CHROOT/NAME`."""
+        return self.root / "kept"
+
+    @property
     def files(self) -> Path:
         """Downloaded files by their SHA-256."""
         return self.root / "files"
@@ -62,9 +69,13 @@ class State:
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock file `path` (made when absent); it is free again when the block, or the process, ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def locked(path: Path, *, shared: bool = False, make: bool = True) -> Iterator[None]:
+    """Hold the lock file `path`; it is free again when the block, or the process, ends.
+
+    Its folder is made when absent, unless `make` says no: then FileNotFoundError is raised.
+    """
+    if make:
+        path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
@@ -87,6 +98,7 @@ def temporary(parent: Path) -> Iterator[Path]:
     """A new folder below `parent` that is ours while the block runs; if we die, `sweep` knows and removes it."""
     with ExitStack() as undo:
         with locked(parent / LOCK):  # so that a sweep never sees the folder without its lock
+            parent.chmod(PRIVATE)
             folder = parent / f"{NEW}{secrets.token_hex(6)}"
             folder.mkdir()
             undo.callback(remove_tree, folder)
@@ -108,6 +120,13 @@ def remove_tree(folder: Path) -> None:
         if not os.path.lexists(folder):
             return
     shutil.rmtree(folder)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder that others may look for: it is gone at once, and if we die now a sweep removes the rest."""
+    dead = folder.with_name(f"{DEAD}{folder.name}-{secrets.token_hex(4)}")
+    folder.rename(dead)
+    remove_tree(dead)
 
 
 def directory_size(folder: Path) -> int:

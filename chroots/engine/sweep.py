@@ -7,11 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from chroots.engine.state import LEFTOVERS, LOCK, NEW, State, locked, locked_now, remove_tree
+from chroots.engine.state import DEAD, LEFTOVERS, LOCK, NEW, PRIVATE, State, locked, locked_now, remove_tree
 from debatomic.tools.limits import CGROUPS, remove
 from debatomic.tools.run import run
-
-DEAD = ".dead-"
 
 
 def sweep(state: State) -> list[str]:
@@ -28,13 +26,14 @@ def sweep(state: State) -> list[str]:
 
 def parents(state: State) -> list[Path]:
     """The folders in which temporary ones are made."""
-    homes = [path for path in state.bases.glob("*") if path.is_dir()]
+    homes = [*state.bases.glob("*"), *state.kept.glob("*")]
     return [path for path in (state.work, state.layers, *homes) if path.is_dir()]
 
 
 def condemned(parent: Path) -> Iterator[Path]:
     """The temporary folders whose process is dead, renamed so that only we remove them."""
     with locked(parent / LOCK):
+        parent.chmod(PRIVATE)
         for folder in parent.glob(f"{NEW}*"):
             with locked_now(folder / LOCK) as dead:
                 if dead:

@@ -50,13 +50,20 @@ class Group:
 
     def memory_kills(self) -> int:
         """How many of its processes the kernel killed because the memory limit was reached."""
+        return self._counted("oom_kill", "memory.events", "memory.oom_control")
+
+    def process_refusals(self) -> int:
+        """How many processes it was refused because the limit on their number was reached."""
+        return self._counted("max", "pids.events")
+
+    def _counted(self, event: str, *names: str) -> int:
         return sum(
             int(line.split()[1])
             for folder in self.folders
-            for name in ("memory.events", "memory.oom_control")
+            for name in names
             if (folder / name).exists()
             for line in (folder / name).read_text().splitlines()
-            if line.startswith("oom_kill ")
+            if line.startswith(f"{event} ")
         )
 
     def _number(self, *names: str) -> int | None:

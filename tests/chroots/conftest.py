@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,34 +53,32 @@ def dsc_text(name: str, tarball: Path, depends: str = "") -> str:
             f"Files:\n {hashlib.md5(content).hexdigest()} {len(content)} {tarball.name}\n")  # fmt: skip
 
 
+def write_source(folder: Path, name: str, *commands: str, depends: str = "", payload: bytes = b"hello\n") -> Path:
+    """Write a native source package whose build runs `commands` (lines of a makefile recipe); the path of its .dsc."""
+    folder.mkdir(exist_ok=True)
+    recipe = "\n".join(f"\t{command}" for command in commands)
+    files = {
+        "debian/rules": RULES.format(name=name, commands=recipe).encode(),
+        "debian/control": CONTROL.format(name=name, depends=f"Build-Depends: {depends}\n" if depends else "").encode(),
+        "debian/changelog": CHANGELOG.format(name=name).encode(),
+        "debian/source/format": b"3.0 (native)\n",
+        "payload": payload,
+    }
+    tarball = folder / f"{name}_1.0.tar.xz"
+    with tarfile.open(tarball, "w:xz") as archive:
+        for path, content in files.items():
+            member = tarfile.TarInfo(f"{name}-1.0/{path}")
+            member.size, member.mode = len(content), 0o755 if path == "debian/rules" else 0o644
+            archive.addfile(member, io.BytesIO(content))
+    dsc = folder / f"{name}_1.0.dsc"
+    dsc.write_text(dsc_text(name, tarball, depends))
+    return dsc
+
+
 @pytest.fixture
 def source_package(tmp_path: Path) -> Callable[..., Path]:
-    """Make a native source package whose build runs `commands` (lines of a makefile recipe); the path of its .dsc."""
-
-    def make(name: str, *commands: str, depends: str = "", payload: bytes = b"hello\n") -> Path:
-        folder = tmp_path / "source"
-        folder.mkdir(exist_ok=True)
-        recipe = "\n".join(f"\t{command}" for command in commands)
-        files = {
-            "debian/rules": RULES.format(name=name, commands=recipe).encode(),
-            "debian/control": CONTROL.format(
-                name=name, depends=f"Build-Depends: {depends}\n" if depends else ""
-            ).encode(),
-            "debian/changelog": CHANGELOG.format(name=name).encode(),
-            "debian/source/format": b"3.0 (native)\n",
-            "payload": payload,
-        }
-        tarball = folder / f"{name}_1.0.tar.xz"
-        with tarfile.open(tarball, "w:xz") as archive:
-            for path, content in files.items():
-                member = tarfile.TarInfo(f"{name}-1.0/{path}")
-                member.size, member.mode = len(content), 0o755 if path == "debian/rules" else 0o644
-                archive.addfile(member, io.BytesIO(content))
-        dsc = folder / f"{name}_1.0.dsc"
-        dsc.write_text(dsc_text(name, tarball, depends))
-        return dsc
-
-    return make
+    """`write_source` into a folder of the test's own."""
+    return partial(write_source, tmp_path / "source")
 
 
 @pytest.fixture(scope="session")

@@ -18,11 +18,13 @@ from chroots.engine.base import Layer, bootstrap_command, bootstrap_failure
 from chroots.engine.build import build_command, environment
 from chroots.engine.collect import ResultFile, collect
 from chroots.engine.dependencies import apt_command, parse_uris, unsatisfiable
+from chroots.engine.depwait import unmet_dependencies
 from chroots.engine.dsc import parse_dsc
-from chroots.engine.failure import decisive_lines, unmet_dependencies
+from chroots.engine.failure import decisive_lines
 from chroots.engine.jail import INSTALL_CAPABILITIES, Jail, jailed
 from chroots.engine.journal import Journal
-from chroots.engine.overlay import file_system, overlay_command
+from chroots.engine.overlay import file_system, overlay_options, require_space
+from chroots.engine.screen import Screen
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from chroots.engine.state import LEFTOVERS, State, remember, temporary
 from chroots.engine.sweep import mounts_below, sweep
@@ -44,7 +46,7 @@ def pairs(command: list[str], option: str) -> list[str]:
 
 
 def test_a_build_is_jailed_without_any_capability() -> None:
-    command = jailed(Jail(root=Path("/root"), user_namespace=7, user=1234, folder="/build"), ["make", "x"])
+    command = jailed(Jail(root=Path("/root"), user_namespace=7, filter=8, user=1234, folder="/build"), ["make", "x"])
     assert command[-2:] == ["make", "x"]
     for option in ("--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
                    "--die-with-parent", "--new-session",
@@ -57,20 +59,27 @@ def test_a_build_is_jailed_without_any_capability() -> None:
 
 
 def test_installing_keeps_only_what_dpkg_needs() -> None:
-    command = jailed(Jail(root=Path("/root"), user_namespace=7), ["apt-get"])
+    command = jailed(Jail(root=Path("/root"), user_namespace=7, filter=8), ["apt-get"])
     assert pairs(command, "--cap-add") == [f"CAP_{name}" for name in INSTALL_CAPABILITIES]
     assert "SYS_ADMIN" not in INSTALL_CAPABILITIES and "--no-new-privs" not in command
 
 
+def test_the_jail_itself_knows_nothing_of_ours() -> None:
+    command = jailed(Jail(root=Path("/root"), user_namespace=7, filter=8), ["true"])
+    assert command[:2] == ["env", "--ignore-environment"] and command[2].startswith("PATH=/usr/")
+    hidden = [command[number + 1] for number, part in enumerate(command) if part == "/dev/null"]
+    assert "/proc/timer_list" in hidden and all(Path(path).exists() for path in hidden)
+
+
 def test_what_rules_the_kernel_is_read_only() -> None:
-    command = jailed(Jail(root=Path("/root"), user_namespace=7), ["true"])
+    command = jailed(Jail(root=Path("/root"), user_namespace=7, filter=8), ["true"])
     assert {"/proc/sys", "/proc/sysrq-trigger"} <= set(pairs(command, "--ro-bind-try"))
     assert command.index("--proc") < command.index("--ro-bind-try")
 
 
 def test_command_lines() -> None:
     lowers = [Path("/layer"), Path("/base")]
-    assert overlay_command(lowers, Path("/at"), Path("/up"))[4] == (
+    assert overlay_options(lowers, Path("/up")) == (
         "lowerdir=/layer:/base,upperdir=/up/changes,workdir=/up/scratch,volatile"
     )
     command = bootstrap_command(TRIXIE, "http://m.example.org/debian", Path("/tree"))
@@ -168,7 +177,8 @@ def test_the_journal_marks_and_times_phases() -> None:
     file = io.BytesIO()
     echoed: list[bytes] = []
     reports: list[str] = []
-    journal = Journal(file, ("source", "build"), echo=echoed.append, progress=Progress(2, emit=reports.append))
+    journal = Journal(file, ("source", "build"), echo=echoed.append, progress=Progress(2, emit=reports.append),
+                      limit=1 << 20)  # fmt: skip
     with journal.phase("build", "make"):
         journal(b"line\n")
         journal.report(0.5)
@@ -176,6 +186,37 @@ def test_the_journal_marks_and_times_phases() -> None:
     assert text == b"".join(echoed).decode() == journal.tail()
     assert text.startswith("== PHASE build (make)\nline\n== PHASE build: 0.0") and journal.seconds[0][0] == "build"
     assert [(json.loads(r)["number"], json.loads(r)["fraction"]) for r in reports] == [(2, 0.0), (2, 0.5)]
+
+
+def test_what_fills_the_disk_is_ended_before_it_is_full(tmp_path: Path) -> None:
+    free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
+    require_space(tmp_path, reserve=free // 2)
+    with pytest.raises(ToolError, match="The disk of this host is full") as told:
+        require_space(tmp_path, reserve=free * 2)
+    assert told.value.kind == Kind.DISK
+
+
+def test_the_journal_keeps_what_fits_and_always_says_why() -> None:
+    file = io.BytesIO()
+    journal = Journal(file, ("build",), echo=lambda chunk: None, progress=Progress(1, emit=lambda line: None), limit=7)
+    journal(b"lines\n")
+    for _ in range(2):
+        with pytest.raises(ToolError, match="more than its log limit") as told:
+            journal(b"more\n")
+        assert told.value.kind == Kind.KILLED
+    journal.say("failed")
+    assert file.getvalue() == b"lines\nmfailed\n"
+
+
+@pytest.mark.parametrize("chunks, shown", [
+    ([b"a\tb\n"], "a\tb\n"),
+    ([b"\x1b[2J", b"\x07\r\n"], "␛[2J␇␍\n"),
+    (["é".encode()[:1], "é".encode()[1:]], "é"),
+    ([b"\x9b5n", b"\xc2", b"\x9b5n"], "\ufffd5n\ufffd5n"),
+])  # fmt: skip
+def test_a_terminal_gets_nothing_that_steers_it(chunks: list[bytes], shown: str) -> None:
+    screen = Screen()
+    assert b"".join(screen(chunk) for chunk in chunks).decode() == shown
 
 
 BASE = Layer(identity="b" * 64, tree=Path("/base/tree"))

@@ -8,80 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from chroots.engine import definitions
-from chroots.engine.cli import build_spec, parser, size
+from chroots.engine.commands.building import build_spec
+from chroots.engine.commands.main import parser
+from chroots.engine.commands.options import size
 from chroots.engine.dsc import listed_files, parse_dsc, require_expected, verify
 from chroots.engine.mirror import default_mirror
 from chroots.engine.spec import BuildType, ChrootSpec
 from chroots.engine.state import State
 from debatomic.tools.errors import InputError
 
-Define = Callable[..., Path]
 MakeSource = Callable[..., Path]
-PLAIN = "suite: trixie\narchitecture: amd64\n"
-
-
-@pytest.fixture
-def defined(tmp_path: Path) -> Define:
-    def define(**texts: str) -> Path:
-        for name, text in texts.items():
-            (tmp_path / f"{name}.yaml").write_text(text)
-        return tmp_path
-
-    return define
-
-
-def test_the_definitions_that_come_with_us_are_right() -> None:
-    assert definitions.names() == ["bookworm-amd64", "trixie-amd64"]
-    spec = definitions.load("bookworm-amd64")
-    assert (spec.suite, spec.architecture, spec.variant, spec.packages) == (
-        "bookworm",
-        "amd64",
-        "buildd",
-        ("fakeroot",),
-    )
-
-
-def test_a_definition_inherits_and_overrides(defined: Define) -> None:
-    folder = defined(one=PLAIN + "components: [main, contrib]\n", two="base: one\nsuite: sid\nrefresh_after: 60\n")
-    spec = definitions.load("two", folder)
-    assert spec == ChrootSpec(
-        name="two", suite="sid", architecture="amd64", components=("main", "contrib"), refresh_after=60
-    )
-
-
-@pytest.mark.parametrize(
-    "text, sentence",
-    [
-        (PLAIN + "siute: sid\n", "c.yaml:3: the key siute is unknown; did you mean suite?"),
-        (PLAIN + "zzz: 1\n", "c.yaml:3: the key zzz is unknown; the keys are base, suite,"),
-        (PLAIN + "suite: sid\n", "c.yaml:3: the key suite is there twice."),
-        ("architecture: amd64\nsuite: [a]\n", "c.yaml:2: suite must be a word, not ['a']."),
-        (PLAIN + "components: main\n", "c.yaml:3: components must be a list of words"),
-        (PLAIN + "packages: [1]\n", "c.yaml:3: packages must be a list of words"),
-        (PLAIN + "mirror: ftp://x\n", "c.yaml:3: mirror must be an address that begins with http://"),
-        (PLAIN + "keyring: x.gpg\n", "c.yaml:3: keyring must be the path of a file, beginning with /."),
-        (PLAIN + "refresh_after: soon\n", "c.yaml:3: refresh_after must be a number of seconds, not 'soon'."),
-        (PLAIN + "refresh_after: true\n", "c.yaml:3: refresh_after must be a number of seconds, not True."),
-        ("suite: trixie\n", "c.yaml: the key architecture is missing."),
-        ("suite: 'a\n", "this is not valid YAML"),
-        ("- a\n", "c.yaml:1: a chroot definition is a list of keys with values"),
-        ("", "c.yaml:1: a chroot definition is a list of keys with values"),
-        ("base: d\n", "c.yaml: base: There is no chroot 'd'"),
-        ("base: c\n", "c.yaml: base: c is based on c; that is a circle."),
-    ],
-)
-def test_a_wrong_definition_is_told_with_its_place(defined: Define, text: str, sentence: str) -> None:
-    with pytest.raises(InputError) as error:
-        definitions.load("c", defined(c=text))
-    assert sentence in error.value.sentence
-
-
-@pytest.mark.parametrize("name", ["trixie-amd46", "../../etc/passwd", "Trixie", ""])
-def test_an_unknown_chroot_is_told_with_those_there_are(name: str) -> None:
-    with pytest.raises(InputError, match=f"There is no chroot '{name}'") as error:
-        definitions.load(name)
-    assert "Known chroots: bookworm-amd64, trixie-amd64." in error.value.sentence
 
 
 def test_chroots_of_equal_recipe_share_a_base() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from builds.models import Tag, Target
@@ -17,17 +17,22 @@ from composes.definitions import import_folder
 from debatomic.tools.errors import ToolError
 from hosts.models import Channel
 
+CHROOTS = ("bookworm-amd64", "trixie-amd64")
 DEFINITIONS = Path(settings.BASE_DIR) / "composes" / "definitions"
 
 
 class Command(BaseCommand):
     help = "Make the channel, chroots, target and definitions that come with DebAtomic, where they are missing."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        told = f"the chroots to have, by their definitions (default: {' '.join(CHROOTS)})"
+        parser.add_argument("--chroots", nargs="+", default=CHROOTS, metavar="NAME", help=told)
+
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         channel, _ = Channel.objects.get_or_create(name="default", defaults={"description": "Everything"})
         try:
-            chroots = [_chroot(each) for each in _shipped()]
+            chroots = [_chroot(definitions.load(name)) for name in options["chroots"]]
             revisions = import_folder(DEFINITIONS, message="shipped with DebAtomic")
         except ToolError as error:
             raise CommandError(error.sentence) from error
@@ -35,10 +40,6 @@ class Command(BaseCommand):
             _target(suite, [chroot for chroot in chroots if chroot.suite == suite], channel)
         self.stdout.write(f"{len(chroots)} chroots, {Target.objects.count()} targets, definitions: "
                           f"{', '.join(map(str, revisions))}.")  # fmt: skip
-
-
-def _shipped() -> list[ChrootSpec]:
-    return [definitions.load(name, definitions.DEFINITIONS) for name in definitions.names(definitions.DEFINITIONS)]
 
 
 def _chroot(shipped: ChrootSpec) -> Chroot:

@@ -1,0 +1,98 @@
+"""Building: `build` and `sources`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from chroots.engine.build import build
+from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
+from chroots.engine.commands.verb import Verb
+from chroots.engine.fetch import Store
+from chroots.engine.layers import evict
+from chroots.engine.source import archive_of
+from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
+from debatomic.tools.errors import InputError
+
+
+def _build_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", help="a source package's name in the archive, or the path of a .dsc")
+    command.add_argument("--chroot", required=True)
+    command.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="gets the packages, build.log, result.json"
+    )
+    command.add_argument("--version", default="", metavar="V", help="this version (default: the newest)")
+    command.add_argument("--build", type=BuildType, default=BuildType.BINARY, choices=list(BuildType), metavar="TYPE",
+                         help="any, all, binary (both; the default) or source")  # fmt: skip
+    command.add_argument("--time-limit", type=float, default=DEFAULTS.time_limit, metavar="S", help="seconds")
+    command.add_argument(
+        "--idle-limit", type=float, default=DEFAULTS.idle_limit, metavar="S", help="seconds of silence"
+    )
+    limit_options(command)
+    command.add_argument(
+        "--parallel", type=int, default=DEFAULTS.parallel, metavar="N", help="jobs (one per processor)"
+    )
+    command.add_argument("--log-limit", type=size, default=DEFAULTS.log, metavar="SIZE", help="of the log (512M)")
+    command.add_argument("--profiles", type=_profiles, default=(), metavar="P,P", help="build profiles")
+    command.add_argument("--nocheck", action="store_true", help="do not run the package's tests")
+    command.add_argument(
+        "--expect", type=Path, metavar="FILE", help="JSON: SHA-256 by file name; refuse any other source"
+    )
+
+
+def _profiles(text: str) -> tuple[str, ...]:
+    return tuple(part for part in re.split(r"[,\s]+", text) if part)
+
+
+def build_spec(options: argparse.Namespace) -> BuildSpec:
+    """The build the options ask for."""
+    limits = Limits(time_limit=options.time_limit, idle_limit=options.idle_limit, memory=options.memory,
+                    disk=options.disk, processes=options.processes, parallel=options.parallel,
+                    log=options.log_limit)  # fmt: skip
+    return BuildSpec(
+        source=options.source, chroot=chroot_spec(options), output=options.output.absolute(), version=options.version,
+        build_type=options.build, profiles=options.profiles, nocheck=options.nocheck,
+        expect=_expected(options.expect) if options.expect else None, limits=limits,
+    )  # fmt: skip
+
+
+def _expected(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"The file {path} given with --expect cannot be read: {error}.") from error
+    if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
+        raise InputError(f"The file {path} given with --expect must be a JSON object of SHA-256 by file name.")
+    return content
+
+
+def _build(options: argparse.Namespace) -> int:
+    outcome = build(build_spec(options), options.state, echo=echo)
+    evict(options.state)
+    Store(options.state.files).evict()
+    if outcome.ok:  # the log of a failed one has its reason as the last line
+        made = [file for file in outcome.files if file.kind != "log"]
+        print(f"built: {len(made)} files in {options.output}", flush=True)
+    return 0 if outcome.ok else 1
+
+
+def _sources_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name")
+    command.add_argument("--suite", default="trixie")
+
+
+def _sources(options: argparse.Namespace) -> int:
+    spec = ChrootSpec(name=options.suite, suite=options.suite, architecture="all", mirror=options.mirror)
+    package = archive_of(spec, options.state).find(options.name)
+    print(f"{package.name} {package.version} ({' '.join(package.architectures)}) in {package.component}")
+    for file in package.files:
+        print(f"{file.sha256}  {file.size:>10}  {file.url}")
+    return 0
+
+
+VERBS = (
+    Verb(name="build", help="build a source package", options=_build_options, run=_build, contained=True),
+    Verb(name="sources", help="look up a source package in the archive", options=_sources_options, run=_sources),
+)

@@ -1,0 +1,85 @@
+"""The command line: `python -m chroots.engine VERB …`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from chroots.engine.commands import bases, building, sessions, upkeep
+from chroots.engine.commands.options import common
+from chroots.engine.commands.verb import Verb
+from chroots.engine.contain import adopt_streams, contained_run, is_contained
+from chroots.engine.doctor import PROGRAMS
+from chroots.engine.overlay import file_system
+from chroots.engine.state import State
+from chroots.engine.sweep import sweep
+from debatomic.tools.errors import Canceled, InputError, ToolError
+from debatomic.tools.run import not_installed, plain_environment
+
+VERBS = (*building.VERBS, *bases.VERBS, *sessions.VERBS, *upkeep.VERBS)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; its exit status. The last line printed says what came of it."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(arguments)
+    os.umask(0o022)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _canceled)
+    try:
+        return _run(options.verb, options, arguments)
+    except ToolError as error:
+        told = sys.stderr if options.verb.streams else sys.stdout
+        for line in error.lines:
+            print(line, file=told)
+        print(f"failed: {error.sentence}", file=told, flush=True)
+        return int(options.verb.trouble)
+
+
+def _run(verb: Verb, options: argparse.Namespace, arguments: list[str]) -> int:
+    if verb.contained and not is_contained():
+        check_host(options.state)
+        sweep(options.state)
+        command = ["-m", "chroots.engine", *arguments]
+        return contained_run(command, lambda: sweep(options.state), streams=verb.streams)
+    adopt_streams()
+    return verb.run(options)
+
+
+def _canceled(number: int, frame: FrameType | None) -> None:
+    for again in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(again, signal.SIG_IGN)
+    raise Canceled(f"Canceled by {signal.Signals(number).name}.")
+
+
+def check_host(state: State) -> None:
+    """Refuse what cannot work, before anything is done."""
+    if os.geteuid() != 0:
+        raise InputError("Building needs root: it mounts file systems and makes users in chroots.",
+                         hint="Run it with sudo.")  # fmt: skip
+    if file_system(state.root, Path("/proc/self/mountinfo").read_text()) == "overlay":
+        raise InputError(f"The state folder {state.root} is on an overlay file system, which cannot hold layers.",
+                         hint="Choose a folder on a disk, with --state or DEBATOMIC_HOME.")  # fmt: skip
+    for program in PROGRAMS:
+        if not shutil.which(program, path=plain_environment()["PATH"]):
+            raise not_installed(program)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of all verbs."""
+    top = argparse.ArgumentParser(
+        prog="python -m chroots.engine", description="Build Debian packages in isolated chroots."
+    )
+    shared = common()
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+    for verb in VERBS:
+        command = verbs.add_parser(verb.name, parents=[shared], help=verb.help, description=f"{verb.help}.")
+        verb.options(command)
+        command.set_defaults(verb=verb)
+    return top
