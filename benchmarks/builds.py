@@ -32,6 +32,15 @@ SUITE, CHROOT = "trixie", "trixie-amd64"
 JOBS = os.cpu_count() or 1
 BUILD = ["dpkg-buildpackage", "-us", "-uc", "-b", "-rfakeroot"]
 BUILDER = 1234
+# Tests that want a terminal (jq's) need devpts. $0 is the tree, $1 the folder in it, the rest what runs there.
+INSIDE = f"""
+mount -t proc proc "$0/proc"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$0/dev/pts"
+mount --bind "$0/dev/pts/ptmx" "$0/dev/ptmx"
+place=$1
+shift
+exec chroot --userspec={BUILDER}:{BUILDER} "$0" env -C "$place" "$@"
+"""
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -101,8 +110,8 @@ def floor(bench: Bench) -> float:
     unpacked = f"{bench.name}-{bench.upstream}"
     run(["dpkg-source", "--no-check", "-x", str(bench.dsc), str(place / unpacked)])
     run(["chown", "-R", f"{BUILDER}:{BUILDER}", str(place)])
-    inside = ["unshare", "--mount", "--pid", "--fork", "--net", f"--root={bench.tree}", "--mount-proc",
-              f"--setuid={BUILDER}", f"--setgid={BUILDER}", f"--wd=/build/{unpacked}"]  # fmt: skip
+    inside = ["unshare", "--mount", "--pid", "--fork", "--net", "sh", "-ec", INSIDE, str(bench.tree),
+              f"/build/{unpacked}"]  # fmt: skip
     return timed(lambda: run([*inside, *BUILD], env={"DEB_BUILD_OPTIONS": f"parallel={JOBS}", "PATH": PATH,
                                                      "HOME": "/home/builder", "LC_ALL": "C.UTF-8"}))  # fmt: skip
 
