@@ -22,8 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chroots.engine.archive import Archive
-from chroots.engine.mirror import default_mirror
+from chroots.engine.archives.archive import Archive
+from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.state import State
 from debatomic.tools.run import run
 

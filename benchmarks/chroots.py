@@ -18,15 +18,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from chroots.engine import base, definitions
-from chroots.engine.base import Layer
-from chroots.engine.buildroot import Buildroot, buildroot, group_name, warden
-from chroots.engine.contain import is_contained
-from chroots.engine.devices import devices
-from chroots.engine.overlay import available_memory, limited_space, overlay, total_memory
+from chroots.engine.configuration import definitions
+from chroots.engine.isolation.contain import is_contained
+from chroots.engine.isolation.devices import devices
+from chroots.engine.isolation.userns import sealed_user_namespace
+from chroots.engine.layers import base
+from chroots.engine.layers.base import Layer
+from chroots.engine.layers.buildroot import Buildroot, buildroot, group_name, warden
+from chroots.engine.layers.overlay import available_memory, limited_space, overlay, total_memory
 from chroots.engine.spec import Limits
 from chroots.engine.state import State, remember, temporary
-from chroots.engine.userns import sealed_user_namespace
 from debatomic.tools.limits import limited, planned
 from debatomic.tools.run import contained, run
 

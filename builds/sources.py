@@ -14,8 +14,8 @@ from typing import IO, Any
 
 from django.conf import settings
 
-from chroots.engine import dsc
-from chroots.engine.archive import Archive
+from chroots.engine.archives import dsc
+from chroots.engine.archives.archive import Archive
 from chroots.engine.state import State
 from chroots.models import Chroot
 from debatomic.tools.errors import InputError

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chroots.engine.fetch import opened
-from chroots.engine.mirror import default_mirror
-from chroots.engine.overlay import file_system
+from chroots.engine.archives.fetch import opened
+from chroots.engine.archives.mirror import default_mirror
+from chroots.engine.layers.overlay import file_system
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
 from debatomic.tools.errors import ToolError

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from chroots.engine.mirror import default_mirror
+from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
 from composes.pipeline import lock as locks

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from chroots.engine.fetch import RemoteFile, Store
-from chroots.engine.release import Release, fetch_release
+from chroots.engine.archives.fetch import RemoteFile, Store
+from chroots.engine.archives.release import Release, fetch_release
 from composes.pipeline.treefile import Repository, Tree, place_of
 from debatomic.tools.errors import InputError
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from chroots.engine import base
+from chroots.engine.layers import base
 from composes.pipeline import graph
 from composes.pipeline.graph import PHASES, Deliverable, Result, Stage
 from composes.pipeline.job import Job, Log, Order

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from chroots.engine import base
+from chroots.engine.layers import base
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State, locked
 from composes.pipeline.job import Log

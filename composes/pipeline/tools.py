@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chroots.engine.base import Layer
-from chroots.engine.devices import LINKS, NODES
-from chroots.engine.overlay import overlay
+from chroots.engine.isolation.devices import LINKS, NODES
+from chroots.engine.layers.base import Layer
+from chroots.engine.layers.overlay import overlay
 from chroots.engine.spec import ChrootSpec
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.run import Completed, run

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chroots.engine import definitions
+from chroots.engine.configuration import definitions
+from chroots.engine.configuration.values import KEYS
 from chroots.engine.spec import ChrootSpec, Repository
-from chroots.engine.values import KEYS
 from debatomic.tools.errors import InputError
 
 Define = Callable[..., Path]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chroots.engine.archive import Archive
+from chroots.engine.archives.archive import Archive
 from chroots.engine.state import State
 from debatomic.tools.errors import InfrastructureError, InputError, ToolError
 from debatomic.tools.files import sha256
@@ -139,7 +139,7 @@ def test_another_suite_in_its_place_is_refused(archive: Open, folder: Path) -> N
 
 
 def test_an_altered_index_is_refused(archive: Open, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chroots.engine.fetch.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("chroots.engine.archives.fetch.time.sleep", lambda seconds: None)
     spoil(folder / "dists/stable-one/main/source/Sources.xz", b"7zXZ", b"7zXY")
     with pytest.raises(InfrastructureError, match="is not what the signed index lists"):
         archive().find("figlet")
@@ -149,7 +149,7 @@ def test_an_altered_index_is_refused(archive: Open, folder: Path, monkeypatch: p
 def test_an_altered_source_file_is_refused_and_not_kept(
     archive: Open, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    monkeypatch.setattr("chroots.engine.fetch.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("chroots.engine.archives.fetch.time.sleep", lambda seconds: None)
     package = archive().find("toilet")
     (folder / "pool/toilet/toilet_1.dsc").write_bytes(content)
     with pytest.raises(ToolError, match=r"toilet_1.dsc is not what the signed index lists"):
@@ -158,7 +158,7 @@ def test_an_altered_source_file_is_refused_and_not_kept(
 
 
 def test_no_network_is_an_infrastructure_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chroots.engine.fetch.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("chroots.engine.archives.fetch.time.sleep", lambda seconds: None)
     archive = Archive("stable-one", State(tmp_path), mirror="http://127.0.0.1:9", keyring=MADE / "keyring.gpg")
     with pytest.raises(InfrastructureError) as error:
         archive.find("figlet")

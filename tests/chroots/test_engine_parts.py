@@ -13,22 +13,22 @@ from typing import Any
 
 import pytest
 
-from chroots.engine import layers
-from chroots.engine.base import Layer, bootstrap_command, bootstrap_failure
-from chroots.engine.build import build_command, environment
-from chroots.engine.collect import ResultFile, collect
-from chroots.engine.dependencies import apt_command, parse_uris, unsatisfiable
-from chroots.engine.depwait import unmet_dependencies
-from chroots.engine.dsc import parse_dsc
-from chroots.engine.failure import decisive_lines
-from chroots.engine.jail import INSTALL_CAPABILITIES, Jail, jailed
+from chroots.engine.archives.dsc import parse_dsc
+from chroots.engine.building.build import build_command, environment
+from chroots.engine.building.collect import ResultFile, collect
+from chroots.engine.building.failure import decisive_lines
+from chroots.engine.isolation.jail import INSTALL_CAPABILITIES, Jail, jailed
+from chroots.engine.isolation.screen import Screen
+from chroots.engine.isolation.userns import identity_map
 from chroots.engine.journal import Journal
-from chroots.engine.overlay import file_system, overlay_options, require_space
-from chroots.engine.screen import Screen
+from chroots.engine.layers import shared
+from chroots.engine.layers.base import Layer, bootstrap_command, bootstrap_failure
+from chroots.engine.layers.dependencies import apt_command, parse_uris, unsatisfiable
+from chroots.engine.layers.depwait import unmet_dependencies
+from chroots.engine.layers.overlay import file_system, overlay_options, require_space
+from chroots.engine.layers.sweep import mounts_below, sweep
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from chroots.engine.state import LEFTOVERS, State, remember, temporary
-from chroots.engine.sweep import mounts_below, sweep
-from chroots.engine.userns import identity_map
 from debatomic.tools.errors import InfrastructureError, InputError, Kind, ToolError
 from debatomic.tools.limits import limited, own_groups
 from debatomic.tools.progress import Progress
@@ -225,13 +225,13 @@ BASE = Layer(identity="b" * 64, tree=Path("/base/tree"))
 def test_quick_keys_tell_apart_what_needs_other_packages(source_package: MakeSource) -> None:
     one = parse_dsc(source_package("tiny-test", depends="cowsay"))
     two = parse_dsc(source_package("other-test", depends="figlet"))
-    keys = {layers.quick_key(BASE, one, spec()), layers.quick_key(BASE, two, spec()),
-            layers.quick_key(BASE, one, spec(build_type=BuildType.ANY)),
-            layers.quick_key(BASE, one, spec(profiles=("p",))),
-            layers.quick_key(Layer(identity="c", tree=Path("/x")), one, spec())}  # fmt: skip
+    keys = {shared.quick_key(BASE, one, spec()), shared.quick_key(BASE, two, spec()),
+            shared.quick_key(BASE, one, spec(build_type=BuildType.ANY)),
+            shared.quick_key(BASE, one, spec(profiles=("p",))),
+            shared.quick_key(Layer(identity="c", tree=Path("/x")), one, spec())}  # fmt: skip
     assert len(keys) == 5
     same = parse_dsc(source_package("third-test", depends="cowsay"))
-    assert layers.quick_key(BASE, same, spec(nocheck=True)) in keys
+    assert shared.quick_key(BASE, same, spec(nocheck=True)) in keys
 
 
 def filled(state: State, key: str) -> Layer:
@@ -241,19 +241,19 @@ def filled(state: State, key: str) -> Layer:
             path.parent.mkdir(parents=True)
             path.write_text("x")
 
-    return layers.make(state, key, BASE, ["x.deb"], install)
+    return shared.make(state, key, BASE, ["x.deb"], install)
 
 
 def test_a_layer_is_made_once_without_apts_caches(tmp_path: Path) -> None:
     state = State(tmp_path)
     layer = filled(state, "k1")
     assert [str(path.relative_to(layer.tree)) for path in layer.tree.rglob("x")] == ["usr/x"]
-    again = layers.make(state, "k1", BASE, [], lambda scratch: pytest.fail("made twice"))
-    assert again == layer == layers.find(state, "k1")
-    layers.remember(state, "q", [layer])
-    layers.remember(state, "nothing", [])
-    assert layers.known(state, "q") == [layer]
-    assert layers.known(state, "nothing") == [] and layers.known(state, "never seen") is None
+    again = shared.make(state, "k1", BASE, [], lambda scratch: pytest.fail("made twice"))
+    assert again == layer == shared.find(state, "k1")
+    shared.remember(state, "q", [layer])
+    shared.remember(state, "nothing", [])
+    assert shared.known(state, "q") == [layer]
+    assert shared.known(state, "nothing") == [] and shared.known(state, "never seen") is None
 
 
 def test_a_layer_that_failed_leaves_nothing(tmp_path: Path) -> None:
@@ -262,8 +262,8 @@ def test_a_layer_that_failed_leaves_nothing(tmp_path: Path) -> None:
         raise ToolError("no")
 
     with pytest.raises(ToolError):
-        layers.make(State(tmp_path), "k1", BASE, [], install)
-    assert layers.find(State(tmp_path), "k1") is None
+        shared.make(State(tmp_path), "k1", BASE, [], install)
+    assert shared.find(State(tmp_path), "k1") is None
     assert [path.name for path in (tmp_path / "layers").iterdir()] == [".lock"]
 
 
@@ -275,13 +275,13 @@ def test_layers_in_use_are_not_evicted(tmp_path: Path) -> None:
     used, unused = filled(state, "used"), filled(state, "unused")
     with used.lock.open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        assert layers.evict(state, keep=0) == ["unused"]
+        assert shared.evict(state, keep=0) == ["unused"]
     assert used.tree.is_dir() and not unused.tree.exists()
-    layers.remember(state, "q", [unused])
-    assert layers.known(state, "q") is None
-    assert layers.evict(state, keep=1 << 30) == []
+    shared.remember(state, "q", [unused])
+    assert shared.known(state, "q") is None
+    assert shared.evict(state, keep=1 << 30) == []
     about.unlink()
-    assert layers.evict(state, keep=1 << 30) == ["used"]  # its base is gone
+    assert shared.evict(state, keep=1 << 30) == ["used"]  # its base is gone
 
 
 def test_a_sweep_removes_what_the_dead_left_and_only_that(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from chroots.engine.seccomp import AARCH64, ALLOW, DENY, I386, KILL, X86_64, program
+from chroots.engine.isolation.seccomp import AARCH64, ALLOW, DENY, I386, KILL, X86_64, program
 
 REFUSED = DENY | errno.EPERM
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2

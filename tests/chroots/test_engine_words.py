@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from chroots.engine.archives.dsc import listed_files, parse_dsc, require_expected, verify
+from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.commands.building import build_spec
 from chroots.engine.commands.main import parser
 from chroots.engine.commands.options import size
-from chroots.engine.dsc import listed_files, parse_dsc, require_expected, verify
-from chroots.engine.mirror import default_mirror
 from chroots.engine.spec import BuildType, ChrootSpec
 from chroots.engine.state import State
 from debatomic.tools.errors import InputError

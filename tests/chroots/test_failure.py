@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chroots.engine.dependencies import unsatisfiable
-from chroots.engine.depwait import conflict, missing, unmet_dependencies
-from chroots.engine.dsc import parse_dsc
-from chroots.engine.failure import AT_MOST, BuildFailed, Cause, cause_of, diagnose, diagnose_unpacking
+from chroots.engine.archives.dsc import parse_dsc
+from chroots.engine.building.failure import AT_MOST, BuildFailed, Cause, cause_of, diagnose, diagnose_unpacking
+from chroots.engine.layers.dependencies import unsatisfiable
+from chroots.engine.layers.depwait import conflict, missing, unmet_dependencies
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec
 from debatomic.tools.errors import InfrastructureError, Kind, TimedOut, ToolError
 

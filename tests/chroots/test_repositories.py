@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from chroots.engine import openpgp
-from chroots.engine.admission import Secret, read_secret
-from chroots.engine.base import bootstrap_command
-from chroots.engine.dependencies import parse_uris
-from chroots.engine.fetch import RemoteFile, Store
-from chroots.engine.release import fetch_release
-from chroots.engine.repositories import deb822, public_keys, secret_for, sources
+from chroots.engine.archives import openpgp
+from chroots.engine.archives.admission import Secret, read_secret
+from chroots.engine.archives.fetch import RemoteFile, Store
+from chroots.engine.archives.release import fetch_release
+from chroots.engine.archives.repositories import deb822, public_keys, secret_for, sources
+from chroots.engine.layers.base import bootstrap_command
+from chroots.engine.layers.dependencies import parse_uris
 from chroots.engine.spec import DEBIAN_KEYRING, ChrootSpec, Repository
 from debatomic.tools.errors import InfrastructureError, InputError
 

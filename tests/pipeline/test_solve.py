@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chroots.engine.release import Release
+from chroots.engine.archives.release import Release
 from composes.pipeline import indexes, solve, treefile
 from composes.pipeline.indexes import Source
 from composes.pipeline.marks import Text

@@ -8,8 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from chroots.engine import base, definitions, kept, layers
-from chroots.engine.base import Layer
+from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.commands.options import (
     chroot_argument,
     chroot_spec,
@@ -20,8 +19,11 @@ from chroots.engine.commands.options import (
     told_size,
 )  # fmt: skip
 from chroots.engine.commands.verb import Verb
-from chroots.engine.mirror import default_mirror
-from chroots.engine.packages import changes, installed_in
+from chroots.engine.configuration import definitions
+from chroots.engine.layers import base, shared
+from chroots.engine.layers.base import Layer
+from chroots.engine.sessions import kept
+from chroots.engine.sessions.packages import changes, installed_in
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State
 from debatomic.tools.errors import InputError, ToolError
@@ -96,7 +98,7 @@ def _described(spec: ChrootSpec, state: State, made: Layer) -> dict[str, Any]:
     return {
         "chroot": spec.name, "suite": spec.suite, "architecture": spec.architecture, "variant": spec.variant,
         "folder": str(made.tree.parent), "base": base.facts(made), "packages": installed_in(made.tree),
-        "layers": layers.on(state, made), "kept": [asdict(layer) for layer in kept.found(state, spec.name)],
+        "layers": shared.on(state, made), "kept": [asdict(layer) for layer in kept.found(state, spec.name)],
     }  # fmt: skip
 
 

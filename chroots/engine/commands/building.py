@@ -7,12 +7,12 @@ import json
 import re
 from pathlib import Path
 
-from chroots.engine.build import build
+from chroots.engine.archives.fetch import Store
+from chroots.engine.archives.source import archive_of
+from chroots.engine.building.build import build
 from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
 from chroots.engine.commands.verb import Verb
-from chroots.engine.fetch import Store
-from chroots.engine.layers import evict
-from chroots.engine.source import archive_of
+from chroots.engine.layers.shared import evict
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from debatomic.tools.errors import InputError
 

@@ -14,11 +14,11 @@ from types import FrameType
 from chroots.engine.commands import bases, building, sessions, upkeep
 from chroots.engine.commands.options import common
 from chroots.engine.commands.verb import Verb
-from chroots.engine.contain import adopt_streams, contained_run, is_contained
 from chroots.engine.doctor import PROGRAMS
-from chroots.engine.overlay import file_system
+from chroots.engine.isolation.contain import adopt_streams, contained_run, is_contained
+from chroots.engine.layers.overlay import file_system
+from chroots.engine.layers.sweep import sweep
 from chroots.engine.state import State
-from chroots.engine.sweep import sweep
 from debatomic.tools.errors import Canceled, InputError, ToolError
 from debatomic.tools.run import not_installed, plain_environment
 

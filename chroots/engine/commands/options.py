@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chroots.engine import definitions
+from chroots.engine.configuration import definitions
 from chroots.engine.spec import ChrootSpec, Limits
 from chroots.engine.state import State
 

@@ -20,11 +20,11 @@ from chroots.engine.commands.options import (
     told_size,
 )  # fmt: skip
 from chroots.engine.commands.verb import Verb
-from chroots.engine.copy_in import copy_in
-from chroots.engine.copy_out import copy_out
-from chroots.engine.difference import difference
-from chroots.engine.installing import install
-from chroots.engine.session import BY_HAND, Session, looking, working
+from chroots.engine.sessions.copy_in import copy_in
+from chroots.engine.sessions.copy_out import copy_out
+from chroots.engine.sessions.difference import difference
+from chroots.engine.sessions.installing import install
+from chroots.engine.sessions.session import BY_HAND, Session, looking, working
 from chroots.engine.spec import BUILDER_UID
 from debatomic.tools.errors import InputError
 from debatomic.tools.run import Output

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from chroots.engine import kept
 from chroots.engine.commands.options import chroot_spec, json_option, nothing, print_json, told_size
 from chroots.engine.commands.verb import Verb
 from chroots.engine.doctor import can_build, examine
-from chroots.engine.kept import Kept
-from chroots.engine.scrub import Part, scrub
+from chroots.engine.layers.scrub import Part, scrub
+from chroots.engine.layers.sweep import sweep
+from chroots.engine.sessions import kept
+from chroots.engine.sessions.kept import Kept
 from chroots.engine.state import directory_size
-from chroots.engine.sweep import sweep
 from debatomic.tools.errors import InputError
 
 

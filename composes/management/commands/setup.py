@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from builds.models import Tag, Target
-from chroots.engine import definitions
+from chroots.engine.configuration import definitions
 from chroots.engine.spec import ChrootSpec
 from chroots.models import Chroot
 from composes.definitions import import_folder

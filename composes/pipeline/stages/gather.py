@@ -6,8 +6,8 @@ import json
 import shutil
 from typing import Any
 
-from chroots.engine.fetch import Missing, RemoteFile, Store
-from chroots.engine.release import Release
+from chroots.engine.archives.fetch import Missing, RemoteFile, Store
+from chroots.engine.archives.release import Release
 from composes.pipeline import lock as locks
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from chroots.engine.fetch import Store
+from chroots.engine.archives.fetch import Store
 from composes.pipeline import lock as locks
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.indexes import write_archive

@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chroots.engine import base as bases
-from chroots.engine import kept
-from chroots.engine.base import Layer
-from chroots.engine.buildroot import Buildroot, buildroot, group_name, warden
-from chroots.engine.overlay import limited_space, overlay, total_memory
+from chroots.engine.layers import base as bases
+from chroots.engine.layers.base import Layer
+from chroots.engine.layers.buildroot import Buildroot, buildroot, group_name, warden
+from chroots.engine.layers.overlay import limited_space, overlay, total_memory
+from chroots.engine.sessions import kept
 from chroots.engine.spec import ChrootSpec, Limits
 from chroots.engine.state import State, remember, temporary
 from debatomic.tools.limits import planned

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from chroots.engine.inside import PERMISSIONS, opened, refused
+from chroots.engine.isolation.inside import PERMISSIONS, opened, refused
 from chroots.engine.state import remove_tree
 from debatomic.tools.errors import InputError, Kind, ToolError
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from chroots.engine.fetch import Missing, read
+from chroots.engine.archives.fetch import Missing, read
 from debatomic.tools.errors import InputError
 from debatomic.tools.run import run
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chroots.engine import base as bases
-from chroots.engine.base import KEPT_ABOUT, Layer
+from chroots.engine.layers import base as bases
+from chroots.engine.layers.base import KEPT_ABOUT, Layer
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State, discard, locked_now, remove_tree, temporary
 from debatomic.tools.errors import InputError

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chroots.engine import layers
-from chroots.engine.base import Layer
-from chroots.engine.buildroot import Buildroot, Warden, buildroot
-from chroots.engine.depwait import conflict, missing, unmet_dependencies
-from chroots.engine.dsc import Dsc
-from chroots.engine.fetch import Missing, RemoteFile, Store
+from chroots.engine.archives.dsc import Dsc
+from chroots.engine.archives.fetch import Missing, RemoteFile, Store
+from chroots.engine.archives.repositories import secret_for
 from chroots.engine.journal import Journal
-from chroots.engine.repositories import secret_for
+from chroots.engine.layers import shared
+from chroots.engine.layers.base import Layer
+from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
+from chroots.engine.layers.depwait import conflict, missing, unmet_dependencies
 from chroots.engine.spec import BuildSpec, BuildType, Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
@@ -76,8 +76,8 @@ class Installer:
 
         Raises: ToolError of kind DEP_WAIT where they cannot be had.
         """
-        quick = layers.quick_key(self.base, self.dsc, self.spec)
-        if (stored := layers.known(self.state, quick)) is not None:
+        quick = shared.quick_key(self.base, self.dsc, self.spec)
+        if (stored := shared.known(self.state, quick)) is not None:
             for layer in stored:
                 self.journal.say(f"The build dependencies are in layer {layer.identity[:12]}.")
             return stored
@@ -86,12 +86,12 @@ class Installer:
             size = sum(deb.size for deb in found.debs)
             self.journal.say(f"{len(found.debs)} packages, {size >> 10} KiB to install.")
         made = [self._layer(found)] if found.debs else []
-        layers.remember(self.state, quick, made)
+        shared.remember(self.state, quick, made)
         return made
 
     def _layer(self, found: Resolved) -> Layer:
-        key = layers.resolved_key(self.base, [f"{deb.name} {deb.sha256}" for deb in found.debs])
-        return layers.find(self.state, key) or self._installed(key, found)
+        key = shared.resolved_key(self.base, [f"{deb.name} {deb.sha256}" for deb in found.debs])
+        return shared.find(self.state, key) or self._installed(key, found)
 
     def _resolve(self) -> Resolved:
         """Which packages apt would install, with their digests from the signed indexes."""
@@ -126,7 +126,7 @@ class Installer:
                 root.run(command, read_only=read_only, scratch=[f"{ARCHIVES}/partial"])
 
         with self.journal.phase("install", f"{len(debs)} packages"), self._explained():
-            return layers.make(self.state, key, self.base, [deb.name for deb in debs], install)
+            return shared.make(self.state, key, self.base, [deb.name for deb in debs], install)
 
     def _fetched(self, debs: list[RemoteFile]) -> Path:
         """A folder with the packages under the names apt looks for; each one checked against its digest."""

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from chroots.engine.base import ABOUT as BASE_ABOUT
-from chroots.engine.base import Layer
-from chroots.engine.dsc import Dsc
+from chroots.engine.archives.dsc import Dsc
+from chroots.engine.layers.base import ABOUT as BASE_ABOUT
+from chroots.engine.layers.base import Layer
 from chroots.engine.spec import BuildSpec
 from chroots.engine.state import LOCK, State, directory_size, discard, locked, locked_now, remove_tree, temporary
 from debatomic.tools.files import whole, write_json

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from debian.debian_support import Version
 
-from chroots.engine.fetch import Missing, RemoteFile, Store
-from chroots.engine.mirror import default_mirror
-from chroots.engine.release import Release, fetch_release
-from chroots.engine.sources_index import Entry, lookup, made_from, near_names, parse_sources, write_index
+from chroots.engine.archives.fetch import Missing, RemoteFile, Store
+from chroots.engine.archives.mirror import default_mirror
+from chroots.engine.archives.release import Release, fetch_release
+from chroots.engine.archives.sources_index import Entry, lookup, made_from, near_names, parse_sources, write_index
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State, locked
 from debatomic.tools.errors import InputError

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from chroots.engine.screen import Screen
+from chroots.engine.isolation.screen import Screen
 from debatomic.tools.errors import Canceled
 from debatomic.tools.progress import Progress
 from debatomic.tools.run import PROGRESS_FD_VARIABLE, Child, contained, spawn

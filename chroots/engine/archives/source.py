@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from chroots.engine.archive import Archive
-from chroots.engine.dsc import Dsc, parse_dsc, require_expected, verify
+from chroots.engine.archives.archive import Archive
+from chroots.engine.archives.dsc import Dsc, parse_dsc, require_expected, verify
 from chroots.engine.spec import BuildSpec, ChrootSpec
 from chroots.engine.state import State
 from debatomic.tools.errors import InputError

@@ -11,17 +11,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chroots.engine import base as bases
-from chroots.engine.base import Layer
-from chroots.engine.buildroot import Buildroot, Warden, buildroot, group_name, warden
-from chroots.engine.collect import ResultFile, collect, described
-from chroots.engine.dependencies import SOURCE, Installer
-from chroots.engine.dsc import Dsc
-from chroots.engine.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
+from chroots.engine.archives.dsc import Dsc
+from chroots.engine.archives.source import take_source
+from chroots.engine.building.collect import ResultFile, collect, described
+from chroots.engine.building.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
+from chroots.engine.isolation.screen import visible
 from chroots.engine.journal import Journal
-from chroots.engine.overlay import limited_space, total_memory
-from chroots.engine.screen import visible
-from chroots.engine.source import take_source
+from chroots.engine.layers import base as bases
+from chroots.engine.layers.base import Layer
+from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot, group_name, warden
+from chroots.engine.layers.dependencies import SOURCE, Installer
+from chroots.engine.layers.overlay import limited_space, total_memory
 from chroots.engine.spec import BUILDER_UID, BuildSpec
 from chroots.engine.state import State, remember, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
@@ -44,12 +44,12 @@ class Outcome:
     ok: bool = False
     reason: str = ""
     kind: str = ""
-    cause: str = ""  # a chroots.engine.failure.Cause; "class" in result.json
+    cause: str = ""  # a chroots.engine.building.failure.Cause; "class" in result.json
     decisive: list[str] = field(default_factory=list)
     source: str = ""
     version: str = ""
     chroot: str = ""
-    base: dict[str, Any] = field(default_factory=dict)  # chroots.engine.base.facts
+    base: dict[str, Any] = field(default_factory=dict)  # chroots.engine.layers.base.facts
     layer: str = ""
     files: list[ResultFile] = field(default_factory=list)
     phases: list[dict[str, str | float]] = field(default_factory=list)

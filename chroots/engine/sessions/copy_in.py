@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
-from chroots.engine.inside import PERMISSIONS, opened, refused
+from chroots.engine.isolation.inside import PERMISSIONS, opened, refused
 from debatomic.tools.errors import InputError
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
-from chroots.engine.admission import read_secret
+from chroots.engine.archives.admission import read_secret
 from chroots.engine.state import locked
 from debatomic.tools.errors import InfrastructureError, InputError
 from debatomic.tools.files import whole

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from chroots.engine.dsc import FILE_NAME, control_fields, listed_files, verify
+from chroots.engine.archives.dsc import FILE_NAME, control_fields, listed_files, verify
 from debatomic.tools.errors import InputError, Kind, ToolError
 from debatomic.tools.files import sha256, whole
 

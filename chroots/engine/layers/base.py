@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chroots.engine.fetch import persistently
-from chroots.engine.mirror import default_mirror
-from chroots.engine.repositories import Sources, release_digest, sources
+from chroots.engine.archives.fetch import persistently
+from chroots.engine.archives.mirror import default_mirror
+from chroots.engine.archives.repositories import Sources, release_digest, sources
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
 from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError

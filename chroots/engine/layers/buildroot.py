@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from chroots.engine.base import Layer
-from chroots.engine.devices import devices
-from chroots.engine.jail import Jail, jailed
-from chroots.engine.overlay import overlay, require_space
-from chroots.engine.seccomp import filter_file
+from chroots.engine.isolation.devices import devices
+from chroots.engine.isolation.jail import Jail, jailed
+from chroots.engine.isolation.seccomp import filter_file
+from chroots.engine.isolation.terminal import Attachment, attached, with_terminal
+from chroots.engine.isolation.userns import sealed_user_namespace
+from chroots.engine.layers.base import Layer
+from chroots.engine.layers.overlay import overlay, require_space
 from chroots.engine.spec import Limits
-from chroots.engine.terminal import Attachment, attached, with_terminal
-from chroots.engine.userns import sealed_user_namespace
 from debatomic.tools.errors import Kind, TimedOut
 from debatomic.tools.limits import Group, limited
 from debatomic.tools.run import Completed, Output, run

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from chroots.engine.base import Layer
-from chroots.engine.mounts import mounted, unmount
+from chroots.engine.isolation.mounts import mounted, unmount
+from chroots.engine.layers.base import Layer
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.run import Output, run
 

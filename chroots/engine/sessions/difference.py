@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from chroots.engine.inside import opened
-from chroots.engine.packages import STATUS, Changes, changes, installed, installed_in
+from chroots.engine.isolation.inside import opened
+from chroots.engine.sessions.packages import STATUS, Changes, changes, installed, installed_in
 
 NOT_TOLD = {"dev", "proc", "run", "sys"}  # what is there comes from the jail
 

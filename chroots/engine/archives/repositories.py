@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chroots.engine import openpgp
-from chroots.engine.admission import apt_configuration, read_secret
-from chroots.engine.fetch import read
-from chroots.engine.release import fetch_release
+from chroots.engine.archives import openpgp
+from chroots.engine.archives.admission import apt_configuration, read_secret
+from chroots.engine.archives.fetch import read
+from chroots.engine.archives.release import fetch_release
 from chroots.engine.spec import ChrootSpec, Repository
 from debatomic.tools.errors import InputError
 

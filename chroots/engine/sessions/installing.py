@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from chroots.engine.buildroot import Buildroot
-from chroots.engine.dependencies import ARCHIVES, apt_get, parse_uris
-from chroots.engine.fetch import Store
+from chroots.engine.archives.fetch import Store
+from chroots.engine.layers.buildroot import Buildroot
+from chroots.engine.layers.dependencies import ARCHIVES, apt_get, parse_uris
 from chroots.engine.spec import Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InputError, Kind, ToolError

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from chroots.engine.configuration.values import DEFAULTS, KEYS, LISTS, PART, converted, filled, known, text, texts
 from chroots.engine.places import Value, parse_mapping
 from chroots.engine.spec import ChrootSpec
-from chroots.engine.values import DEFAULTS, KEYS, LISTS, PART, converted, filled, known, text, texts
 from debatomic.tools.errors import InputError
 
-DEFINITIONS = Path(__file__).resolve().parent.parent / "definitions"
+DEFINITIONS = Path(__file__).resolve().parents[2] / "definitions"
 NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 FAMILIES = ("architectures", "flavours")
 PART_KEYS = [key for key in KEYS if key != "architecture"]

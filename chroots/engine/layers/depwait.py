@@ -10,7 +10,7 @@ from typing import Any
 from debian.deb822 import PkgRelation
 from debian.debian_support import Version
 
-from chroots.engine.dsc import Dsc
+from chroots.engine.archives.dsc import Dsc
 from chroots.engine.spec import BuildSpec, BuildType
 
 LISTS = "var/lib/apt/lists"
