@@ -11,19 +11,20 @@ from django.db import transaction
 
 from composes.models import Definition, Revision
 from composes.pipeline import treefile
+from composes.pipeline.parts import Part
 from debatomic.tools.errors import InputError
 
 
 def import_folder(folder: Path, *, message: str = "") -> list[Revision]:
     """Make every treefile directly in `folder` a definition; its revision is new only where its text changed.
 
-    Files in subfolders are parts that treefiles include. Raises InputError with file and line for a bad one, and then
-    imports none.
+    Of the files in subfolders it gets those that it includes. Raises InputError with file and line for a bad one, and
+    then imports none.
     """
-    parts = {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.glob("*/**/*.yaml"))}
-    mains = sorted(folder.glob("*.yaml"))
+    mains = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".json"))
     with transaction.atomic():
-        return [import_files({**parts, main.name: main.read_text()}, main.name, message=message) for main in mains]
+        return [import_files({name: (folder / name).read_text() for name in treefile.files(main)}, main.name,
+                             message=message) for main in mains]  # fmt: skip
 
 
 def import_files(files: dict[str, str], main: str, *, message: str = "") -> Revision:
@@ -55,7 +56,7 @@ def write_files(files: dict[str, str], folder: Path) -> None:
         path.write_text(text)
 
 
-def _load(files: dict[str, str], main: str) -> treefile.Part:
+def _load(files: dict[str, str], main: str) -> Part:
     """The treefile, with every variant resolved once so that mistakes show now."""
     with tempfile.TemporaryDirectory(prefix="definition-") as name:
         write_files(files, Path(name))

@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m composes.pipeline", description="Compose atomic Debian systems.")
     verbs = top.add_subparsers(dest="verb", required=True)
     _run_options(verbs.add_parser("run", help="make a compose of a treefile"))
-    definition_verbs.add(verbs)
+    definition_verbs.add(verbs, _shared_options)
     publishing = verbs.add_parser("publish", help="take a compose's commit into a repository that is served")
     publishing.add_argument("--from", dest="source", type=Path, required=True, help="a compose's repo, or its tar")
     publishing.add_argument("--to", dest="target", type=Path, required=True, help="the repository to publish in")
@@ -202,4 +202,5 @@ def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
 VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
     "run": _run, "publish": _publish, "export-repo": _export, "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
+    "comps": definition_verbs.synchronise,
 }  # fmt: skip

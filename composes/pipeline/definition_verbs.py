@@ -1,4 +1,4 @@
-"""The verbs about treefiles: check, show, diff, schema. They only read."""
+"""The verbs about treefiles: check, show, diff, schema, comps."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from composes.pipeline import treefile
+from chroots.engine.archives.fetch import Store
+from chroots.engine.archives.mirror import default_mirror
+from chroots.engine.archives.release import fetch_release
+from chroots.engine.state import State
+from composes.pipeline import comps, treefile
+from composes.pipeline.indexes import Source, packages_text
 from composes.pipeline.schema import TREEFILE
 from composes.pipeline.shown import as_treefile, differences, text
-from composes.pipeline.treefile import Tree
+from composes.pipeline.treefile import Repository, Tree
 from debatomic.tools.errors import InputError
 
 
-def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """The verbs' options."""
+def add(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], shared: Callable[[argparse.ArgumentParser], None]
+) -> None:
+    """The verbs with their options; `shared` adds those about state and archive."""
     check = verbs.add_parser("check", help="validate a treefile, every variant for every architecture")
     check.add_argument("treefile", type=Path)
     show = verbs.add_parser("show", help="a variant resolved, as a plain treefile")
@@ -31,6 +38,12 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     diff.add_argument("--new-variant", default="", metavar="V", help="(default: the same)")
     diff.add_argument("--new-architecture", default="", metavar="A", help="(default: the same)")
     verbs.add_parser("schema", help="the JSON schema of treefiles")
+    groups = verbs.add_parser("comps", help="compare package groups with the archive's tasks and metapackages")
+    groups.add_argument("file", type=Path)
+    groups.add_argument("--suite", default="trixie", help="(default: %(default)s)")
+    groups.add_argument("--architecture", default="amd64", help="(default: %(default)s)")
+    groups.add_argument("--take", action="store_true", help="write the difference into the file")
+    shared(groups)
 
 
 def _variant(verb: argparse.ArgumentParser) -> None:
@@ -66,6 +79,29 @@ def diff(options: argparse.Namespace, _: Sequence[str]) -> int:
 def schema(_: argparse.Namespace, __: Sequence[str]) -> int:
     print(json.dumps(TREEFILE, indent=2))
     return 0
+
+
+def synchronise(options: argparse.Namespace, _: Sequence[str]) -> int:
+    groups = comps.read(options.file)
+    new = comps.synchronised(groups, _listed(options))
+    lines = list(comps.differences(groups, new))
+    for line in lines:
+        print(line)
+    if options.take:
+        comps.write(options.file, new)
+    print(
+        f"{len(lines)} differences" + (f", taken into {options.file}." if options.take else "; take them with --take.")
+    )
+    return 0
+
+
+def _listed(options: argparse.Namespace) -> str:
+    """The Packages lists of Debian's archive."""
+    mirror = options.mirror or default_mirror()
+    state = State(options.state.absolute()) if options.state else State.default()
+    archive = Repository(name="debian", uri=mirror, suite=options.suite)
+    source = Source(repository=archive, release=fetch_release(mirror, options.suite, options.keyring))
+    return packages_text(source, options.architecture, Store(state.files))
 
 
 def _tree(path: Path, variant: str, architecture: str) -> Tree:

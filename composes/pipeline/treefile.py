@@ -84,26 +84,43 @@ class Tree:
         return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(kw_only=True)
+class _Reading:
+    """One treefile being read with all it includes, none of which may lie outside of `top`."""
+
+    top: Path
+    files: list[Path] = field(default_factory=list)
+    mentioned: dict[str, set[str]] = field(default_factory=dict)
+
+
 def load(path: Path) -> Part:
     """A treefile with all it includes, validated. Raises InputError naming file and line."""
-    mentioned: dict[str, set[str]] = {}
-    mention(DEFAULTS, mentioned)
-    content = _load(path.resolve(), path.resolve().parent, (), mentioned)
-    check_removals(content, mentioned)
+    reading = _Reading(top=path.resolve().parent)
+    mention(DEFAULTS, reading.mentioned)
+    content = _load(path.resolve(), reading, ())
+    check_removals(content, reading.mentioned)
     if "name" not in content:
         content["name"] = path.stem
     return content
 
 
-def _load(path: Path, top: Path, above: tuple[Path, ...], mentioned: dict[str, set[str]]) -> Part:
-    shown = str(path.relative_to(top)) if path.is_relative_to(top) else path.name
+def files(path: Path) -> list[str]:
+    """The files a treefile consists of: itself and what it includes, relative to its folder."""
+    reading = _Reading(top=path.resolve().parent)
+    _load(path.resolve(), reading, ())
+    return sorted({str(file.relative_to(reading.top)) for file in reading.files})
+
+
+def _load(path: Path, reading: _Reading, above: tuple[Path, ...]) -> Part:
+    shown = str(path.relative_to(reading.top)) if path.is_relative_to(reading.top) else path.name
     content = marks.load(path, shown)
     mistakes.validate(content, shown)
-    mention(content, mentioned)
+    mention(content, reading.mentioned)
+    reading.files.append(path)
     result: Part = {}
     for name in _names(content.pop("include", [])):
-        included = _included(name, path, top, (*above, path))
-        result = merge(result, _load(included, top, (*above, path), mentioned))
+        included = _included(name, path, reading.top, (*above, path))
+        result = merge(result, _load(included, reading, (*above, path)))
     return merge(result, content)
 
 

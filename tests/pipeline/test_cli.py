@@ -27,8 +27,8 @@ RUN = ["run", HOUSE, "--output", "OUT", "--variant"]
 
 @pytest.mark.parametrize(("arguments", "sentence"), [
     (["check", "nowhere.yaml"], "There is no file nowhere.yaml."),
-    (["show", HOUSE, "--variant", "desktop"], "debian-atomic has no variant desktop; it has minimal."),
-    ([*RUN, "desktop"], "debian-atomic has no variant desktop; it has minimal."),
+    (["show", HOUSE, "--variant", "desktop"], "debian-atomic has no variant desktop; it has minimal"),
+    ([*RUN, "desktop"], "debian-atomic has no variant desktop; it has minimal"),
     ([*RUN, "minimal", "--architecture", "mips"], "debian-atomic is not written for architecture mips; it knows"),
     ([*RUN, "minimal", "--skip", "tests"], "There is no phase tests; the phases are"),
     ([*RUN, "minimal", "--lock", "none.json"], "There is no lock file none.json."),
