@@ -69,7 +69,7 @@ class DefinitionViewSet(ReadOnlyModelViewSet[Definition]):
     lookup_field = "name"
 
     def get_queryset(self) -> QuerySet[Definition]:
-        revisions = Revision.objects.order_by("definition", "-number").defer("files")
+        revisions = Revision.objects.newest().defer("files")
         definitions = Definition.objects.prefetch_related(Prefetch("revisions", queryset=revisions))
         return readable(definitions, self.request.user, "composes.view")
 
