@@ -112,12 +112,15 @@ class DefinitionViewSet(ReadOnlyModelViewSet[Definition]):
     @action(detail=True)
     def revisions(self, request: Request, name: str) -> Response:
         """Its revisions, newest first."""
-        found: Any = self.get_object().revisions.select_related("created_by").defer("files")
+        found: Any = self._all_revisions().defer("files")
         return self.get_paginated_response(RevisionSerializer(self.paginate_queryset(found), many=True).data)
 
     @extend_schema(responses=RevisionDetailSerializer)
     @action(detail=True, url_path=r"revisions/(?P<number>[0-9]{1,9})")
     def revision(self, request: Request, name: str, number: str) -> Response:
         """One revision with its files."""
-        found = self.get_object().revisions.select_related("created_by")
-        return Response(RevisionDetailSerializer(get_object_or_404(found, number=int(number))).data)
+        return Response(RevisionDetailSerializer(get_object_or_404(self._all_revisions(), number=int(number))).data)
+
+    def _all_revisions(self) -> QuerySet[Revision]:
+        found: QuerySet[Revision] = Revision.objects.filter(definition=self.get_object())
+        return found.select_related("created_by")
