@@ -27,7 +27,12 @@ variants:
 class FileForm(forms.Form):
     name = forms.CharField(required=False, max_length=150, label="File")
     text = forms.CharField(required=False, label="Text", strip=False,
-                           widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "false"}))  # fmt: skip
+                           widget=forms.Textarea(attrs={"spellcheck": "false"}))  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        lines = str(self["text"].value() or "").count("\n")
+        self.fields["text"].widget.attrs["rows"] = min(max(lines + 2, 6), 30)
 
     def clean_text(self) -> str:
         """Lines end as Unix ends them, the last one, too."""
