@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from django_filters.filters import CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,11 +15,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from composes.comparison import difference
 from composes.models import Compose, Definition, Deliverable
 from debatomic.access.checks import person
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
+from debatomic.tools.errors import InputError
 from hosts.models import Artifact, State
 from hosts.serializers import ArtifactSerializer, LinesField, RunByTask
 
@@ -146,6 +149,20 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         """What it made: images, proofs of boot, locks and logs."""
         kept = self.get_object().artifacts & Artifact.objects.visible_to(request.user)
         return Response(ArtifactSerializer(kept, many=True, context=self.get_serializer_context()).data)
+
+    @extend_schema(
+        responses=OpenApiTypes.OBJECT, filters=False,
+        parameters=[OpenApiParameter("with", int, description="The older one (default: the last finished before).")],
+    )  # fmt: skip
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def compare(self, request: Request, pk: str) -> Response:
+        """What it has otherwise than an older compose: packages and definition, by architecture."""
+        new, wanted = self.get_object(), request.query_params.get("with", "")
+        visible = Compose.objects.visible_to(request.user).for_lists()
+        old = get_object_or_404(visible, pk=int(wanted)) if wanted.isdigit() and len(wanted) < 19 else new.previous
+        if old is None:
+            raise InputError(f"There is no finished compose of {new.revision.definition} {new.variant} before.")
+        return Response(difference(old, new).as_json())
 
     def _show(self, compose: Compose) -> Any:
         return ComposeDetailSerializer(compose, context=self.get_serializer_context()).data

@@ -147,6 +147,12 @@ class Compose(models.Model):
         return self.task.is_live
 
     @property
+    def previous(self) -> Compose | None:
+        """The last finished compose of the same variant before this one."""
+        same = Compose.objects.filter(revision__definition=self.revision.definition_id, variant=self.variant)
+        return same.for_lists().filter(pk__lt=self.pk, task__state=State.COMPLETED).order_by("-pk").first()
+
+    @property
     def artifacts(self) -> models.QuerySet[Artifact]:
         return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
 

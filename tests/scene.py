@@ -73,7 +73,12 @@ def begin(thing: Build | Compose, host: Host) -> Task:
 
 
 def complete(
-    task: Task, folder: Path, *, name: str = "figlet_2.2.5-3_amd64.deb", content: bytes = b"a package"
+    task: Task,
+    folder: Path,
+    *,
+    name: str = "figlet_2.2.5-3_amd64.deb",
+    content: bytes = b"a package",
+    result: dict[str, Any] | None = None,
 ) -> Artifact:
     """Have the host finish the task with one file."""
     path = folder / "content"
@@ -81,7 +86,7 @@ def complete(
     sha256, _ = store.put(path)
     assert task.claim is not None
     kept = hub.File(name=name, kind=Artifact.Kind.BINARY, sha256=sha256)
-    assert hub.finish(task.claim, {}, [kept])
+    assert hub.finish(task.claim, result or {}, [kept])
     return Artifact.objects.get(task=task, name=name)
 
 

@@ -202,5 +202,5 @@ def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
 VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
     "run": _run, "publish": _publish, "export-repo": _export, "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
-    "comps": definition_verbs.synchronise,
+    "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from chroots.engine.archives.fetch import Store
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.release import fetch_release
 from chroots.engine.state import State
-from composes.pipeline import comps, treefile
+from composes.pipeline import compare, comps, lock, treefile
 from composes.pipeline.indexes import Source, packages_text
 from composes.pipeline.schema import TREEFILE
 from composes.pipeline.shown import as_treefile, differences, text
@@ -37,6 +37,10 @@ def add(
     _variant(diff)
     diff.add_argument("--new-variant", default="", metavar="V", help="(default: the same)")
     diff.add_argument("--new-architecture", default="", metavar="A", help="(default: the same)")
+    locks = verbs.add_parser("compare", help="what a lock has otherwise than an older one")
+    locks.add_argument("old", type=Path)
+    locks.add_argument("new", type=Path)
+    locks.add_argument("--format", choices=["text", "json"], default="text", help="(default: %(default)s)")
     verbs.add_parser("schema", help="the JSON schema of treefiles")
     groups = verbs.add_parser("comps", help="compare package groups with the archive's tasks and metapackages")
     groups.add_argument("file", type=Path)
@@ -78,6 +82,12 @@ def diff(options: argparse.Namespace, _: Sequence[str]) -> int:
 
 def schema(_: argparse.Namespace, __: Sequence[str]) -> int:
     print(json.dumps(TREEFILE, indent=2))
+    return 0
+
+
+def compare_locks(options: argparse.Namespace, _: Sequence[str]) -> int:
+    found = compare.compare(lock.read(options.old), lock.read(options.new))
+    print(json.dumps(found.as_json(), indent=2) if options.format == "json" else "\n".join(found.lines()))
     return 0
 
 

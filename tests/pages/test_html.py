@@ -26,6 +26,7 @@ PAGES = [
     "/composes/{compose}/",
     "/composes/{failed_compose}/",
     "/composes/{compose}/packages/",
+    "/composes/{compose}/compare/",
     "/definitions/",
     "/definitions/debian-atomic/",
     "/definitions/debian-atomic/1/",

@@ -50,6 +50,8 @@ TABLE = [
     ("GET", "/composes/{failed_compose}/", READ),
     ("GET", "/composes/{compose}/row/", READ),
     ("GET", "/composes/{compose}/packages/", READ),
+    ("GET", "/composes/{compose}/compare/", READ),
+    ("GET", "/composes/{secret_compose}/compare/", PRIVATE),
     ("POST", "/composes/{compose}/cancel/", MANAGERS),
     ("POST", "/composes/{failed_compose}/retry/", MANAGERS),
     ("POST", "/composes/{compose}/retry/", "302 404 403 403 403 403"),
