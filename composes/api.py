@@ -1,25 +1,28 @@
-"""Definitions and composes in the API."""
+"""Composes in the API."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from django_filters.filters import CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from composes.models import Compose, Definition, Deliverable, Revision
-from debatomic.access.checks import person, readable
+from composes.comparison import difference
+from composes.models import Compose, Definition, Deliverable
+from debatomic.access.checks import person
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
+from debatomic.tools.errors import InputError
 from hosts.models import Artifact, State
 from hosts.serializers import ArtifactSerializer, LinesField, RunByTask
 
@@ -34,44 +37,6 @@ OF_A_COMPOSE = (
     "id", "identity", "definition", "revision", "variant", "architectures", "version", "state", "reason", "kind",
     "progress", "task", "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
 )  # fmt: skip
-
-
-class DefinitionSerializer(serializers.ModelSerializer[Definition]):
-    """A definition with the variants of its newest revision."""
-
-    revision = serializers.SerializerMethodField(help_text="The number of the newest revision.")
-    variants = serializers.SerializerMethodField(help_text="By name: title and architectures.")
-
-    class Meta:
-        model = Definition
-        fields = ("name", "title", "enabled", "revision", "variants")
-
-    def _newest(self, definition: Definition) -> Revision | None:
-        return next(iter(definition.revisions.all()), None)
-
-    def get_revision(self, definition: Definition) -> int | None:
-        newest = self._newest(definition)
-        return newest.number if newest else None
-
-    @extend_schema_field(OpenApiTypes.OBJECT)
-    def get_variants(self, definition: Definition) -> dict[str, Any]:
-        newest = self._newest(definition)
-        return newest.variants if newest else {}
-
-
-class DefinitionViewSet(ReadOnlyModelViewSet[Definition]):
-    """What can be composed."""
-
-    public = True
-    queryset = Definition.objects.all()
-    serializer_class = DefinitionSerializer
-    filterset_fields = ("enabled",)
-    lookup_field = "name"
-
-    def get_queryset(self) -> QuerySet[Definition]:
-        revisions = Revision.objects.order_by("definition", "-number").defer("files")
-        definitions = Definition.objects.prefetch_related(Prefetch("revisions", queryset=revisions))
-        return readable(definitions, self.request.user, "composes.view")
 
 
 class DeliverableSerializer(serializers.ModelSerializer[Deliverable]):
@@ -185,6 +150,20 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         """What it made: images, proofs of boot, locks and logs."""
         kept = self.get_object().artifacts & Artifact.objects.visible_to(request.user)
         return Response(ArtifactSerializer(kept, many=True, context=self.get_serializer_context()).data)
+
+    @extend_schema(
+        responses=OpenApiTypes.OBJECT, filters=False,
+        parameters=[OpenApiParameter("with", int, description="The older one (default: the last finished before).")],
+    )  # fmt: skip
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def compare(self, request: Request, pk: str) -> Response:
+        """What it has otherwise than an older compose: packages and definition, by architecture."""
+        new, wanted = self.get_object(), request.query_params.get("with", "")
+        visible = Compose.objects.visible_to(request.user).for_lists()
+        old = get_object_or_404(visible, pk=int(wanted)) if wanted.isdigit() and len(wanted) < 19 else new.previous
+        if old is None:
+            raise InputError(f"There is no finished compose of {new.revision.definition} {new.variant} before.")
+        return Response(difference(old, new).as_json())
 
     def _show(self, compose: Compose) -> Any:
         return ComposeDetailSerializer(compose, context=self.get_serializer_context()).data

@@ -36,3 +36,12 @@ class ComposeFilter(FilterSet):
 
     def in_state(self, composes: QuerySet[Compose], name: str, value: str) -> QuerySet[Compose]:
         return composes.filter(task__state__in=STATES[value][1])
+
+
+class DefinitionFilter(FilterSet):
+    name = CharFilter(lookup_expr="icontains", label="Name has")
+    title = CharFilter(lookup_expr="icontains", label="Title has")
+
+    class Meta:
+        model = Definition
+        fields: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from debatomic.tools.errors import InputError
 
 def choices() -> list[tuple[str, list[tuple[str, str]]]]:
     """Every variant of every enabled definition's newest revision, grouped by definition."""
-    newest = Revision.objects.order_by("definition", "-number").defer("files")
+    newest = Revision.objects.newest().defer("files")
     definitions = Definition.objects.filter(enabled=True).prefetch_related(Prefetch("revisions", queryset=newest))
     grouped = []
     for definition in definitions:

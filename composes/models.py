@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 PHASES = ("init", "gather", "rootfs", "ostree", "image", "test", "publish")
 
 
+class DefinitionQuerySet(models.QuerySet["Definition"]):
+    def visible_to(self, user: Any) -> DefinitionQuerySet:
+        if user.is_authenticated:
+            return self if user.may("composes.view") else self.none()
+        return self if settings.PUBLIC_READING else self.none()
+
+
 class Definition(models.Model):
     """A set of treefiles under one name; its text lives in revisions."""
 
@@ -28,15 +35,27 @@ class Definition(models.Model):
     title = models.CharField(max_length=200, blank=True)
     enabled = models.BooleanField(default=True)
 
+    objects: ClassVar = DefinitionQuerySet.as_manager()
+
     class Meta:
         ordering: ClassVar = ["name"]
 
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("definition", args=[self.name])
+
     @property
     def latest(self) -> Revision | None:
         return self.revisions.order_by("-number").first()
+
+
+class RevisionQuerySet(models.QuerySet["Revision"]):
+    def newest(self) -> RevisionQuerySet:
+        """The newest one of each definition."""
+        newer = Revision.objects.filter(definition=models.OuterRef("definition"), number__gt=models.OuterRef("number"))
+        return self.filter(~models.Exists(newer))
 
 
 class Revision(models.Model):
@@ -49,17 +68,26 @@ class Revision(models.Model):
     main = models.CharField(max_length=200)
     variants = models.JSONField(default=dict)  # {name: {"title": ..., "architectures": [...]}}
     message = models.CharField(max_length=200, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = RevisionQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-number"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["definition", "number"], name="revision_number_once"),
-            models.UniqueConstraint(fields=["definition", "digest"], name="revision_content_once"),
         ]
 
     def __str__(self) -> str:
         return f"{self.definition} r{self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("revision", args=[self.definition.name, self.number])
+
+    @property
+    def previous(self) -> Revision | None:
+        return Revision.objects.filter(definition=self.definition_id, number__lt=self.number).first()
 
 
 class ComposeQuerySet(models.QuerySet["Compose"]):
@@ -117,6 +145,12 @@ class Compose(models.Model):
     @property
     def is_live(self) -> bool:
         return self.task.is_live
+
+    @property
+    def previous(self) -> Compose | None:
+        """The last finished compose of the same variant before this one."""
+        same = Compose.objects.filter(revision__definition=self.revision.definition_id, variant=self.variant)
+        return same.for_lists().filter(pk__lt=self.pk, task__state=State.COMPLETED).order_by("-pk").first()
 
     @property
     def artifacts(self) -> models.QuerySet[Artifact]:

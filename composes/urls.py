@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from composes import ostree_views, views
+from composes import comparison_views, definition_views, ostree_views, views
 
 urlpatterns = [
     path("composes/", views.compose_list, name="compose-list"),
@@ -10,8 +10,21 @@ urlpatterns = [
     path("composes/<int:pk>/", views.compose_detail, name="compose"),
     path("composes/<int:pk>/row/", views.compose_row, name="compose-row"),
     path("composes/<int:pk>/packages/", views.compose_packages, name="compose-packages"),
+    path("composes/<int:pk>/compare/", comparison_views.comparison, name="compose-compare"),
     path("composes/<int:pk>/cancel/", views.compose_cancel, name="compose-cancel"),
     path("composes/<int:pk>/retry/", views.compose_retry, name="compose-retry"),
+    path("definitions/", definition_views.definition_list, name="definition-list"),
+    path("definitions/new/", definition_views.definition_edit, name="definition-new"),
+    path("definitions/check/", definition_views.definition_check, name="definition-check"),
+    path("definitions/treefile.schema.json", definition_views.schema, name="treefile-schema"),
+    path("definitions/<slug:name>/", definition_views.definition_detail, name="definition"),
+    path("definitions/<slug:name>/edit/", definition_views.definition_edit, name="definition-edit"),
+    path("definitions/<slug:name>/<int:number>/", definition_views.revision_detail, name="revision"),
+    path(
+        "definitions/<slug:name>/<int:number>/<str:variant>/<str:architecture>.<str:form>",
+        definition_views.resolved,
+        name="revision-resolved",
+    ),
     path("ostree/", ostree_views.front, name="ostree"),
     path("ostree/<path:name>", ostree_views.file, name="ostree-file"),
 ]

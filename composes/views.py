@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from composes.comparison import locks_of
 from composes.filters import ComposeFilter
 from composes.forms import ComposeForm
 from composes.models import Compose
@@ -19,7 +17,6 @@ from debatomic.access.checks import require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
-from hosts import store
 from hosts.models import Artifact, State
 from hosts.telling import first_failed, most_telling, with_waits
 
@@ -80,18 +77,10 @@ def compose_packages(request: PageRequest, pk: int) -> HttpResponse:
     """The packages of a compose, by its lock; `?q=` keeps those whose name or source has this text."""
     compose = _compose(request, pk)
     text = request.GET.get("q", "").strip().lower()
-    packages = [package for lock in _locks(compose) for package in lock["packages"]]
-    found = [each for each in packages if text in each["name"] or text in each["source"]]
+    packages = [package for lock in locks_of(compose).values() for package in lock.packages]
+    found = [each for each in packages if text in each.name or text in each.source]
     context = {"compose": compose, "packages": found, "total": len(packages), "text": text}
     return render(request, "composes/compose_packages.html", context)
-
-
-def _locks(compose: Compose) -> list[dict[str, Any]]:
-    kept = compose.artifacts.filter(name="lock.json")
-    try:
-        return [json.loads(store.path(lock.sha256).read_bytes()) for lock in kept]
-    except FileNotFoundError:
-        raise Http404(f"The lock of {compose} is not kept any more.") from None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -15,6 +15,13 @@ from debatomic.access.models import User
 from hosts import hub, logs, store
 from hosts.models import Artifact, Channel, Host, State, Task
 
+TREEFILE = """\
+name: debian-atomic
+suite: trixie
+architectures: {amd64: {}}
+variants: {minimal: {packages: [systemd]}}
+"""
+
 
 def target(channel: Channel) -> Target:
     chroot = Chroot.objects.create(name="trixie-amd64", suite="trixie", architecture="amd64", components=["main"])
@@ -44,7 +51,7 @@ def compose(by: User, channel: Channel, *, number: int = 0, public: bool = True)
     revision = Revision.objects.get_or_create(
         definition=definition,
         number=1,
-        defaults={"digest": "0" * 64, "files": {}, "main": "a.yaml", "variants": variants},
+        defaults={"digest": "0" * 64, "files": {"a.yaml": TREEFILE}, "main": "a.yaml", "variants": variants},
     )[0]
     common: dict[str, Any] = {"channel": channel, "by": by, "public": public}
     parent = hub.submit("compose", f"debian-atomic minimal {number}", request={}, is_parent=True, **common)
@@ -66,7 +73,12 @@ def begin(thing: Build | Compose, host: Host) -> Task:
 
 
 def complete(
-    task: Task, folder: Path, *, name: str = "figlet_2.2.5-3_amd64.deb", content: bytes = b"a package"
+    task: Task,
+    folder: Path,
+    *,
+    name: str = "figlet_2.2.5-3_amd64.deb",
+    content: bytes = b"a package",
+    result: dict[str, Any] | None = None,
 ) -> Artifact:
     """Have the host finish the task with one file."""
     path = folder / "content"
@@ -74,7 +86,7 @@ def complete(
     sha256, _ = store.put(path)
     assert task.claim is not None
     kept = hub.File(name=name, kind=Artifact.Kind.BINARY, sha256=sha256)
-    assert hub.finish(task.claim, {}, [kept])
+    assert hub.finish(task.claim, result or {}, [kept])
     return Artifact.objects.get(task=task, name=name)
 
 
@@ -127,5 +139,6 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
         "finished_task": finished_task.pk, "private_task": private.task.children.get().pk,
         "artifact": artifact.pk, "artifact_name": artifact.name, "failed_compose": failed_compose.pk,
         "compose": compose(by, on.channel).pk, "secret_compose": compose(by, on.channel, number=1, public=False).pk,
-        "host": host.name,
+        "host": host.name, "definition": "debian-atomic", "revision": 1, "variant": "minimal",
+        "architecture": "amd64", "form": "yaml",
     }  # fmt: skip

@@ -1,9 +1,8 @@
-"""The command line: run, check, publish, export-repo."""
+"""The command line: run, publish, export-repo, and the verbs about treefiles."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,8 +12,8 @@ from pathlib import Path
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
+from composes.pipeline import definition_verbs, publish, treefile
 from composes.pipeline import lock as locks
-from composes.pipeline import publish, treefile
 from composes.pipeline.graph import PHASES, check_phases
 from composes.pipeline.job import Log, Order
 from composes.pipeline.pack import pack
@@ -35,10 +34,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m composes.pipeline", description="Compose atomic Debian systems.")
     verbs = top.add_subparsers(dest="verb", required=True)
     _run_options(verbs.add_parser("run", help="make a compose of a treefile"))
-    check = verbs.add_parser("check", help="validate a treefile and show it resolved")
-    check.add_argument("treefile", type=Path)
-    check.add_argument("--variant", action="append", default=[], help="only this one (default: all)")
-    check.add_argument("--architecture", action="append", default=[], help="only this one (default: all)")
+    definition_verbs.add(verbs, _shared_options)
     publishing = verbs.add_parser("publish", help="take a compose's commit into a repository that is served")
     publishing.add_argument("--from", dest="source", type=Path, required=True, help="a compose's repo, or its tar")
     publishing.add_argument("--to", dest="target", type=Path, required=True, help="the repository to publish in")
@@ -92,17 +88,6 @@ def _told(error: ToolError) -> int:
         print(f"  {line}", file=sys.stderr)
     print(error.sentence, file=sys.stderr, flush=True)
     return 1
-
-
-def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
-    content = treefile.load(options.treefile)
-    shown = [treefile.resolve(content, variant, architecture).as_json()
-             for variant in options.variant or treefile.variants(content)
-             for architecture in options.architecture or treefile.architectures(content)]  # fmt: skip
-    if not shown:
-        raise InputError(f"{options.treefile} has no variants, or no architectures.")
-    print(json.dumps(shown, indent=2))
-    return 0
 
 
 def _contained(options: argparse.Namespace, given: Sequence[str], work: Callable[[argparse.Namespace], int]) -> int:
@@ -215,5 +200,7 @@ def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
-    "run": _run, "check": _check, "publish": _publish, "export-repo": _export,
+    "run": _run, "publish": _publish, "export-repo": _export, "check": definition_verbs.check,
+    "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
+    "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks,
 }  # fmt: skip

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from chroots.engine.archives.fetch import RemoteFile, Store
 from chroots.engine.archives.release import Release, fetch_release
-from composes.pipeline.treefile import Repository, Tree, place_of
+from composes.pipeline.marks import place_of
+from composes.pipeline.treefile import Repository, Tree
 from debatomic.tools.errors import InputError
 
 COMPRESSIONS = (".xz", ".gz", "")

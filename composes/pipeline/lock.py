@@ -127,25 +127,3 @@ def check_fits(lock: Lock, suite: str, architecture: str) -> None:
     for word, has, wanted in (("suite", lock.suite, suite), ("architecture", lock.architecture, architecture)):
         if has != wanted:
             raise InputError(f"The lock is for {word} {has}, the treefile for {wanted}.", hint="Make a new lock.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Changes:
-    """What differs between two locks: names with their versions (old, new)."""
-
-    added: Mapping[str, str]
-    removed: Mapping[str, str]
-    changed: Mapping[str, tuple[str, str]]
-
-
-def compare(old: Lock, new: Lock) -> Changes:
-    """What `new` has that `old` had not, and so on. A package rebuilt with the same version counts as changed."""
-    before = {each.name: each for each in old.packages}
-    after = {each.name: each for each in new.packages}
-    both = sorted(before.keys() & after.keys())
-    return Changes(
-        added={name: after[name].version for name in sorted(after.keys() - before.keys())},
-        removed={name: before[name].version for name in sorted(before.keys() - after.keys())},
-        changed={name: (before[name].version, after[name].version)
-                 for name in both if before[name].sha256 != after[name].sha256},
-    )  # fmt: skip

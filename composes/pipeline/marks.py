@@ -25,13 +25,21 @@ class Text(str):
         return text
 
 
+def place_of(text: object) -> str:
+    """Where a text was written, `file:line`; empty for anything else."""
+    return getattr(text, "place", "")
+
+
 def load(path: Path, shown: str = "") -> Any:
     """The content of a YAML file: dicts, lists, numbers, booleans, and every key and string as `Text`.
 
     `shown` is the file's name in messages. Raises InputError naming file and line.
     """
     shown = shown or path.name
-    node = yaml_nodes.parse(_read(path, shown), shown)
+    text = _read(path, shown)
+    if path.suffix == ".json":
+        text = text.replace("\t", " ")  # which JSON indents with, and YAML does not
+    node = yaml_nodes.parse(text, shown)
     return None if node is None else _value(node, shown)
 
 

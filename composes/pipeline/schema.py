@@ -1,195 +1,99 @@
-"""What a treefile may hold, as JSON schema, and the sentences for what it may not."""
+"""What a treefile may hold, as JSON schema: published as it is, and what every treefile is checked against."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
-from composes.pipeline.marks import Text
-from debatomic.tools.errors import InputError
-
 Schema = dict[str, Any]
+REMOVE = "remove-"
 
 
 def _text(pattern: str, description: str) -> Schema:
-    return {"type": "string", "pattern": pattern, "description": description, "maxLength": 500}
+    """A line of text that fits the pattern: `$(?!\\n)` means the end in Python's dialect and in ECMA's."""
+    return {"type": "string", "pattern": f"^{pattern}$(?!\\n)", "description": description, "maxLength": 500}
 
 
 def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-PACKAGE = _text(r"^[a-z0-9][a-z0-9+.-]+\Z", "the name of a Debian package")
+def _mapping(properties: dict[str, Schema], *required: str, empty: bool = False) -> Schema:
+    kind: str | list[str] = ["object", "null"] if empty else "object"
+    needed = {"required": list(required)} if required else {}
+    return {"type": kind, **needed, "additionalProperties": False, "properties": properties}
+
+
+PACKAGE = _text(r"[a-z0-9*?\[][a-z0-9+.*?\[\]-]+", "the name of a Debian package, or a pattern such as fonts-*")
 UNIT = _text(
-    r"^[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|target|mount|automount|path|slice|swap)\Z",
+    r"[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|target|mount|automount|path|slice|swap)",
     "the name of a systemd unit with its ending, such as ssh.service",
 )
-WORD = _text(r"^[a-z0-9][a-z0-9._-]*\Z", "a word of small letters, digits, points and dashes")
-URI = _text(r"^https?://[!-~]+\Z", "an address that begins with http:// or https://")
-KARG = _text(r"^[!#-&(-~]+\Z", "one kernel argument without spaces or quotes")
-SUMMARY = _text(r"^[^\n\x00-\x1f]*\Z", "one line of text")
+WORD = _text(r"[a-z0-9][a-z0-9._-]*", "a word of small letters, digits, points and dashes")
+URI = _text(r"https?://[!-~]+", "an address that begins with http:// or https://")
+KARG = _text(r"[!#-&(-~]+", "one kernel argument without spaces or quotes")
+SUMMARY = _text(r"[^\n\x00-\x1f]*", "one line of text")
+ITEM = _text(r"[^\n\x00-\x1f]+", "an item of that list, or a pattern such as fonts-*")
+YES_OR_NO: Schema = {"type": "boolean", "description": "yes or no"}
 
-REPOSITORY: Schema = {
-    "type": "object",
-    "required": ["name", "uri", "suite"],
-    "additionalProperties": False,
-    "properties": {
-        "name": WORD,
-        "uri": URI,
-        "suite": _text(r"^[A-Za-z0-9][A-Za-z0-9._/-]*\Z", "the name of a suite"),
-        "components": _list(WORD),
-        "key": {"type": "string", "description": "the OpenPGP key its InRelease is signed with, ASCII-armoured"},
-        "priority": {"type": "integer", "minimum": 1, "maximum": 1001, "description": "an apt priority, 1 to 1001"},
-    },
-}
-IMAGE: Schema = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "size": _text(r"^([1-9][0-9]{0,5}[MG]|auto)\Z", "a size such as 1500M or 3G, or auto"),
-        "formats": _list({"enum": ["raw", "qcow2"]}),
-        "firmware": _list({"enum": ["bios", "uefi"]}),
-    },
-}
-PART: dict[str, Schema] = {
-    "summary": SUMMARY,
-    "suite": WORD,
+REPOSITORY = _mapping({
+    "name": WORD,
+    "uri": URI,
+    "suite": _text(r"[A-Za-z0-9][A-Za-z0-9._/-]*", "the name of a suite"),
     "components": _list(WORD),
-    "ref": _text(r"^[A-Za-z0-9{][A-Za-z0-9._/{}-]*\Z", "an OSTree ref; {suite} and {variant} are filled in"),
-    "packages": _list(PACKAGE),
-    "exclude": _list(PACKAGE),
-    "remove-packages": _list(PACKAGE),
-    "recommends": {"type": "boolean", "description": "yes or no"},
-    "documentation": {"type": "boolean", "description": "yes or no"},
-    "repositories": _list(REPOSITORY),
-    "units": {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {"enable": _list(UNIT), "disable": _list(UNIT)},
-    },
-    "kargs": _list(KARG),
-    "image": IMAGE,
-    "remote": {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["name", "url"],
-        "properties": {"name": WORD, "url": URI},
-    },
+    "key": {"type": "string", "description": "the OpenPGP key its InRelease is signed with, ASCII-armoured"},
+    "priority": {"type": "integer", "minimum": 1, "maximum": 1001, "description": "an apt priority, 1 to 1001"},
+}, "name", "uri", "suite")  # fmt: skip
+LISTS: dict[str, Schema] = {
+    "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
+    "repositories": REPOSITORY, "kargs": KARG, "enable": UNIT, "disable": UNIT,
+    "formats": {"enum": ["raw", "qcow2"]}, "firmware": {"enum": ["bios", "uefi"]},
+}  # fmt: skip
+
+
+def _lists(*names: str) -> dict[str, Schema]:
+    """Some of the lists, each with the key that takes items away from it."""
+    return {name: _list(LISTS[name]) for name in names} | {REMOVE + name: _list(ITEM) for name in names}
+
+
+CONDITIONED: dict[str, Schema] = {
+    **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "kargs"),
+    "summary": SUMMARY,
+    "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite} and {variant} are filled in"),
+    "recommends": YES_OR_NO,
+    "documentation": YES_OR_NO,
+    "units": _mapping(_lists("enable", "disable")),
+    "image": _mapping({
+        "size": _text(r"([1-9][0-9]{0,5}[MG]|auto)", "a size such as 1500M or 3G, or auto"),
+        **_lists("formats", "firmware"),
+    }),
+    "remote": _mapping({"name": WORD, "url": URI}, "name", "url"),
     "metadata": {
         "type": "object",
-        "propertyNames": _text(r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", "a word"),
+        "propertyNames": _text(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a word"),
         "additionalProperties": SUMMARY,
     },
-}
+}  # fmt: skip
+NAMES: Schema = {"anyOf": [WORD, _list(WORD)], "description": "a name or a list of names"}
+WHEN = _mapping({"suite": NAMES, "variant": NAMES, "architecture": NAMES})
+CONDITION = _mapping({**CONDITIONED, "if": WHEN, "unless": WHEN})
+PART: dict[str, Schema] = {**CONDITIONED, "suite": WORD, "conditions": _list(CONDITION)}
 ARCHITECTURES: Schema = {
     "type": "object",
     "propertyNames": WORD,
-    "additionalProperties": {"type": ["object", "null"], "additionalProperties": False, "properties": PART},
+    "additionalProperties": _mapping(PART, empty=True),
 }
-NAMES: Schema = {"anyOf": [WORD, _list(WORD)], "description": "a name or a list of names"}
-VARIANT: Schema = {
-    "type": ["object", "null"],
-    "additionalProperties": False,
-    "properties": {**PART, "inherits": NAMES, "architectures": ARCHITECTURES},
-}
-INCLUDE = _text(r"^[A-Za-z0-9_][A-Za-z0-9_./-]*\Z", "a relative path of a file beside or below this one")
+VARIANT = _mapping({**PART, "inherits": NAMES, "architectures": ARCHITECTURES}, empty=True)
+GROUP = _mapping({"summary": SUMMARY, "packages": _list(PACKAGE), "task": WORD, "metapackage": WORD}, empty=True)
+INCLUDE = _text(r"[A-Za-z0-9_][A-Za-z0-9_./-]*", "a relative path of a file beside or below this one")
 TREEFILE: Schema = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "DebAtomic treefile",
+    **_mapping({
         **PART,
         "name": WORD,
         "include": {"anyOf": [INCLUDE, _list(INCLUDE)], "description": f"{INCLUDE['description']}, or a list of them"},
         "architectures": ARCHITECTURES,
         "variants": {"type": "object", "propertyNames": WORD, "additionalProperties": VARIANT},
-    },
-}
-TYPE_WORDS = {"object": "a mapping", "array": "a list", "string": "text", "boolean": "yes or no (true or false)",
-              "integer": "a whole number", "number": "a number", "null": "empty"}  # fmt: skip
-_validator = Draft202012Validator(TREEFILE)
-
-
-def validate(content: Any, shown: str) -> None:
-    """Raises InputError with file and line of the first thing that is wrong."""
-    errors = list(_validator.iter_errors(content))
-    if errors:
-        error = min(errors, key=lambda each: _line(_place(content, each.absolute_path, shown)))
-        place = _unknown_place(error) or _place(content, error.absolute_path, shown)
-        raise InputError(f"{place}: {_sentence(error)}")
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """Known words like `word`, as the end of a sentence: "; did you mean x or y?" or "."."""
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.7)
-    return f"; did you mean {' or '.join(close)}?" if close else "."
-
-
-def _line(place: str) -> int:
-    number = place.rpartition(":")[2]
-    return int(number) if number.isdigit() else 0
-
-
-def _place(content: Any, path: Iterable[str | int], shown: str) -> str:
-    """Where the value at `path` begins: its own place, or that of the last key on the way to it."""
-    place = f"{shown}:1"
-    for step in path:
-        if isinstance(content, dict):
-            place = next((key.place for key in content if key == step and isinstance(key, Text)), place)
-        content = content[step]
-        place = _own_place(content) or place
-    return place
-
-
-def _own_place(value: Any) -> str:
-    if isinstance(value, Text):
-        return value.place
-    if isinstance(value, list) and value:
-        return _own_place(value[0]) if isinstance(value[0], Text) else ""
-    return ""
-
-
-def _unknown_keys(error: ValidationError) -> list[Text]:
-    if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
-        return []
-    known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-    return [key for key in error.instance if key not in known]
-
-
-def _unknown_place(error: ValidationError) -> str:
-    unknown = _unknown_keys(error)
-    return unknown[0].place if unknown else getattr(error.instance, "place", "")
-
-
-def _sentence(error: ValidationError) -> str:
-    schema = error.schema if isinstance(error.schema, dict) else {}
-    if unknown := _unknown_keys(error):
-        return f"unknown key {unknown[0]}{near(unknown[0], schema.get('properties', {}))}"
-    name = next((str(step) for step in reversed(error.absolute_path) if isinstance(step, str)), "the treefile")
-    value: Any = error.validator_value
-    if error.validator == "type":
-        wanted = TYPE_WORDS[value if isinstance(value, str) else value[0]]
-        return f"{name} must be {wanted}, not {_type_word(error.instance)}."
-    if error.validator == "required":
-        return f"{name} lacks the key {_missing(error)}."
-    if error.validator == "enum":
-        return f"{name} can be {' or '.join(map(str, value))}, not {error.instance!s:.100}."
-    if "description" in schema:
-        return f"{name}: {error.instance!s:.100} is not {schema['description']}."
-    return f"{name}: {error.message:.200}."
-
-
-def _missing(error: ValidationError) -> str:
-    wanted: Any = error.validator_value
-    has: Any = error.instance
-    return next((str(key) for key in wanted if key not in has), "")
-
-
-def _type_word(value: Any) -> str:
-    for kind, word in ((bool, "yes or no"), (str, "text"), (dict, "a mapping"), (list, "a list"), (int, "a number")):
-        if isinstance(value, kind):
-            return word
-    return "empty" if value is None else "a number"
+        "package-groups": {"type": "object", "propertyNames": WORD, "additionalProperties": GROUP},
+    }),
+}  # fmt: skip

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from composes.pipeline.indexes import Source, base_names, field, names, stanzas, write_archive
+from composes.pipeline.indexes import NAME, Source, base_names, field, names, stanzas, write_archive
 from composes.pipeline.lock import Lock, Package
-from composes.pipeline.schema import near
+from composes.pipeline.marks import Text, place_of
+from composes.pipeline.mistakes import near
 from composes.pipeline.tools import Tools
-from composes.pipeline.treefile import Tree, place_of
+from composes.pipeline.treefile import Tree
 from debatomic.tools.errors import CommandFailed, InputError, Kind, ToolError
 
+PATTERN = re.compile(r"[*?\[]")
 URI_LINE = re.compile(r"^'file:[^']*/apt/archives/(?P<repository>[^/']+)/[^']*' (?P<file>\S+) \d+ ", re.MULTILINE)
 REASON = re.compile(r"(?:Pre)?Depends:? |Conflicts:? |Breaks:? |Unable to locate|no installation candidate")
 CONFIGURATION = """\
@@ -40,19 +43,33 @@ class Listed:
     text: str
 
 
-def check_names(tree: Tree, listed: Sequence[Listed]) -> None:
-    """Raises InputError with the treefile's line for a package that no archive has."""
-    known = set().union(*(names(each.text) for each in listed))
-    for package in (*tree.packages, *tree.exclude):
-        if package not in known:
-            place = place_of(package) or "treefile"
-            archives = ", ".join(f"{each.source.repository.name} ({each.source.repository.suite})" for each in listed)
-            raise InputError(f"{place}: there is no package {package} in {archives}{near(package, known)}")
+def named(tree: Tree, listed: Sequence[Listed]) -> Tree:
+    """The tree with every pattern replaced by the packages it fits; what is excluded is in no pattern's packages.
+
+    Raises InputError with the treefile's line for a package that no archive has.
+    """
+    known: set[str] = set().union(*(names(each.text) for each in listed))
+    packages: set[str] = set().union(*(NAME.findall(each.text) for each in listed))
+    exclude = [name for word in tree.exclude for name in _fitting(word, known, packages, listed)]
+    wanted = [name for word in tree.packages for name in _fitting(word, known, packages, listed)
+              if name == word or name not in exclude]  # fmt: skip
+    return replace(tree, packages=tuple(dict.fromkeys(wanted)), exclude=tuple(dict.fromkeys(exclude)))
+
+
+def _fitting(word: str, known: set[str], packages: set[str], listed: Sequence[Listed]) -> list[str]:
+    if word in known:
+        return [word]
+    fitting = sorted(fnmatch.filter(packages, word)) if PATTERN.search(word) else []
+    if not fitting:
+        place = place_of(word) or "treefile"
+        archives = ", ".join(f"{each.source.repository.name} ({each.source.repository.suite})" for each in listed)
+        raise InputError(f"{place}: there is no package {word} in {archives}{near(word, known)}")
+    return [Text(name, place_of(word)) for name in fitting]
 
 
 def solve(tree: Tree, listed: Sequence[Listed], folder: Path, tools: Tools) -> Lock:
     """The lock of everything to be installed. `folder` is for apt's own files."""
-    check_names(tree, listed)
+    tree = named(tree, listed)
     env = {"APT_CONFIG": str(_configure(tree, listed, folder))}
     tools.run(["apt-get", "-q", "update"], env=env)
     wanted = [*base_names(listed[0].text), *tree.packages, *(f"{name}-" for name in tree.exclude)]

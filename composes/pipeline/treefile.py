@@ -9,15 +9,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline import marks, schema
+from composes.pipeline import marks, mistakes
+from composes.pipeline.marks import place_of
+from composes.pipeline.parts import Part, check_removals, for_architecture, fulfilled, mention, merge, packages_of
 from debatomic.tools.errors import InputError
 
-Part = dict[str, Any]
-NOT_IN_A_PART = ("include", "variants", "architectures", "inherits", "name")
-PLAIN = ("summary", "components", "packages", "exclude", "remove_packages", "recommends", "documentation", "kargs")
+LISTS = ("components", "packages", "exclude", "purge_packages", "kargs")
+PLAIN = ("summary", "recommends", "documentation")
 DEFAULTS: Part = {
     "summary": "", "components": ["main"], "ref": "{name}/{suite}/{architecture}/{variant}", "packages": [],
-    "exclude": [], "remove-packages": [], "recommends": False, "documentation": False, "repositories": [],
+    "groups": [], "exclude": [], "purge-packages": [], "recommends": False, "documentation": False, "repositories": [],
     "units": {}, "kargs": [], "image": {}, "metadata": {}, "remote": {},
 }  # fmt: skip
 
@@ -57,7 +58,7 @@ class Tree:
     components: tuple[str, ...]
     packages: tuple[str, ...]
     exclude: tuple[str, ...]
-    remove_packages: tuple[str, ...]
+    purge_packages: tuple[str, ...]
     recommends: bool
     documentation: bool
     repositories: tuple[Repository, ...]
@@ -83,26 +84,43 @@ class Tree:
         return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
 
 
-def place_of(text: str) -> str:
-    """Where a text of a treefile was written, `file:line`; empty for any other text."""
-    return getattr(text, "place", "")
+@dataclass(kw_only=True)
+class _Reading:
+    """One treefile being read with all it includes, none of which may lie outside of `top`."""
+
+    top: Path
+    files: list[Path] = field(default_factory=list)
+    mentioned: dict[str, set[str]] = field(default_factory=dict)
 
 
 def load(path: Path) -> Part:
     """A treefile with all it includes, validated. Raises InputError naming file and line."""
-    content = _load(path.resolve(), path.resolve().parent, ())
+    reading = _Reading(top=path.resolve().parent)
+    mention(DEFAULTS, reading.mentioned)
+    content = _load(path.resolve(), reading, ())
+    check_removals(content, reading.mentioned)
     if "name" not in content:
         content["name"] = path.stem
     return content
 
 
-def _load(path: Path, top: Path, above: tuple[Path, ...]) -> Part:
-    shown = str(path.relative_to(top)) if path.is_relative_to(top) else path.name
+def files(path: Path) -> list[str]:
+    """The files a treefile consists of: itself and what it includes, relative to its folder."""
+    reading = _Reading(top=path.resolve().parent)
+    _load(path.resolve(), reading, ())
+    return sorted({str(file.relative_to(reading.top)) for file in reading.files})
+
+
+def _load(path: Path, reading: _Reading, above: tuple[Path, ...]) -> Part:
+    shown = str(path.relative_to(reading.top)) if path.is_relative_to(reading.top) else path.name
     content = marks.load(path, shown)
-    schema.validate(content, shown)
+    mistakes.validate(content, shown)
+    mention(content, reading.mentioned)
+    reading.files.append(path)
     result: Part = {}
     for name in _names(content.pop("include", [])):
-        result = merge(result, _load(_included(name, path, top, (*above, path)), top, (*above, path)))
+        included = _included(name, path, reading.top, (*above, path))
+        result = merge(result, _load(included, reading, (*above, path)))
     return merge(result, content)
 
 
@@ -122,20 +140,6 @@ def _names(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def merge(lower: Part, upper: Part) -> Part:
-    """`upper` over `lower`: mappings merge, lists are joined (each item once), anything else is replaced."""
-    result = dict(lower)
-    for key, value in upper.items():
-        old = result.get(key)
-        if isinstance(old, dict) and (isinstance(value, dict) or value is None):
-            result[key] = merge(old, value or {})
-        elif isinstance(old, list) and isinstance(value, list):
-            result[key] = old + [item for item in value if item not in old]
-        else:
-            result[key] = value
-    return result
-
-
 def variants(content: Part) -> dict[str, str]:
     """Its variants by name, with their summaries."""
     return {str(name): str((part or {}).get("summary", "")) for name, part in content.get("variants", {}).items()}
@@ -152,17 +156,13 @@ def resolve(content: Part, variant: str, architecture: str) -> Tree:
     if architecture not in known:
         listed = ", ".join(known) or "none: it has no key architectures"
         raise InputError(f"{content['name']} is not written for architecture {architecture}; it knows {listed}.")
-    merged = merge(DEFAULTS, _for_architecture(content, architecture))
+    merged = merge(DEFAULTS, for_architecture(content, architecture))
     for name in _inherited(content, variant):
-        merged = merge(merged, _for_architecture(content["variants"][name] or {}, architecture))
+        merged = merge(merged, for_architecture(content["variants"][name] or {}, architecture))
     if "suite" not in merged:
         raise InputError(f"{content['name']} lacks the key suite, as in suite: trixie.")
-    return _tree(content["name"], variant, architecture, merged)
-
-
-def _for_architecture(part: Part, architecture: str) -> Part:
-    common = {key: value for key, value in part.items() if key not in NOT_IN_A_PART}
-    return merge(common, part.get("architectures", {}).get(architecture) or {})
+    words = {"name": content["name"], "variant": variant, "architecture": architecture, "suite": merged["suite"]}
+    return _tree(words, fulfilled(merged, words), content.get("package-groups", {}))
 
 
 def _inherited(content: Part, variant: str, above: tuple[str, ...] = ()) -> list[str]:
@@ -179,13 +179,14 @@ def _inherited(content: Part, variant: str, above: tuple[str, ...] = ()) -> list
     return [*line, str(variant)]
 
 
-def _tree(name: str, variant: str, architecture: str, part: Part) -> Tree:
-    words = {"name": name, "variant": variant, "architecture": architecture, "suite": part["suite"]}
+def _tree(words: dict[str, str], part: Part, groups: dict[str, Part | None]) -> Tree:
     units, remote = part["units"], part["remote"]
-    plain: dict[str, Any] = {name: part[name.replace("_", "-")] for name in PLAIN}
-    lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list)}
+    plain: dict[str, Any] = {**words, **{name: part[name] for name in PLAIN}}
+    plain |= {name: tuple(part[name.replace("_", "-")]) for name in LISTS}
+    grouped = packages_of(part["groups"], groups, part["exclude"])
+    plain["packages"] = tuple(dict.fromkeys([*plain["packages"], *grouped]))
     return Tree(
-        **words, **{**plain, **lists}, ref=_ref(part["ref"], words),
+        **plain, ref=_ref(part["ref"], words),
         repositories=tuple(Repository(**{**each, "components": tuple(each.get("components", ["main"]))})
                            for each in part["repositories"]),
         enable=tuple(units.get("enable", ())), disable=tuple(units.get("disable", ())),
@@ -206,6 +207,13 @@ def _image(part: Part) -> ImageOptions:
     known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
     size = part.get("size", "auto")
     return ImageOptions(size=size_in_bytes(size), place=place_of(size), **known)
+
+
+def size_text(size: int) -> str:
+    """The bytes of a disk as a treefile writes them."""
+    if not size:
+        return "auto"
+    return f"{size >> 30}G" if size % (1 << 30) == 0 else f"{size >> 20}M"
 
 
 def size_in_bytes(text: str) -> int:

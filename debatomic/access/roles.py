@@ -33,6 +33,7 @@ TABLE: Final = {
     "composes.submit":      "r a",
     "composes.cancel":      "r a",
     "composes.publish":     "r a",
+    "composes.define":      "r a",      # a treefile's repositories run code as root on the host that composes
     "targets.edit":         "r a",
     "chroots.refresh":      "r a",
     "chroots.edit":         "a",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,6 +71,19 @@ KINDS = {
     "internal": "A fault of DebAtomic itself; please report it.",
 }
 STEPS = {"waiting": "free"}
+
+
+@register.simple_tag
+def diff_line(line: str) -> SafeString:
+    """A line of a difference, marked by what it begins with."""
+    tag = {"+": "ins", "-": "del"}.get(line[:1], "span")
+    return format_html(f"<{tag}>{{}}</{tag}>", line)
+
+
+@register.filter
+def at(mapping: Mapping[str, Any], key: str) -> Any:
+    """The value of a key, None where there is none."""
+    return mapping.get(key)
 
 
 @register.simple_tag

@@ -27,6 +27,8 @@ def parse(text: str, shown: str) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         where = f"{shown}:{mark.line + 1}" if mark else shown
         raise InputError(f"{where}: this is not valid YAML: {error.problem or error.context}.") from error
+    except RecursionError as error:
+        raise InputError(f"{shown}: this is nested too deeply.") from error
     except yaml.reader.ReaderError as error:  # a character that YAML does not have
         line = text.count("\n", 0, error.position) + 1
         raise InputError(f"{shown}:{line}: this is not valid YAML: {error.reason}.") from error

@@ -26,6 +26,11 @@ TABLE = [
     ("POST", "keys/", "401 400 400 400 400 400"),
     ("DELETE", "keys/da_nobodys/", "401 404 404 404 404 404"),
     ("GET", "keys/da_nobodys/", "401 404 404 404 404 404"),
+    ("GET", "definitions/{definition}/revisions/", READ),
+    ("GET", "definitions/{definition}/revisions/{revision}/", READ),
+    ("GET", "definitions/{definition}/revisions/7/", "404 404 404 404 404 404"),
+    ("POST", "definitions/", "401 403 403 403 400 400"),
+    ("POST", "definitions/{definition}/revise/", "401 403 403 403 400 400"),
     ("GET", "tasks/", LIST),
     ("GET", "tasks/{waiting_task}/", READ),
     ("GET", "tasks/{private_task}/", PRIVATE),
@@ -71,6 +76,7 @@ TABLE = [
     ("POST", "composes/", "401 403 403 403 400 400"),
     ("POST", "composes/{compose}/cancel/", MANAGERS),
     ("POST", "composes/{secret_compose}/cancel/", MANAGERS),
+    ("GET", "composes/{secret_compose}/compare/", "404 404 400 400 400 400"),  # there is none before
     ("POST", "composes/{compose}/retry/", "401 404 409 409 409 409"),
 ]
 

@@ -19,14 +19,16 @@ SHIPPED = Path(__file__).resolve().parents[2] / "composes" / "definitions"
 def test_the_same_text_is_one_revision_and_a_changed_one_is_the_next(tmp_path: Path) -> None:
     folder = tmp_path / "definitions"
     shutil.copytree(SHIPPED, folder)
-    (first,) = import_folder(folder)
-    (again,) = import_folder(folder)
+    other, first = import_folder(folder)
+    assert import_folder(folder) == [other, first]
     main = folder / "debian-atomic.yaml"
     main.write_text(main.read_text() + "\n# a remark\n")
-    (second,) = import_folder(folder)
+    same, second = import_folder(folder)
 
-    assert (first, first.number) == (again, 1)
-    assert second.number == 2
+    assert (first.number, second.number) == (1, 2)
+    assert same == other, "what it does not include does not change it"
+    assert set(second.files) == {"debian-atomic.yaml", *(f"common/{name}.yaml" for name in (
+        "boot", "groups", "groups-trixie", "variants"))}  # fmt: skip
     assert second.definition.latest == second
     assert second.variants["minimal"]["architectures"] == ["amd64"]
 

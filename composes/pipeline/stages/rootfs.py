@@ -12,8 +12,8 @@ from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
 from composes.pipeline.layout import LayoutOptions
 from composes.pipeline.lint import Finding, lint
+from composes.pipeline.marks import place_of
 from composes.pipeline.tools import checked, system_mounts
-from composes.pipeline.treefile import place_of
 from debatomic.tools.errors import CommandFailed, InputError, ToolError
 
 BOOTC_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -27,7 +27,7 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 
 def options(order: Order) -> Facts:
-    return order.tree.part("kargs", "enable", "disable", "remove_packages", "suite", "components")
+    return order.tree.part("kargs", "enable", "disable", "purge_packages", "suite", "components")
 
 
 def make(job: Job) -> Facts:
@@ -35,7 +35,7 @@ def make(job: Job) -> Facts:
     root = job.folder / "tree"
     job.progress.report(0.6, "copying the installed tree")
     checked(["cp", "-a", "--reflink=auto", os.fspath(job.input("tree", "tree")), os.fspath(root)])
-    _remove_packages(job, root)
+    _purge_packages(job, root)
     version = inside(root, layout.prepare_boot)
     job.progress.report(0.7, "initramfs")
     with system_mounts(root):
@@ -61,12 +61,12 @@ def _in_tree(root: Path, args: Sequence[str], job: Job, **more: str) -> None:
     checked(["chroot", os.fspath(root), *args], log=job.log, env=env)
 
 
-def _remove_packages(job: Job, root: Path) -> None:
-    for name in job.tree.remove_packages:
+def _purge_packages(job: Job, root: Path) -> None:
+    for name in job.tree.purge_packages:
         try:
             _in_tree(root, ["dpkg", "--purge", "--force-remove-essential", name], job)
         except CommandFailed as error:
-            raise InputError(f"{place_of(name) or 'remove-packages'}: {name} cannot be removed: {_last(error)}.",
+            raise InputError(f"{place_of(name) or 'purge-packages'}: {name} cannot be removed: {_last(error)}.",
                              hint="Another package needs it.", lines=error.lines) from error  # fmt: skip
 
 

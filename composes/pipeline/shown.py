@@ -1,0 +1,58 @@
+"""A resolved treefile for people: as a plain treefile of its own, and what differs between two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from composes.pipeline.treefile import Tree, size_text
+
+
+def as_treefile(tree: Tree) -> dict[str, Any]:
+    """A treefile without includes, conditions, groups and inheritance that resolves to exactly this tree."""
+    plain = tree.as_json()
+    content = {key: plain[key] for key in ("name", "suite", "ref", "summary", "recommends", "documentation")}
+    for key in ("components", "packages", "exclude", "purge_packages", "repositories", "kargs"):
+        content[key.replace("_", "-")] = plain[key]
+    content["units"] = {"enable": plain["enable"], "disable": plain["disable"]}
+    content["image"] = {**plain["image"], "size": size_text(tree.image.size)}
+    content["metadata"] = dict(tree.metadata)
+    if any(tree.remote):
+        content["remote"] = {"name": tree.remote[0], "url": tree.remote[1]}
+    return content | {"architectures": {tree.architecture: {}}, "variants": {tree.variant: {}}}
+
+
+def text(content: Mapping[str, Any], form: str) -> str:
+    """The content as `yaml` or `json`, ending with a newline."""
+    if form == "json":
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=100)
+
+
+def differences(old: Tree, new: Tree) -> Iterator[str]:
+    """What the new one has otherwise, a line each: `suite: trixie → forky`, `+ packages: jq`, `- kargs: quiet`."""
+    before, after = _flat(old), _flat(new)
+    for key in before | after:
+        was, now = before.get(key), after.get(key)
+        if isinstance(was, list) or isinstance(now, list):
+            yield from (f"- {key}: {item}" for item in was or [] if item not in (now or []))
+            yield from (f"+ {key}: {item}" for item in now or [] if item not in (was or []))
+        elif was != now:
+            yield f"{key}: {_word(was)} → {_word(now)}"
+
+
+def _flat(tree: Tree) -> dict[str, Any]:
+    """Its keys as a treefile writes them; lists stay lists, of lines."""
+    plain = as_treefile(tree)
+    repositories = [json.dumps(each, sort_keys=True) for each in plain.pop("repositories")]
+    nested = {f"{above}.{key}": value for above in ("units", "image", "metadata", "remote")
+              for key, value in plain.pop(above, {}).items()}  # fmt: skip
+    del plain["architectures"], plain["variants"]
+    return {"variant": tree.variant, "architecture": tree.architecture, **plain, "repositories": repositories, **nested}
+
+
+def _word(value: Any) -> str:
+    return {None: "nothing", True: "yes", False: "no", "": "nothing"}.get(value, str(value))
