@@ -153,6 +153,7 @@ def host_detail(request: PageRequest, name: str) -> HttpResponse:
         "running": list(tasks.filter(state__in=HELD)),
         "lately": list(tasks.exclude(state__in=HELD)[:20]),
         "report": _report(host),
+        "checkup": Task.objects.filter(method=hub.DOCTOR, only_on=host).order_by("-pk").first(),
         "form": HostCommentForm(initial={"comment": host.comment}),
     }
     return render(request, "hosts/_host.html" if request.htmx else "hosts/host.html", context)
@@ -178,6 +179,20 @@ def host_enable(request: SignedInRequest, name: str) -> HttpResponse:
 @acting()
 def host_disable(request: SignedInRequest, name: str) -> HttpResponse:
     return _switch(request, name, enabled=False)
+
+
+@require_POST
+@acting()
+def host_doctor(request: SignedInRequest, name: str) -> HttpResponse:
+    """Have the host look at itself."""
+    host = get_object_or_404(Host.objects.visible_to(request.user), name=name)
+    require(host.can_edit(request.user))
+    try:
+        hub.doctor(host, by=request.user)
+        messages.success(request, f"{host} looks at itself; what it finds is shown below.")
+    except ToolError as error:
+        messages.error(request, error.sentence)
+    return redirect(host)
 
 
 def _switch(request: SignedInRequest, name: str, *, enabled: bool) -> HttpResponse:

@@ -39,6 +39,9 @@ STATES = {
     "never-seen": ("never seen", "clock", "ended"),
     "disabled": ("disabled", "ban", "ended"),
     "enabled": ("enabled", "check", "good"),
+    "fine": ("fine", "check", "good"),
+    "missing": ("missing", "cross", "bad"),
+    "lacking": ("lacking", "warning", "waiting"),
 }
 
 
@@ -58,24 +61,7 @@ def state(value: str) -> SafeString:
     return format_html('<span class="state state-{}">{}{}</span>', colour, icon(picture), word)
 
 
-KINDS = {
-    "input": "Something that was asked for is wrong or missing.",
-    "dep-wait": "Build dependencies are missing (dep-wait).",
-    "build": "The package's own build said no.",
-    "timeout": "The time limit ran out.",
-    "silence": "Nothing was written for too long.",
-    "killed": "It was killed.",
-    "disk": "The disk or the limit on disk space is full.",
-    "infrastructure": "A fault of network, host or hub: another attempt may succeed.",
-    "internal": "A fault of DebAtomic itself; please report it.",
-}
 STEPS = {"waiting": "free"}
-
-
-@register.simple_tag
-def kind_of(value: str) -> str:
-    """The kind of a failure as a sentence."""
-    return KINDS.get(value, value)
 
 
 @register.simple_tag
