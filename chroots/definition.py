@@ -164,10 +164,14 @@ def blamed(error: InputError, keys: Sequence[str]) -> tuple[str, str]:
 def composed(fields: dict[str, Any], more: str) -> tuple[str, list[str]]:
     """A definition from single values and the rest of its text; the text, and the key in each of its first lines."""
     given = {key: fields[key] for key in FIELDS if fields.get(key)}
-    lines = [yaml.safe_dump({key: value}, default_flow_style=None, width=LENGTH).strip()
-             for key, value in given.items()]  # fmt: skip
+    lines = [f"{key}: {_flow(value)}" for key, value in given.items()]
     rest = more.replace("\r\n", "\n").strip("\n")
     return "\n".join([*lines, *([rest] if rest else []), ""]), list(given)
+
+
+def _flow(value: Any) -> str:
+    """A value on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=LENGTH).removesuffix("...\n").strip()
 
 
 def divided(text: str) -> tuple[dict[str, Any], str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
 from builds.models import Build, Tag, Target
-from chroots.models import Chroot
+from chroots.models import Chroot, Refresh
 from composes.models import Compose, Definition, Revision
 from debatomic.access.models import User
 from hosts import hub, logs, store
@@ -33,7 +35,8 @@ def build(by: User, on: Target, *, source: str = "figlet", public: bool = True) 
         files=[{"name": f"{source}_2.2.5-3.dsc", "sha256": "0" * 64, "size": 5}],
     )  # fmt: skip
     request = {"source": source, "chroot": "trixie-amd64"}
-    hub.submit("build-arch", f"{title}, amd64", request=request, parent=parent, architecture="amd64", **common)
+    task = hub.submit("build-arch", f"{title}, amd64", request=request, parent=parent, architecture="amd64", **common)
+    on.chroots.order_by("pk")[0].uses.create(task=task)
     return made
 
 
@@ -78,10 +81,25 @@ def complete(
     return Artifact.objects.get(task=task, name=name)
 
 
-def fail(task: Task, reason: str = "dpkg-buildpackage exited with status 2.") -> None:
+def fail(task: Task, reason: str = "dpkg-buildpackage exited with status 2.", cause: str = "compile") -> None:
     assert task.claim is not None
-    assert hub.fail(task.claim, reason=reason, kind="build", decisive=["error: no such file"])
+    assert hub.fail(task.claim, reason=reason, kind="build", cause=cause, decisive=["error: no such file"])
     assert Task.objects.get(pk=task.pk).state == State.FAILED
+
+
+def refreshed(chroot: Chroot, host: Host, packages: dict[str, str], folder: Path) -> Refresh:
+    """Have the host refresh the chroot: these are its packages now. Nothing else may wait for a host."""
+    chroot.refresh(by=None)
+    task = hub.claim(host)
+    assert task is not None and task.method == "chroot-init" and task.claim is not None
+    assert hub.start(task.claim)
+    path = folder / "packages.json"
+    path.write_text(json.dumps(packages))
+    sha256, _ = store.put(path)
+    base = {"identity": sha256, "packages": len(packages), "size": 5 << 20, "made_at": int(time.time())}
+    kept = hub.File(name="packages.json", kind=Artifact.Kind.METADATA, sha256=sha256)
+    assert hub.finish(task.claim, {"base": base}, [kept])
+    return Refresh.objects.get(task=task)
 
 
 def source_package(folder: Path) -> Path:

@@ -35,6 +35,9 @@ def somebody(db: None) -> User:
 @pytest.fixture
 def world(target: Target, somebody: User, host: Host, tmp_path: Path) -> dict[str, int | str]:
     """The ids of: a waiting, a failed, a finished and a private build, their tasks, an artifact, and composes alike."""
+    chroot = target.chroots.get()
+    before = scene.refreshed(chroot, host, {"apt": "3.0", "dpkg": "1.22", "nano": "8.4"}, tmp_path)
+    after = scene.refreshed(chroot, host, {"apt": "3.1", "dpkg": "1.22", "sed": "4.9"}, tmp_path)
     failed = scene.build(somebody, target)
     failed_task = scene.begin(failed, host)
     scene.fail(failed_task)
@@ -49,4 +52,5 @@ def world(target: Target, somebody: User, host: Host, tmp_path: Path) -> dict[st
         "waiting_task": waiting.task.children.get().pk, "failed_task": failed_task.pk,
         "finished_task": finished_task.pk, "private_task": private.task_id, "artifact": artifact.pk,
         "compose": compose.pk, "secret_compose": secret.pk, "host": host.name,
+        "before": before.pk, "after": after.pk,
     }  # fmt: skip

@@ -26,6 +26,9 @@ def somebody(db: None) -> User:
 @pytest.fixture
 def world(target: Target, somebody: User, host: Host, tmp_path: Path) -> dict[str, int | str]:
     """The ids of a waiting, failed, finished and private build, of their tasks, and of composes alike."""
+    chroot = target.chroots.get()
+    before = scene.refreshed(chroot, host, {"apt": "3.0", "dpkg": "1.22", "nano": "8.4"}, tmp_path)
+    after = scene.refreshed(chroot, host, {"apt": "3.1", "dpkg": "1.22", "sed": "4.9"}, tmp_path)
     failed = scene.build(somebody, target)
     failed_task = scene.begin(failed, host)
     scene.fail(failed_task)
@@ -42,5 +45,5 @@ def world(target: Target, somebody: User, host: Host, tmp_path: Path) -> dict[st
         "artifact": artifact.pk, "artifact_name": artifact.name, "private": private.pk,
         "private_task": private.task.children.get().pk, "waiting": waiting.pk,
         "waiting_task": waiting.task.children.get().pk, "compose": compose.pk, "failed_compose": failed_compose.pk,
-        "host": host.name,
+        "host": host.name, "before": before.pk, "after": after.pk,
     }  # fmt: skip
