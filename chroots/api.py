@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -30,6 +30,7 @@ from chroots.serializers import (
     WhichSerializer,
 )  # fmt: skip
 from debatomic.access.checks import may, person, require
+from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.pagination import CursorPages
 from debatomic.access.refusals import Conflict
 from debatomic.tools.errors import InputError, ToolError
@@ -52,20 +53,27 @@ class ChrootViewSet(ReadOnlyModelViewSet[Chroot]):
         copies = Prefetch("copies", queryset=ChrootCopy.objects.select_related("host"))
         return Chroot.objects.visible_to(self.request.user).select_related("created_by").prefetch_related(copies)
 
-    @extend_schema(request=NewChrootSerializer, responses={201: ChrootSerializer})
+    @extend_schema(
+        request=NewChrootSerializer,
+        responses={201: ChrootSerializer},
+        parameters=[OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, description="Sent twice, done once.")],
+    )
     def create(self, request: Request) -> Response:
         """Make a chroot: of a definition in YAML, by its keys, or of the one of its name that comes with DebAtomic."""
         asked = NewChrootSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
-        try:
-            made = editing.create(
-                wanted["name"], asked.text()[0] or "", refresh_hours=wanted.get("refresh_hours", 0),
-                by=person(request.user),
-            )  # fmt: skip
-        except InputError as error:
-            raise asked.refusal(error) from error
-        return Response(self._shown(made), status=status.HTTP_201_CREATED)
+        hours = wanted.get("refresh_hours", 0)
+
+        def make() -> Chroot:
+            try:
+                return editing.create(
+                    wanted["name"], asked.text()[0] or "", refresh_hours=hours, by=person(request.user)
+                )
+            except InputError as error:
+                raise asked.refusal(error) from error
+
+        return submitted(request, make, self._shown)
 
     @extend_schema(request=ChangedChrootSerializer, responses=ChrootSerializer)
     def partial_update(self, request: Request, name: str) -> Response:

@@ -148,15 +148,23 @@ def host_list(request: PageRequest) -> HttpResponse:
 def host_detail(request: PageRequest, name: str) -> HttpResponse:
     host = get_object_or_404(with_use(Host.objects.visible_to(request.user)), name=name)
     tasks = Task.objects.visible_to(request.user).for_lists().filter(host=host)
+    checkup = Task.objects.filter(method=hub.DOCTOR, only_on=host).order_by("-pk").first()
     context = {
         "host": host,
         "running": list(tasks.filter(state__in=HELD)),
         "lately": list(tasks.exclude(state__in=HELD)[:20]),
         "report": _report(host),
-        "checkup": Task.objects.filter(method=hub.DOCTOR, only_on=host).order_by("-pk").first(),
+        "checkup": checkup,
+        "checks": _checks(checkup),
         "form": HostCommentForm(initial={"comment": host.comment}),
     }
     return render(request, "hosts/_host.html" if request.htmx else "hosts/host.html", context)
+
+
+def _checks(checkup: Task | None) -> list[dict[str, Any]]:
+    """What the host found when it looked at itself: first what keeps builds from running, then what else lacks."""
+    found: list[dict[str, Any]] = checkup.result.get("checks", []) if checkup else []
+    return sorted(found, key=lambda check: (check["ok"], not check["needed"]))
 
 
 def _report(host: Host) -> list[tuple[str, str]]:

@@ -39,6 +39,8 @@ STATES = {
     "never-seen": ("never seen", "clock", "ended"),
     "disabled": ("disabled", "ban", "ended"),
     "enabled": ("enabled", "check", "good"),
+    "can-build": ("builds can run here", "check", "good"),
+    "cannot-build": ("builds cannot run here", "cross", "bad"),
     "fine": ("fine", "check", "good"),
     "missing": ("missing", "cross", "bad"),
     "lacking": ("lacking", "warning", "waiting"),
