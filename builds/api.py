@@ -22,11 +22,13 @@ from debatomic.access.checks import may, person, readable, require
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
+from hosts.causes import CHOICES
 from hosts.models import Artifact, State
 from hosts.serializers import ArtifactSerializer, LinesField, RunByTask
 
 OF_A_BUILD = (
-    "id", "source", "version", "target", "origin", "scratch", "state", "reason", "kind", "progress", "task",
+    "id", "source", "version", "target", "origin", "scratch", "state", "reason", "kind", "cause",
+    "progress", "task",
     "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
 )  # fmt: skip
 
@@ -121,9 +123,11 @@ class UploadSerializer(serializers.Serializer[Any]):
 
 class BuildFilter(FilterSet):
     state = MultipleChoiceFilter(field_name="task__state", choices=State.choices)
+    cause = MultipleChoiceFilter(field_name="task__cause", choices=CHOICES)
     target = CharFilter(field_name="target__name")
     created_by = CharFilter(field_name="created_by__username")
     tag = CharFilter(field_name="tag_entries__tag__name")
+    chroot = CharFilter(field_name="task__children__chroot_use__chroot__name", help_text="Built in this chroot.")
 
     class Meta:
         model = Build

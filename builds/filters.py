@@ -7,6 +7,7 @@ from django_filters.filters import CharFilter, ChoiceFilter, ModelChoiceFilter
 from django_filters.filterset import FilterSet
 
 from builds.models import Build, Target
+from hosts.causes import CHOICES
 from hosts.models import LIVE, State
 
 STATES = [("live", "waiting or running"), *State.choices]
@@ -16,6 +17,7 @@ class BuildFilter(FilterSet):
     source = CharFilter(method="source_begins", label="Source begins with")
     target = ModelChoiceFilter(queryset=Target.objects.all(), to_field_name="name", label="Target", empty_label="any")
     state = ChoiceFilter(choices=STATES, method="in_state", label="State", empty_label="any")
+    cause = ChoiceFilter(field_name="task__cause", choices=CHOICES, label="Cause", empty_label="any")
     submitter = CharFilter(field_name="created_by__username", label="Submitted by")
 
     class Meta:

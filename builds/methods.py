@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from builds.models import BinaryPackage, Build, TagEntry
+from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
 from debatomic.tools.files import write_json
 from hosts.models import Artifact, Event, State, Task
@@ -32,7 +33,6 @@ def build_command(job: Job) -> list[str]:
     source = _fetched(job) if request["origin"] == Build.Origin.UPLOAD else request["source"]
     options = {
         "--version": "" if request["origin"] == Build.Origin.UPLOAD else request["version"],
-        "--mirror": request.get("mirror") or settings.MIRROR,
         "--time-limit": job.limits.get("time_limit"),
         "--idle-limit": job.limits.get("idle_limit"),
         "--memory": job.limits.get("memory"),
@@ -42,6 +42,7 @@ def build_command(job: Job) -> list[str]:
     return program(
         "chroots.engine", "build", source, "--chroot", request["chroot"], "--build", request["build_type"],
         "--expect", job.folder / "expect.json", "--output", job.output, "--state", settings.STATE, *given,
+        *of_mirror(job), *of_definition(job),
     )  # fmt: skip
 
 

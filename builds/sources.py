@@ -15,7 +15,6 @@ from typing import IO, Any
 from django.conf import settings
 
 from chroots.engine.archives import dsc
-from chroots.engine.archives.archive import Archive
 from chroots.engine.state import State
 from chroots.models import Chroot
 from debatomic.tools.errors import InputError
@@ -42,10 +41,7 @@ def find(name: str, version: str, chroot: Chroot) -> Source:
         raise InputError(
             f"'{name}' is not the name of a source package.", hint="Give one name, as figlet.", field="source"
         )
-    archive = Archive(
-        chroot.suite, State(settings.HOME / "archive"), mirror=chroot.mirror or settings.MIRROR,
-        components=chroot.components,
-    )  # fmt: skip
+    archive = chroot.archive(State(settings.HOME / "archive"))
     archive.refresh()
     with _about("source"):
         archive.find(name)

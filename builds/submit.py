@@ -62,11 +62,11 @@ def _create(
     }  # fmt: skip
     for chroot in chroots:
         if chroot.architecture in planned:
-            hub.submit(
+            task = hub.submit(
                 "build-arch", f"{title}, {chroot.architecture}", parent=parent, architecture=chroot.architecture,
-                request={**frozen, "chroot": chroot.name, "mirror": chroot.mirror,
-                         "build_type": planned[chroot.architecture]},
+                request={**frozen, **chroot.request, "build_type": planned[chroot.architecture]},
                 channel=target.channel, limits=LIMITS, by=by,
             )  # fmt: skip
+            chroot.uses.create(task=task)
     AuditEntry.note(by, "build.submit", build, target=target.name, build=build.pk)
     return build

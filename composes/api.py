@@ -35,7 +35,7 @@ STATES = {
 STATE_CHOICES = [(name, name) for name in STATES]
 OF_A_COMPOSE = (
     "id", "identity", "definition", "revision", "variant", "architectures", "version", "state", "reason", "kind",
-    "progress", "task", "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
+    "cause", "progress", "task", "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
 )  # fmt: skip
 
 

@@ -1,8 +1,11 @@
-"""Pages of long lists by key: no list counts its rows, and page 1,000 costs what page 1 costs."""
+"""Pages of long lists by key: no list counts its rows, and page 1,000 costs what page 1 costs.
+
+Lists that are in memory are cut into slices by number.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -10,7 +13,9 @@ from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 PAGE_SIZE = 50
+SLICE_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,33 @@ def _number(query: Mapping[str, Any], name: str) -> int:
 
 def _with(query: QueryDict, **cursor: int) -> str:
     copy = query.copy()
-    for name in ("before", "after"):
+    for name in ("before", "after", "page"):
         copy.pop(name, None)
     copy.update({name: str(value) for name, value in cursor.items()})
     return "?" + copy.urlencode()
+
+
+@dataclass(frozen=True)
+class Slice(Generic[T]):
+    """A part of a list that is in memory anyway; `previous` and `following` are the query strings of its neighbours."""
+
+    rows: Sequence[T]
+    first: int  # counted from 1
+    total: int
+    previous: str = ""
+    following: str = ""
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.rows) - 1
+
+
+def slice_of(items: Sequence[T], query: QueryDict, *, size: int = SLICE_SIZE) -> Slice[T]:
+    """The part that `?page=<number>` asks for; the first one otherwise."""
+    pages = max(1, -(-len(items) // size))
+    number = min(max(1, _number(query, "page")), pages)
+    begin = (number - 1) * size
+    return Slice(
+        items[begin : begin + size], begin + 1, len(items),
+        _with(query, page=number - 1) if number > 1 else "", _with(query, page=number + 1) if number < pages else "",
+    )  # fmt: skip

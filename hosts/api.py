@@ -12,7 +12,7 @@ from django_filters.filters import CharFilter, MultipleChoiceFilter, NumberFilte
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
@@ -22,6 +22,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from debatomic.access.checks import person, readable
 from debatomic.access.refusals import allow
 from hosts import hub, logs
+from hosts.causes import CHOICES
 from hosts.downloads import download
 from hosts.models import HELD, Artifact, Channel, Host, Log, State, Task
 from hosts.serializers import (
@@ -39,6 +40,7 @@ LOG_LIMIT_BYTES = 1024 * 1024
 
 class TaskFilter(FilterSet):
     state = MultipleChoiceFilter(choices=State.choices)
+    cause = MultipleChoiceFilter(choices=CHOICES)
     method = CharFilter()
     host = CharFilter(field_name="host__name")
     channel = CharFilter(field_name="channel__name")
@@ -81,7 +83,7 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[Task]:
-        tasks = Task.objects.visible_to(self.request.user).select_related("host", "channel", "created_by")
+        tasks = Task.objects.visible_to(self.request.user).select_related("host", "only_on", "channel", "created_by")
         tasks = tasks.prefetch_related("logs")
         return tasks if self.action == "list" else tasks.prefetch_related("attempt_history__host", "dependencies")
 
@@ -163,7 +165,7 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
 class HostViewSet(ReadOnlyModelViewSet[Host]):
     """The machines that do the work."""
 
-    rights = {"*": "hosts.view"}
+    rights = {"*": "hosts.view", "doctor": "hosts.edit"}
     queryset = Host.objects.all()
     serializer_class = HostSerializer
     filterset_fields = ("enabled", "is_hub")
@@ -174,6 +176,14 @@ class HostViewSet(ReadOnlyModelViewSet[Host]):
         held = Sum("tasks__weight", filter=Q(tasks__state__in=HELD))
         used = Coalesce(held, Value(0.0), output_field=FloatField())
         return Host.objects.annotate(used=used).prefetch_related("channels")
+
+    @extend_schema(request=None, responses={201: TaskSerializer})
+    @action(detail=True, methods=["post"])
+    def doctor(self, request: Request, name: str) -> Response:
+        """Have it look at itself; the task's result says what it can do, and what mends what it cannot."""
+        task = hub.doctor(self.get_object(), by=person(request.user))
+        context = self.get_serializer_context()
+        return Response(TaskSerializer(task, context=context).data, status=status.HTTP_201_CREATED)
 
 
 class ChannelViewSet(ReadOnlyModelViewSet[Channel]):

@@ -236,12 +236,15 @@ class Builder:
 
 
 def tick() -> None:
-    """What any process on the hub's machine may do at any time: free tasks, seal logs, remove what nothing names."""
+    """What any process on the hub's machine may do at any time: free tasks, seal logs, remove what nothing names,
+    and what apps have due."""
     try:
         if freed := hub.reap():
             logger.warning("%d tasks were not renewed by their hosts and are free again", freed)
         logs.seal_ended()
         cleaning.clean_next()
+        for due in registry.rounds():
+            due()
     except Exception:  # the next one comes soon
         logger.exception("The reaper stumbled")
 

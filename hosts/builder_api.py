@@ -141,7 +141,8 @@ def finish(request: HttpRequest, claim: uuid.UUID) -> HttpResponse:
 def fail(request: HttpRequest, claim: uuid.UUID) -> HttpResponse:
     _own(request, claim)
     said = _said(request)
-    return _ended(hub.fail(claim, reason=said["reason"], kind=said["kind"], decisive=said["decisive"]))
+    told = {"reason": said["reason"], "kind": said["kind"], "decisive": said["decisive"]}
+    return _ended(hub.fail(claim, **told, cause=str(said.get("cause", ""))))
 
 
 @_verb("POST")

@@ -85,7 +85,7 @@ class Hub(Protocol):
     def finish(self, claim: str, result: Mapping[str, Any], files: Sequence[File]) -> bool:
         """Tell the success; False if the claim is lost."""
 
-    def fail(self, claim: str, *, reason: str, kind: str, decisive: Sequence[str]) -> bool:
+    def fail(self, claim: str, *, reason: str, kind: str, decisive: Sequence[str], cause: str = "") -> bool:
         """Tell the failure; False if the claim is lost."""
 
     def release(self, claim: str, reason: str) -> bool:

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django_filters.filters import CharFilter, ChoiceFilter
 from django_filters.filterset import FilterSet
 
+from hosts.causes import CHOICES
 from hosts.models import LIVE, Artifact, State, Task
 
 STATES = [("live", "waiting or running"), *State.choices]
@@ -13,6 +14,7 @@ STATES = [("live", "waiting or running"), *State.choices]
 
 class TaskFilter(FilterSet):
     state = ChoiceFilter(choices=STATES, method="in_state", label="State", empty_label="any")
+    cause = ChoiceFilter(choices=CHOICES, label="Cause", empty_label="any")
     method = CharFilter(label="Method")
     host = CharFilter(field_name="host__name", label="Host")
     architecture = CharFilter(label="Architecture")

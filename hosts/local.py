@@ -117,9 +117,9 @@ class LocalHub:
         with _database():
             return hub.finish(uuid.UUID(claim), dict(result), files)
 
-    def fail(self, claim: str, *, reason: str, kind: str, decisive: Sequence[str]) -> bool:
+    def fail(self, claim: str, *, reason: str, kind: str, decisive: Sequence[str], cause: str = "") -> bool:
         with _database():
-            return hub.fail(uuid.UUID(claim), reason=reason, kind=kind, decisive=decisive)
+            return hub.fail(uuid.UUID(claim), reason=reason, kind=kind, decisive=decisive, cause=cause)
 
     def release(self, claim: str, reason: str) -> bool:
         with _database():

@@ -115,6 +115,19 @@ def commands_at_start(state: Path) -> list[list[str]]:
     return [command for number, command in enumerate(commands) if command not in commands[:number]]
 
 
+_rounds: list[Callable[[], object]] = []
+
+
+def register_round(due: Callable[[], object]) -> None:
+    """Have something done on the hub every few seconds; it must be quick where nothing is due. As `register` is."""
+    if due not in _rounds:
+        _rounds.append(due)
+
+
+def rounds() -> list[Callable[[], object]]:
+    return list(_rounds)
+
+
 Contents = Callable[[Set[str]], Set[str]]
 _contents: list[Contents] = []
 

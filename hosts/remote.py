@@ -124,8 +124,9 @@ class RemoteHub:
     def finish(self, claim: str, result: Mapping[str, Any], files: Sequence[File]) -> bool:
         return self._end(f"claims/{claim}/finish", {"result": dict(result), "files": [asdict(file) for file in files]})
 
-    def fail(self, claim: str, *, reason: str, kind: str, decisive: Sequence[str]) -> bool:
-        return self._end(f"claims/{claim}/fail", {"reason": reason, "kind": kind, "decisive": list(decisive)})
+    def fail(self, claim: str, *, reason: str, kind: str, decisive: Sequence[str], cause: str = "") -> bool:
+        told = {"reason": reason, "kind": kind, "cause": cause, "decisive": list(decisive)}
+        return self._end(f"claims/{claim}/fail", told)
 
     def release(self, claim: str, reason: str) -> bool:
         return self._end(f"claims/{claim}/release", {"reason": reason})

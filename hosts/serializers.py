@@ -13,9 +13,9 @@ from hosts import logs, why
 from hosts.models import Artifact, Attempt, Channel, Host, Log, Task
 
 OF_A_TASK = (
-    "id", "method", "title", "state", "reason", "kind", "decisive", "progress", "parent", "is_parent", "architecture",
-    "channel", "host", "priority", "weight", "public", "attempt", "attempts_allowed", "cancel_asked", "created_by",
-    "created_at", "claimed_at", "started_at", "finished_at", "logs", "page",
+    "id", "method", "title", "state", "reason", "kind", "cause", "decisive", "progress", "parent", "is_parent",
+    "architecture", "channel", "host", "only_on", "priority", "weight", "public", "attempt", "attempts_allowed",
+    "cancel_asked", "created_by", "created_at", "claimed_at", "started_at", "finished_at", "logs", "page",
 )  # fmt: skip
 
 
@@ -46,6 +46,7 @@ class RunByTask(serializers.Serializer[Any]):
 
     reason = serializers.CharField(source="task.reason", read_only=True)
     kind = serializers.CharField(source="task.kind", read_only=True)
+    cause = serializers.CharField(source="task.cause", read_only=True)
     progress = ProgressField(source="task.progress", read_only=True)
     cancel_asked = serializers.BooleanField(source="task.cancel_asked", read_only=True)
     created_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
@@ -91,6 +92,9 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
 
     channel: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
     host: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    only_on: Any = serializers.SlugRelatedField(
+        slug_field="name", read_only=True, help_text="No other host may run it."
+    )
     created_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
     cancel_asked = serializers.BooleanField(read_only=True)
     progress = ProgressField(read_only=True)

@@ -17,6 +17,7 @@ urlpatterns = [
     path("hosts/<str:name>/", views.host_detail, name="host"),
     path("hosts/<str:name>/enable/", views.host_enable, name="host-enable"),
     path("hosts/<str:name>/disable/", views.host_disable, name="host-disable"),
+    path("hosts/<str:name>/doctor/", views.host_doctor, name="host-doctor"),
     path("artifacts/", views.artifact_list, name="artifact-list"),
     path("artifacts/<int:pk>/<str:name>", views.artifact_download, name="artifact-download"),
 ]

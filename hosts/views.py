@@ -148,14 +148,23 @@ def host_list(request: PageRequest) -> HttpResponse:
 def host_detail(request: PageRequest, name: str) -> HttpResponse:
     host = get_object_or_404(with_use(Host.objects.visible_to(request.user)), name=name)
     tasks = Task.objects.visible_to(request.user).for_lists().filter(host=host)
+    checkup = Task.objects.filter(method=hub.DOCTOR, only_on=host).order_by("-pk").first()
     context = {
         "host": host,
         "running": list(tasks.filter(state__in=HELD)),
         "lately": list(tasks.exclude(state__in=HELD)[:20]),
         "report": _report(host),
+        "checkup": checkup,
+        "checks": _checks(checkup),
         "form": HostCommentForm(initial={"comment": host.comment}),
     }
     return render(request, "hosts/_host.html" if request.htmx else "hosts/host.html", context)
+
+
+def _checks(checkup: Task | None) -> list[dict[str, Any]]:
+    """What the host found when it looked at itself: first what keeps builds from running, then what else lacks."""
+    found: list[dict[str, Any]] = checkup.result.get("checks", []) if checkup else []
+    return sorted(found, key=lambda check: (check["ok"], not check["needed"]))
 
 
 def _report(host: Host) -> list[tuple[str, str]]:
@@ -178,6 +187,20 @@ def host_enable(request: SignedInRequest, name: str) -> HttpResponse:
 @acting()
 def host_disable(request: SignedInRequest, name: str) -> HttpResponse:
     return _switch(request, name, enabled=False)
+
+
+@require_POST
+@acting()
+def host_doctor(request: SignedInRequest, name: str) -> HttpResponse:
+    """Have the host look at itself."""
+    host = get_object_or_404(Host.objects.visible_to(request.user), name=name)
+    require(host.can_edit(request.user))
+    try:
+        hub.doctor(host, by=request.user)
+        messages.success(request, f"{host} looks at itself; what it finds is shown below.")
+    except ToolError as error:
+        messages.error(request, error.sentence)
+    return redirect(host)
 
 
 def _switch(request: SignedInRequest, name: str, *, enabled: bool) -> HttpResponse:

@@ -33,13 +33,14 @@ class Candidate:
     used: float
     number: int
     slots: int
+    pk: int = 0
 
 
 def candidate(host: Host, used: float, number: int, channels: Iterable[int]) -> Candidate:
     return Candidate(
         name=host.name, enabled=host.enabled, is_alive=host.is_alive, is_hub=host.is_hub, seen_at=host.seen_at,
         architectures=tuple(host.architectures), channels=frozenset(channels), capacity=host.capacity,
-        used=used, number=number, slots=int(host.report.get("slots") or host.capacity),
+        used=used, number=number, slots=int(host.report.get("slots") or host.capacity), pk=host.pk or 0,
     )  # fmt: skip
 
 
@@ -53,6 +54,8 @@ def candidates() -> list[Candidate]:
 
 def unsuitable(task: Task, host: Candidate) -> str:
     """Why this host cannot run this task however idle it is; empty if it can."""
+    if task.only_on_id not in (None, host.pk):
+        return f"The task is not for {host.name}."
     if not host.enabled:
         return f"{host.name} is switched off."
     if task.channel_id not in host.channels:

@@ -7,7 +7,7 @@ import logging
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -205,7 +205,8 @@ class Supervisor:
             self._note(f"== Failed: {error.sentence}\n")
         workplace.clean(self.job)
         self._tell(lambda: self.hub.fail(
-            self.job.claim, reason=error.sentence, kind=error.kind, decisive=error.lines))  # fmt: skip
+            self.job.claim, reason=error.sentence, kind=error.kind, decisive=error.lines,
+            cause=error.cause if isinstance(error, Told) else ""))  # fmt: skip
 
     def _broken(self, error: BaseException) -> None:
         """Our own fault: people get a reference, the log and this host's log the traceback."""
@@ -232,6 +233,14 @@ class Supervisor:
             raise ClaimLost
 
 
+class Told(ToolError):
+    """A failure as the program itself told it; `cause` is the class it gave, or empty."""
+
+    def __init__(self, message: str, *, kind: Kind, lines: Sequence[str], cause: str) -> None:
+        super().__init__(message, kind=kind, lines=lines)
+        self.cause = cause
+
+
 def over_limit(program: str, limits: Mapping[str, float], kind: Kind) -> TimedOut:
     """Which limit ended the program."""
     if kind == Kind.SILENCE:
@@ -244,9 +253,10 @@ def failure(job: Job, program: str, returncode: int) -> ToolError:
     try:
         told = json.loads((job.output / "result.json").read_text())
         reason, kind, lines = str(told["reason"]), Kind(told.get("kind") or Kind.BUILD), told.get("decisive") or []
+        cause = str(told.get("class") or "")
     except (OSError, ValueError, KeyError, TypeError):
         return _unexplained(program, returncode)
-    return ToolError(reason, kind=kind, lines=[str(line) for line in lines])
+    return Told(reason, kind=kind, lines=[str(line) for line in lines], cause=cause)
 
 
 def _unexplained(program: str, returncode: int) -> ToolError:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
 from builds.models import Build, Tag, Target
-from chroots.models import Chroot
+from chroots.models import Chroot, Refresh
 from composes.models import Compose, Definition, Revision
 from debatomic.access.models import User
 from hosts import hub, logs, store
@@ -40,7 +42,8 @@ def build(by: User, on: Target, *, source: str = "figlet", public: bool = True) 
         files=[{"name": f"{source}_2.2.5-3.dsc", "sha256": "0" * 64, "size": 5}],
     )  # fmt: skip
     request = {"source": source, "chroot": "trixie-amd64"}
-    hub.submit("build-arch", f"{title}, amd64", request=request, parent=parent, architecture="amd64", **common)
+    task = hub.submit("build-arch", f"{title}, amd64", request=request, parent=parent, architecture="amd64", **common)
+    on.chroots.order_by("pk")[0].uses.create(task=task)
     return made
 
 
@@ -90,10 +93,25 @@ def complete(
     return Artifact.objects.get(task=task, name=name)
 
 
-def fail(task: Task, reason: str = "dpkg-buildpackage exited with status 2.") -> None:
+def fail(task: Task, reason: str = "dpkg-buildpackage exited with status 2.", cause: str = "compile") -> None:
     assert task.claim is not None
-    assert hub.fail(task.claim, reason=reason, kind="build", decisive=["error: no such file"])
+    assert hub.fail(task.claim, reason=reason, kind="build", cause=cause, decisive=["error: no such file"])
     assert Task.objects.get(pk=task.pk).state == State.FAILED
+
+
+def refreshed(chroot: Chroot, host: Host, packages: dict[str, str], folder: Path) -> Refresh:
+    """Have the host refresh the chroot: these are its packages now. Nothing else may wait for a host."""
+    chroot.refresh(by=None)
+    task = hub.claim(host)
+    assert task is not None and task.method == "chroot-init" and task.claim is not None
+    assert hub.start(task.claim)
+    path = folder / "packages.json"
+    path.write_text(json.dumps(packages))
+    sha256, _ = store.put(path)
+    base = {"identity": sha256, "packages": len(packages), "size": 5 << 20, "made_at": int(time.time())}
+    kept = hub.File(name="packages.json", kind=Artifact.Kind.METADATA, sha256=sha256)
+    assert hub.finish(task.claim, {"base": base}, [kept])
+    return Refresh.objects.get(task=task)
 
 
 def source_package(folder: Path) -> Path:
@@ -124,6 +142,9 @@ def source_package(folder: Path) -> Path:
 
 def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str]:
     """The ids of a waiting, failed, finished and private build, of their tasks, an artifact, and composes alike."""
+    chroot = on.chroots.get()
+    before = refreshed(chroot, host, {"apt": "3.0", "dpkg": "1.22", "nano": "8.4"}, folder)
+    after = refreshed(chroot, host, {"apt": "3.1", "dpkg": "1.22", "sed": "4.9"}, folder)
     failed = build(by, on)
     failed_task = begin(failed, host)
     fail(failed_task)
@@ -140,5 +161,5 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
         "artifact": artifact.pk, "artifact_name": artifact.name, "failed_compose": failed_compose.pk,
         "compose": compose(by, on.channel).pk, "secret_compose": compose(by, on.channel, number=1, public=False).pk,
         "host": host.name, "definition": "debian-atomic", "revision": 1, "variant": "minimal",
-        "architecture": "amd64", "form": "yaml",
+        "architecture": "amd64", "form": "yaml", "before": before.pk, "after": after.pk,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, commands, tables
+from debatomic.client import account, chroots, commands, tables
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import ToolError
 
@@ -39,6 +39,7 @@ def parser() -> ArgumentParser:
         ("retry", commands.retry, "run what failed again"),
     ):
         _thing(command(name, does, about), ["build", "compose", "task"])
+    chroots.options(command("chroot", commands.chroot, "make, refresh or remove a chroot, or list its packages"))
     _download(command("download", commands.download, "fetch the files that were kept, verified"))
     _list(command("list", commands.listing, "list builds, composes, tasks, hosts, …"))
     return main
@@ -84,6 +85,7 @@ def _download(made: ArgumentParser) -> None:
 def _list(made: ArgumentParser) -> None:
     made.add_argument("what", choices=sorted(tables.COLUMNS))
     made.add_argument("--state", action="append", metavar="S", help="only in this state (may be repeated)")
+    made.add_argument("--cause", action="append", metavar="C", help="only what failed so: dep-wait, test, …")
     made.add_argument("--target", metavar="T", help="only builds for this target")
     made.add_argument("--by", dest="created_by", metavar="NAME", help="only what this person submitted")
     made.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many, newest first (20)")

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, downloads, sources, tables
+from debatomic.client import account, chroots, downloads, sources, tables
 from debatomic.client.account import Account
 from debatomic.client.hub import Hub
 from debatomic.client.screen import Screen, harmless
@@ -144,6 +144,17 @@ def retry(asked: Namespace, hub: Hub) -> bool:
     return True
 
 
+def chroot(asked: Namespace, hub: Hub) -> bool:
+    """Do something with a chroot."""
+    verbs = {"add": chroots.add, "refresh": chroots.refresh, "packages": chroots.packages, "remove": chroots.remove}
+    told, text = verbs[asked.verb](asked, hub)
+    if asked.verb == "refresh" and asked.watch:
+        _say(text)
+        return _follow(asked, hub, "task", told["id"])
+    _answer(asked, told, text)
+    return True
+
+
 def download(asked: Namespace, hub: Hub) -> bool:
     """Fetch the files it kept into a folder."""
     found = downloads.artifacts(hub, asked.thing, asked.id)
@@ -158,7 +169,7 @@ def download(asked: Namespace, hub: Hub) -> bool:
 
 def listing(asked: Namespace, hub: Hub) -> bool:
     """One line for each thing, newest first."""
-    narrowed = {name: value for name in ("state", "target", "created_by") if (value := getattr(asked, name))}
+    narrowed = {name: value for name in ("state", "cause", "target", "created_by") if (value := getattr(asked, name))}
     things = list(hub.listing(f"{asked.what}/", limit=asked.limit, **narrowed))
     _answer(asked, things, "\n".join(tables.lines(asked.what, things)))
     return True

@@ -78,6 +78,10 @@ class Hub:
         """Do something to one thing, once. Raises ToolError."""
         return self._answered(self._reached(lambda: self._http.post(path))).json()
 
+    def remove(self, path: str) -> None:
+        """Delete one thing, once. Raises ToolError."""
+        self._answered(self._reached(lambda: self._http.delete(path)))
+
     def key_for(self, user: str, password: str, *, name: str, days: int) -> str:
         """A new API key, for a password. Raises ToolError."""
         body = {"name": name, "days": days}

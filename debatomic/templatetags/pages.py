@@ -40,6 +40,11 @@ STATES = {
     "never-seen": ("never seen", "clock", "ended"),
     "disabled": ("disabled", "ban", "ended"),
     "enabled": ("enabled", "check", "good"),
+    "can-build": ("builds can run here", "check", "good"),
+    "cannot-build": ("builds cannot run here", "cross", "bad"),
+    "fine": ("fine", "check", "good"),
+    "missing": ("missing", "cross", "bad"),
+    "lacking": ("lacking", "warning", "waiting"),
 }
 
 
@@ -59,17 +64,6 @@ def state(value: str) -> SafeString:
     return format_html('<span class="state state-{}">{}{}</span>', colour, icon(picture), word)
 
 
-KINDS = {
-    "input": "Something that was asked for is wrong or missing.",
-    "dep-wait": "Build dependencies are missing (dep-wait).",
-    "build": "The package's own build said no.",
-    "timeout": "The time limit ran out.",
-    "silence": "Nothing was written for too long.",
-    "killed": "It was killed.",
-    "disk": "The disk or the limit on disk space is full.",
-    "infrastructure": "A fault of network, host or hub: another attempt may succeed.",
-    "internal": "A fault of DebAtomic itself; please report it.",
-}
 STEPS = {"waiting": "free"}
 
 
@@ -84,12 +78,6 @@ def diff_line(line: str) -> SafeString:
 def at(mapping: Mapping[str, Any], key: str) -> Any:
     """The value of a key, None where there is none."""
     return mapping.get(key)
-
-
-@register.simple_tag
-def kind_of(value: str) -> str:
-    """The kind of a failure as a sentence."""
-    return KINDS.get(value, value)
 
 
 @register.simple_tag

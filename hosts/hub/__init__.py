@@ -7,10 +7,11 @@ the first and last carries the claim, the fencing token of one attempt: whoever 
 from hosts.connection import Beat, File, Held
 from hosts.hub.attempts import beat, fail, finish, holds, release, start
 from hosts.hub.claiming import claim, eligible
+from hosts.hub.doctoring import DOCTOR, doctor
 from hosts.hub.people import cancel, retry, set_priority
 from hosts.hub.reaping import reap
 from hosts.hub.reporting import report
 from hosts.hub.submission import submit
 
-__all__ = ["Beat", "File", "Held", "beat", "cancel", "claim", "eligible", "fail", "finish", "holds", "reap", "release",
-           "report", "retry", "set_priority", "start", "submit"]  # fmt: skip
+__all__ = ["DOCTOR", "Beat", "File", "Held", "beat", "cancel", "claim", "doctor", "eligible", "fail", "finish",
+           "holds", "reap", "release", "report", "retry", "set_priority", "start", "submit"]  # fmt: skip

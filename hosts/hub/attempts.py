@@ -20,6 +20,7 @@ from hosts.states import HELD
 
 FIRST_PAUSE = timedelta(seconds=2)  # before the next attempt; doubled each time
 DECISIVE_LINES = 20
+CAUSE_LENGTH = 20
 
 
 def storable(value: Any) -> Any:
@@ -98,8 +99,11 @@ def finish(claim: uuid.UUID, result: dict[str, Any], files: Iterable[File] = ())
 
 
 @whole
-def fail(claim: uuid.UUID, *, reason: str, kind: str, decisive: Sequence[str] = ()) -> bool:
-    """Record a failure. What the infrastructure did waits for another attempt while there are any left."""
+def fail(claim: uuid.UUID, *, reason: str, kind: str, decisive: Sequence[str] = (), cause: str = "") -> bool:
+    """Record a failure. What the infrastructure did waits for another attempt while there are any left.
+
+    `cause` is finer than `kind`; where nobody told it, the kind is the cause, too.
+    """
     kind, reason = Kind(kind), storable(reason)
     task = _held(claim)
     if task is None:
@@ -110,7 +114,8 @@ def fail(claim: uuid.UUID, *, reason: str, kind: str, decisive: Sequence[str] = 
         _another(task, reason, "failed")
     else:
         end_attempt(task, "failed", reason)
-        move(task, State.FAILED, reason=reason, kind=kind, decisive=storable(list(decisive))[-DECISIVE_LINES:])
+        move(task, State.FAILED, reason=reason, kind=kind, cause=storable(cause)[:CAUSE_LENGTH] or kind,
+             decisive=storable(list(decisive))[-DECISIVE_LINES:])  # fmt: skip
     _seal_later(task)
     return True
 
@@ -133,7 +138,7 @@ def lose(task: Task, reason: str) -> None:
         _another(task, reason, "lost")
     else:
         end_attempt(task, "lost", reason)
-        move(task, State.FAILED, kind=Kind.INFRASTRUCTURE,
+        move(task, State.FAILED, kind=Kind.INFRASTRUCTURE, cause=Kind.INFRASTRUCTURE,
              reason=f"{reason} This was attempt {task.attempt}; no more are allowed.")  # fmt: skip
     _seal_later(task)
 

@@ -18,7 +18,7 @@ ANYWHERE = ("", "all")  # architectures that every host has
 def eligible(host: Host) -> QuerySet[Task]:
     """What waits and may run on this host at all, first come first, whatever the host's load."""
     waiting = Task.objects.waiting().unblocked().filter(
-        Q(not_before_at=None) | Q(not_before_at__lte=timezone.now()),
+        Q(not_before_at=None) | Q(not_before_at__lte=timezone.now()), Q(only_on=None) | Q(only_on=host),
         architecture__in=[*ANYWHERE, *host.architectures], channel__hosts=host,
     )  # fmt: skip
     if not host.is_hub:

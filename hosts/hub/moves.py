@@ -24,8 +24,8 @@ ATTEMPTS = 3  # of infrastructure faults, counted from the submit or the last re
 TRIES = 5
 GAVE_UP = ("40001", "40P01")  # PostgreSQL: serialization failure, dead-lock
 FRESH: dict[str, Any] = {
-    "reason": "", "kind": "", "decisive": [], "progress": {}, "result": {}, "host": None, "cancel_asked_at": None,
-    "not_before_at": None, "claimed_at": None, "started_at": None, "finished_at": None,
+    "reason": "", "kind": "", "cause": "", "decisive": [], "progress": {}, "result": {}, "host": None,
+    "cancel_asked_at": None, "not_before_at": None, "claimed_at": None, "started_at": None, "finished_at": None,
 }  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def _end_parent(parent: Task, to: State) -> None:
     """A child failed or was canceled: say which, and cancel what has not started."""
     child = parent.children.filter(state=to).order_by("finished_at", "pk")[0]
     reason = child.reason if to == State.CANCELED else f"{child.title}: {child.reason}"
-    move(parent, to, reason=reason, kind=child.kind, decisive=child.decisive)
+    move(parent, to, reason=reason, kind=child.kind, cause=child.cause, decisive=child.decisive)
     for sibling in parent.children.filter(state=State.FREE).order_by("pk"):
         drop(sibling, f"Not needed any more: {child.title} {State(to).label}.")
 
@@ -169,7 +169,8 @@ def _drop_dependants(task: Task) -> None:
         if task.state == State.CANCELED or same_family:
             move(dependant, State.CANCELED, reason=why, kind=Kind.CANCELED)
         else:
-            move(dependant, State.FAILED, reason=why, kind=task.kind, decisive=task.decisive)
+            told = {"kind": task.kind, "cause": task.cause, "decisive": task.decisive}
+            move(dependant, State.FAILED, reason=why, **told)
 
 
 def oldest_first(tasks: Any) -> list[Task]:

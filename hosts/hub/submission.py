@@ -8,7 +8,7 @@ from typing import Any
 from debatomic.tools.errors import InputError, Kind
 from hosts import registry
 from hosts.hub.moves import ATTEMPTS, locked, move, whole
-from hosts.models import Channel, State, Task
+from hosts.models import Channel, Host, State, Task
 from hosts.models.task import DEFAULT_PRIORITY
 
 
@@ -20,6 +20,7 @@ def submit(  # noqa: PLR0913 - the columns of a task, each by its name
     request: dict[str, Any],
     architecture: str = "",
     channel: Channel,
+    only_on: Host | None = None,
     parent: Task | None = None,
     dependencies: Iterable[Task] = (),
     weight: float | None = None,
@@ -36,7 +37,8 @@ def submit(  # noqa: PLR0913 - the columns of a task, each by its name
     if priority is None:
         priority = above.priority if above else DEFAULT_PRIORITY
     task = Task.objects.create(
-        method=method, title=title[:200], request=request, architecture=architecture, channel=channel, parent=above,
+        method=method, title=title[:200], request=request, architecture=architecture, channel=channel, only_on=only_on,
+        parent=above,
         weight=known.weight if weight is None else weight, priority=priority, limits=limits or {},
         created_by=by if getattr(by, "is_authenticated", False) else None,
         public=public, is_parent=is_parent, attempts_allowed=ATTEMPTS,

@@ -79,6 +79,7 @@ class Migration(migrations.Migration):
                 ('cancel_asked_at', models.DateTimeField(null=True)),
                 ('reason', models.TextField(blank=True)),
                 ('kind', models.CharField(blank=True, max_length=20)),
+                ('cause', models.CharField(blank=True, max_length=20)),
                 ('decisive', models.JSONField(default=list)),
                 ('progress', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -89,6 +90,7 @@ class Migration(migrations.Migration):
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='tasks', to=settings.AUTH_USER_MODEL)),
                 ('dependencies', models.ManyToManyField(blank=True, related_name='dependants', to='hosts.task')),
                 ('host', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='tasks', to='hosts.host')),
+                ('only_on', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='hosts.host')),
                 ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='hosts.task')),
             ],
             options={
@@ -168,6 +170,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='task',
             index=models.Index(fields=['method', '-id'], name='task_method'),
+        ),
+        migrations.AddIndex(
+            model_name='task',
+            index=models.Index(fields=['cause', '-id'], name='task_cause'),
         ),
         migrations.AddConstraint(
             model_name='task',

@@ -76,6 +76,7 @@ class Task(models.Model):
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.FREE)
     host = models.ForeignKey("hosts.Host", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks")
+    only_on = models.ForeignKey("hosts.Host", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     claim = models.UUIDField(null=True, unique=True)  # the fencing token of the attempt that may write
     lease_ends_at = models.DateTimeField(null=True)
     attempt = models.PositiveIntegerField(default=0)
@@ -85,6 +86,7 @@ class Task(models.Model):
 
     reason = models.TextField(blank=True)  # why it failed or was canceled: one sentence
     kind = models.CharField(max_length=20, blank=True)  # debatomic.tools.errors.Kind of a failure
+    cause = models.CharField(max_length=20, blank=True)  # of a failure, finer than its kind: one of hosts.causes
     decisive = models.JSONField(default=list)  # the log lines that say why
     progress = models.JSONField(default=dict)  # debatomic.tools.progress report
 
@@ -104,6 +106,7 @@ class Task(models.Model):
             models.Index(fields=["host", "state"], name="task_host"),
             models.Index(fields=["created_by", "-id"], name="task_creator"),
             models.Index(fields=["method", "-id"], name="task_method"),
+            models.Index(fields=["cause", "-id"], name="task_cause"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(weight__gt=0), name="task_weight"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from builds.models import Build, Target
+from chroots.models import Chroot
 from debatomic.access.models import User
 from debatomic.client import account
 from hosts.models import Host, State
@@ -54,6 +55,27 @@ def test_what_is_wrong_is_told_with_its_field(
     assert said.status == 1 and said.err.startswith(
         "debatomic: target: There is no target named “nowhere”; there is trixie."
     )
+
+
+def test_a_chroot_is_added_listed_refreshed_and_removed(
+    debatomic: Callable[..., Any], live_server: Any, key_of: Callable[..., str], host: Host, tmp_path: Path
+) -> None:
+    account.save(account.Account(live_server.url, key_of("administrator")))
+    path = tmp_path / "small.yaml"
+    path.write_text("suite: trixie\narchitecture: amd64\nvariant: minbse\n")
+    said = debatomic("chroot", "add", "small", "--definition", path)
+    assert said.status == 1 and "definition: line 3: variant must be one of" in said.err
+    path.write_text("suite: trixie\narchitecture: amd64\nvariant: minbase\n")
+    said = debatomic("chroot", "add", "small", "--definition", path, "--every", 24)
+    assert said.status == 0 and said.out.startswith("Chroot small: trixie amd64 minbase — ")
+    small = Chroot.objects.get()
+    assert small.refresh_hours == 24
+    scene.refreshed(small, host, {"apt": "3.0", "nano": "8.4"}, tmp_path)
+    assert debatomic("chroot", "packages", "small", "--search", "na").out == "nano 8.4\n"
+    told = json.loads(debatomic("chroot", "refresh", "small", "--json").out)
+    assert (told["method"], told["only_on"]) == ("chroot-init", "builder-1")
+    assert debatomic("chroot", "remove", "small").out == "Chroot small is deleted.\n"
+    assert not Chroot.objects.exists()
 
 
 def test_a_role_that_may_not_is_told_so(

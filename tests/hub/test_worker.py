@@ -111,9 +111,9 @@ class Away(LocalHub):
         self._be_away("finish")
         return super().finish(claim, result, files)
 
-    def fail(self, claim: str, *, reason: str, kind: str, decisive: Sequence[str]) -> bool:
+    def fail(self, claim: str, *, reason: str, kind: str, decisive: Sequence[str], cause: str = "") -> bool:
         self._be_away("fail")
-        return super().fail(claim, reason=reason, kind=kind, decisive=decisive)
+        return super().fail(claim, reason=reason, kind=kind, decisive=decisive, cause=cause)
 
 
 def log_of(task: Task) -> str:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from builds.models import Build, Target
-from chroots.models import Chroot, ChrootCopy
+from chroots.models import Chroot, ChrootCopy, Refresh
 from composes.models import Compose
 from hosts.models import Artifact, Channel, Host, State, Task
 from tests import scene
@@ -28,6 +28,11 @@ LISTS = [
     ("/tasks/", 6),
     ("/hosts/", 6),
     ("/chroots/", 8),
+    ("/chroots/?suite=trixie", 8),
+    ("/chroots/trixie-amd64/", 12),
+    ("/chroots/trixie-amd64/builds/", 7),
+    ("/chroots/trixie-amd64/refreshes/", 7),
+    ("/builds/?cause=compile", 7),
     ("/artifacts/", 6),
     ("/search/?q=figlet", 6),
 ]
@@ -50,6 +55,10 @@ def grow(number: int, target: Target, by: Any) -> None:
         target.chroots.add(chroot)
         ChrootCopy.objects.create(chroot=chroot, host=host, base_id="x", made_at=timezone.now())
         Artifact.objects.create(task=build.task, name="a", sha256="0" * 64, size=1)
+        task = Task.objects.create(method="chroot-init", channel=channel, state=State.COMPLETED)
+        facts = {"manifest": "0" * 64, "added": 1, "removed": 0, "upgraded": 2, "made_at": timezone.now()}
+        first = Chroot.objects.get(name="trixie-amd64")
+        Refresh.objects.create(chroot=first, task=task, **facts)
 
 
 @pytest.mark.parametrize("address, most", LISTS)

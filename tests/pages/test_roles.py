@@ -20,6 +20,7 @@ WHO = ("visitor", "stranger", "viewer", "packager", "release-manager", "administ
 LIST = "200 403 200 200 200 200"  # public, and the 403 page says that a role is missing
 READ = "200 404 200 200 200 200"
 PRIVATE = "404 404 200 200 200 200"
+ADMINISTRATORS = "302 404 403 403 403 200"
 MANAGERS = "302 404 403 403 302 302"  # a verb that was done leads on to a page
 
 #  method, address, answers in the order of WHO
@@ -84,9 +85,26 @@ TABLE = [
     ("GET", "/hosts/no-such-host/", "302 404 404 404 404 404"),
     ("POST", "/hosts/{host}/enable/", "302 404 403 403 403 302"),
     ("POST", "/hosts/{host}/disable/", "302 404 403 403 403 302"),
+    ("POST", "/hosts/{host}/doctor/", "302 404 403 403 403 302"),
     ("GET", "/chroots/", LIST),
     ("GET", "/chroots/trixie-amd64/", READ),
+    ("GET", "/chroots/new/", "302 403 403 403 403 200"),
+    ("POST", "/chroots/new/", "302 403 403 403 403 422"),
+    ("GET", "/chroots/trixie-amd64/packages/", READ),
+    ("GET", "/chroots/trixie-amd64/packages/?refresh=999999", "404 404 404 404 404 404"),
+    ("GET", "/chroots/trixie-amd64/refreshes/", READ),
+    ("GET", "/chroots/trixie-amd64/difference/?from={before}&to={after}", READ),
+    ("GET", "/chroots/trixie-amd64/difference/", "404 404 404 404 404 404"),
+    ("GET", "/chroots/trixie-amd64/builds/", READ),
+    ("GET", "/chroots/trixie-amd64/edit/", ADMINISTRATORS),
+    ("POST", "/chroots/trixie-amd64/edit/", "302 404 403 403 403 302"),
+    ("GET", "/chroots/trixie-amd64/delete/", ADMINISTRATORS),
+    ("POST", "/chroots/trixie-amd64/delete/", "302 404 403 403 403 302"),
+    ("POST", "/chroots/trixie-amd64/enable/", "302 404 403 403 403 302"),
+    ("POST", "/chroots/trixie-amd64/disable/", "302 404 403 403 403 302"),
     ("POST", "/chroots/trixie-amd64/refresh/", MANAGERS),
+    ("POST", "/chroots/trixie-amd64/scrub/", "302 404 403 403 404 404"),  # which host?
+    ("POST", "/chroots/trixie-amd64/clean/", "302 404 403 403 403 404"),
     ("GET", "/artifacts/", LIST),
     ("GET", "/artifacts/{artifact}/{artifact_name}", READ),
     ("GET", "/artifacts/{artifact}/another-name", "404 404 404 404 404 404"),

@@ -33,7 +33,7 @@ from debatomic.tools.files import write_json
 def _init_options(command: argparse.ArgumentParser) -> None:
     chroot_argument(command)
     command.add_argument("--refresh", action="store_true", help="make it anew even if it is current")
-    command.add_argument("--output", type=Path, metavar="DIR", help="gets result.json")
+    command.add_argument("--output", type=Path, metavar="DIR", help="gets packages.json and result.json")
 
 
 def _init(options: argparse.Namespace) -> int:
@@ -42,6 +42,8 @@ def _init(options: argparse.Namespace) -> int:
     except ToolError as error:
         _tell(options, {"ok": False, "reason": error.sentence, "kind": error.kind, "decisive": error.lines})
         raise
+    if options.output:
+        write_json(options.output / "packages.json", installed_in(layer.tree))
     _tell(options, {"ok": True, "reason": "", "kind": "", "base": base.facts(layer)})
     print(f"ready: {options.chroot} {layer.identity[:12]} in {layer.tree}")
     return 0

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from chroots.engine.commands.options import chroot_spec, json_option, nothing, print_json, told_size
 from chroots.engine.commands.verb import Verb
@@ -14,11 +17,30 @@ from chroots.engine.sessions import kept
 from chroots.engine.sessions.kept import Kept
 from chroots.engine.state import directory_size
 from debatomic.tools.errors import InputError
+from debatomic.tools.files import write_json
 
 
 def _sweep(options: argparse.Namespace) -> int:
     removed = sweep(options.state)
     print(f"swept: {len(removed)} folders")
+    return 0
+
+
+def _doctor_options(command: argparse.ArgumentParser) -> None:
+    json_option(command)
+    _output_option(command)
+
+
+def _output_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--output", type=Path, metavar="DIR",
+                         help="gets result.json; the exit status then only says whether there is one")  # fmt: skip
+
+
+def _status(options: argparse.Namespace, found: Mapping[str, Any], status: int) -> int:
+    """What was found goes into the file that was asked for."""
+    if not options.output:
+        return status
+    write_json(options.output / "result.json", {"ok": not status, **found})
     return 0
 
 
@@ -29,17 +51,19 @@ def _doctor(options: argparse.Namespace) -> int:
         if not options.json:
             print(check.line, flush=True)
     ready = can_build(checks)
+    found = {"can_build": ready, "checks": [asdict(check) for check in checks]}
     if options.json:
-        print_json({"can_build": ready, "checks": [asdict(check) for check in checks]})
+        print_json(found)
     else:
         print("ready: builds can run here" if ready else "failed: Builds cannot run here; mend what is missing first.")
-    return 0 if ready else 1
+    return _status(options, found, 0 if ready else 1)
 
 
 def _one_or_all(command: argparse.ArgumentParser) -> None:
     command.add_argument("chroot", nargs="?", default="", metavar="CHROOT")
     command.add_argument("--all", action="store_true", help="of every chroot")
     json_option(command)
+    _output_option(command)
 
 
 def _require_one_or_all(options: argparse.Namespace) -> None:
@@ -63,13 +87,14 @@ def _clean(options: argparse.Namespace) -> int:
             sizes += size
         else:
             stayed.append(f"{layer.chroot}/{layer.name}")
+    found = {"removed": removed, "bytes": sizes, "in_use": stayed}
     if options.json:
-        print_json({"removed": removed, "bytes": sizes, "in_use": stayed})
-        return 1 if stayed else 0
+        print_json(found)
+        return _status(options, found, 1 if stayed else 0)
     for name in stayed:
         print(f"in use: {name}")
     print(f"cleaned: {len(removed)} kept layers, {told_size(sizes)} freed")
-    return 1 if stayed else 0
+    return _status(options, found, 1 if stayed else 0)
 
 
 def _chosen(options: argparse.Namespace) -> list[Kept]:
@@ -95,18 +120,21 @@ def _scrub(options: argparse.Namespace) -> int:
     if options.chroot and Part.DOWNLOADS in (options.only or ()):
         raise InputError("Downloads are shared by all chroots.", hint="Remove them with: scrub --all --only downloads")
     freed = scrub(options.state, chroot_spec(options) if options.chroot else None, parts)
+    status = 1 if freed.stayed else 0
     if options.json:
         print_json(asdict(freed))
-        return 1 if freed.stayed else 0
+        return _status(options, asdict(freed), status)
     for reason in freed.stayed:
         print(f"stayed: {reason}")
     counts = ", ".join(f"{count} {part}" for part, count in freed.counts.items()) or "nothing"
     print(f"scrubbed: {counts}, {told_size(freed.bytes)} freed")
-    return 1 if freed.stayed else 0
+    return _status(options, asdict(freed), status)
 
 
 VERBS = (
-    Verb(name="doctor", help="what this host can and cannot do, and how to mend it", options=json_option, run=_doctor),
+    Verb(
+        name="doctor", help="what this host can and cannot do, and how to mend it", options=_doctor_options, run=_doctor
+    ),
     Verb(name="sweep", help="remove what killed builds left behind", options=nothing, run=_sweep),
     Verb(name="clean", help="remove kept layers", options=_clean_options, run=_clean),
     Verb(name="scrub", help="remove bases, dependency layers and downloads", options=_scrub_options, run=_scrub),

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from builds.models import Tag, Target
+from chroots.editing import facts
 from chroots.engine.configuration import definitions
 from chroots.engine.spec import ChrootSpec
 from chroots.models import Chroot
@@ -43,8 +44,7 @@ class Command(BaseCommand):
 
 
 def _chroot(shipped: ChrootSpec) -> Chroot:
-    facts = {"suite": shipped.suite, "architecture": shipped.architecture, "components": list(shipped.components)}
-    return Chroot.objects.get_or_create(name=shipped.name, defaults={**facts, "mirror": shipped.mirror})[0]
+    return Chroot.objects.get_or_create(name=shipped.name, defaults=facts(shipped))[0]
 
 
 def _target(suite: str, chroots: list[Chroot], channel: Channel) -> None:

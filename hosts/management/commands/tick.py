@@ -13,7 +13,8 @@ from hosts.builder import REAP_SECONDS, tick
 
 class Command(BaseCommand):
     help = (
-        "Free tasks whose host is silent, seal logs that ended and remove stored files that nothing names. "
+        "Free tasks whose host is silent, seal logs that ended, remove stored files that nothing names and refresh "
+        "chroots when their time has come. "
         "Every builder on the hub's machine does so, too."
     )
 
