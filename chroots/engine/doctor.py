@@ -61,7 +61,7 @@ def examine(state: State, mirror: str) -> Iterator[Check]:
     yield disk(_existing(state.root), DISK_WANTED)
     yield _network(mirror or default_mirror())
     yield from emulation(platform.machine(), BINFMT)
-    yield from map(backend_check, BACKENDS.values())
+    yield from (backend_check(each) for each in BACKENDS.values() if each.programs)
 
 
 def _program(name: str) -> Check:

@@ -107,6 +107,11 @@ def sbuild_command(spec: BuildSpec, dsc: Dsc) -> list[str]:
     ]  # fmt: skip
 
 
+def configuration(spec: BuildSpec) -> str:
+    """What sbuild reads, in Perl."""
+    return CONFIGURATION.format(here=HERE, place=PLACE, options=environment(spec)["DEB_BUILD_OPTIONS"])
+
+
 def as_user(args: Sequence[str]) -> list[str]:
     return ["setpriv", f"--reuid={BUILDER_UID}", f"--regid={BUILDER_UID}", "--clear-groups", "--", *args]
 
@@ -117,8 +122,7 @@ def _furnish(space: Path, job: Job) -> None:
     for name in ("home", "chroots", "results"):
         (space / name).mkdir()
         os.chown(space / name, BUILDER_UID, BUILDER_UID)
-    options = environment(job.spec)["DEB_BUILD_OPTIONS"]
-    (space / "sbuild.conf").write_text(CONFIGURATION.format(here=HERE, place=PLACE, options=options))
+    (space / "sbuild.conf").write_text(configuration(job.spec))
     (space / "base.tar").touch()
     (job.work / "etc").mkdir()
     for name, line in ACCOUNTS.items():

@@ -20,7 +20,7 @@ from chroots.engine.layers.dependencies import unsatisfiable
 from chroots.engine.layers.depwait import missing
 from chroots.engine.layers.overlay import require_space
 from chroots.engine.spec import BuildSpec, BuildType
-from debatomic.tools.errors import CommandFailed, InfrastructureError, TimedOut
+from debatomic.tools.errors import CommandFailed, InfrastructureError, TimedOut, ToolError
 from debatomic.tools.run import contained, run
 
 NO_NOISE = re.compile(rb"(?!)")
@@ -74,8 +74,9 @@ def work(tool: Tool, job: Job, dsc: Dsc, base: Layer, keeper: Warden, space: Pat
             try:
                 _run(tool, keeper, sections)
             except CommandFailed as error:
-                if not ran_out(space, keeper):
-                    _tell_early(error, job, dsc, base, sections.phase)
+                early = early_failure(sections.phase, error, job.spec, dsc, base)
+                if early and not ran_out(space, keeper):
+                    raise early from error
                 raise
 
 
@@ -90,19 +91,16 @@ def _run(tool: Tool, keeper: Warden, sections: Sections) -> None:
         raise keeper.out_of_time(error) from error
 
 
-def _tell_early(error: CommandFailed, job: Job, dsc: Dsc, base: Layer, phase: str) -> None:
-    """Raise what went wrong before the build itself began."""
-    if phase == "unpack":
-        raise not_unpacked(dsc, error) from error
+def early_failure(phase: str, error: CommandFailed, spec: BuildSpec, dsc: Dsc, base: Layer) -> ToolError | None:
+    """What went wrong before the build itself began; None if it had begun."""
     if setup := SETTING_UP.search(error.tail):
-        raise InfrastructureError(f"The chroot could not be set up: {setup['said'].rstrip('.')}.",
-                                  lines=error.lines) from error  # fmt: skip
-    if phase == "install":
-        if (said := FETCHING.search(error.tail)) or any(sign in error.tail for sign in NETWORK_TROUBLE):
-            told = said["said"] if said else "the archive cannot be reached"
-            raise InfrastructureError(f"The build dependencies of {dsc.name} could not be fetched: {told}.",
-                                      lines=error.lines) from error  # fmt: skip
-        waiting = missing(dsc, job.spec, base.tree)
-        for line in waiting:
-            job.journal.say(f"waits for {line}")
-        raise unsatisfiable(dsc, error.tail, waiting) from error
+        return InfrastructureError(f"The chroot could not be set up: {setup['said'].rstrip('.')}.", lines=error.lines)
+    if phase == "unpack":
+        return not_unpacked(dsc, error)
+    if phase != "install":
+        return None
+    if (said := FETCHING.search(error.tail)) or any(sign in error.tail for sign in NETWORK_TROUBLE):
+        told = said["said"] if said else "the archive cannot be reached"
+        return InfrastructureError(f"The build dependencies of {dsc.name} could not be fetched: {told}.",
+                                   lines=error.lines)  # fmt: skip
+    return unsatisfiable(dsc, error.tail, missing(dsc, spec, base.tree))
