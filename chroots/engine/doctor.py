@@ -12,11 +12,13 @@ from pathlib import Path
 
 from chroots.engine.archives.fetch import opened
 from chroots.engine.archives.mirror import default_mirror
+from chroots.engine.backends.table import BACKENDS
+from chroots.engine.building.backend import Backend, missing_programs
 from chroots.engine.layers.overlay import file_system
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
 from debatomic.tools.errors import ToolError
-from debatomic.tools.run import PACKAGES, contained, plain_environment, run
+from debatomic.tools.run import contained, package_of, plain_environment, run
 
 # What the engine starts, some of it through another program, which could not say what is missing.
 PROGRAMS = ("bwrap", "chroot", "gpgv", "mkfs.ext4", "mmdebstrap", "mount", "setpriv", "umount", "unshare")
@@ -59,12 +61,13 @@ def examine(state: State, mirror: str) -> Iterator[Check]:
     yield disk(_existing(state.root), DISK_WANTED)
     yield _network(mirror or default_mirror())
     yield from emulation(platform.machine(), BINFMT)
+    yield from (backend_check(each) for each in BACKENDS.values() if each.programs)
 
 
 def _program(name: str) -> Check:
     found = shutil.which(name, path=plain_environment()["PATH"])
     return Check(name=f"program {name}", ok=bool(found), found=found or "not installed",
-                 mend=f"apt install {PACKAGES.get(name, name)}")  # fmt: skip
+                 mend=f"apt install {package_of(name)}")  # fmt: skip
 
 
 def _number(path: Path) -> int:
@@ -153,7 +156,8 @@ def emulation(machine: str, binfmt: Path) -> Iterator[Check]:
             ok = _is_registered(binfmt / name)
             yield Check(name=f"programs of {architecture}", ok=ok, needed=False,
                         found="run by qemu" if ok else "do not run here",
-                        mend="apt install qemu-user-static binfmt-support")  # fmt: skip
+                        mend="apt install qemu-user-static binfmt-support arch-test; without systemd also: "
+                             f"update-binfmts --enable {name}")  # fmt: skip
 
 
 def _is_registered(entry: Path) -> bool:
@@ -164,6 +168,14 @@ def _is_registered(entry: Path) -> bool:
         return False
     flags = next((line.partition(":")[2] for line in text.splitlines() if line.startswith("flags")), "")
     return text.startswith("enabled") and "F" in flags
+
+
+def backend_check(backend: Backend) -> Check:
+    """Whether another tool can build here as well."""
+    lacking = missing_programs(backend.programs)
+    packages = " ".join(dict.fromkeys(package_of(name) for name in lacking))
+    return Check(name=f"backend {backend.name}", ok=not lacking, needed=False, mend=f"apt install {packages}",
+                 found=f"without {', '.join(lacking)}" if lacking else "installed")  # fmt: skip
 
 
 def can_build(checks: Sequence[Check]) -> bool:

@@ -13,6 +13,8 @@ from pathlib import Path
 DAY = 24 * 3600
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 BUILDER_UID = 1234
+BACKENDS = ("native", "sbuild", "pbuilder")
+CROSS_PROFILES = ("cross", "nocheck")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +64,17 @@ class ChrootSpec:
     bootstrap_options: tuple[str, ...] = ()  # handed to mmdebstrap as they are
     refresh_after: int = DAY  # seconds until the archive is asked whether the base is still current
     repositories: tuple[Repository, ...] = ()  # to take packages from, besides the mirror
+    backend: str = BACKENDS[0]  # what builds in it, one of BACKENDS
+    foreign_architectures: tuple[str, ...] = ()  # whose packages can be installed as well
 
     @property
     def key(self) -> str:
         """Names what the base is made of, whatever the chroot is called: equal keys share one base."""
         recipe = {**asdict(self), "keyring": os.fspath(self.keyring), "packages": sorted(self.packages)}
-        for name in ("name", "refresh_after", "repositories"):
+        for name in ("name", "refresh_after", "repositories", "backend", "foreign_architectures"):
             del recipe[name]
+        if self.foreign_architectures:
+            recipe["foreign_architectures"] = self.foreign_architectures
         if self.repositories:
             recipe["repositories"] = [each.recipe for each in self.repositories]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
@@ -104,7 +110,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSpec:
-    """One build: a source package's name in the archive, or the path of a `.dsc` with its files beside it."""
+    """One build: a source package's name in the archive, or the path of a `.dsc` with its files beside it.
+
+    `host` is the architecture to build for (dpkg's host architecture), where that is not the chroot's own.
+    """
 
     source: str
     chroot: ChrootSpec
@@ -113,9 +122,24 @@ class BuildSpec:
     build_type: BuildType = BuildType.BINARY
     profiles: tuple[str, ...] = ()
     nocheck: bool = False
+    host: str = ""
     expect: Mapping[str, str] | None = None  # sha256 by file name, frozen at submit: any other file is refused
     limits: Limits = field(default_factory=Limits)
 
     @property
     def is_local(self) -> bool:
         return self.source.endswith(".dsc")
+
+    @property
+    def host_architecture(self) -> str:
+        return self.host or self.chroot.architecture
+
+
+def crossing(spec: BuildSpec, host: str) -> BuildSpec:
+    """The same build for the architecture `host`: it needs that one's packages, and cannot run what it makes."""
+    if host == spec.chroot.architecture:
+        return spec
+    foreign = tuple(dict.fromkeys([*spec.chroot.foreign_architectures, host]))
+    profiles = tuple(dict.fromkeys([*spec.profiles, *CROSS_PROFILES]))
+    return replace(spec, host=host, profiles=profiles, nocheck=True,
+                   chroot=replace(spec.chroot, foreign_architectures=foreign))  # fmt: skip

@@ -26,6 +26,7 @@ PASSED_ON = ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
 PACKAGES = {
     "bwrap": "bubblewrap", "mksquashfs": "squashfs-tools", "mkfs.ext4": "e2fsprogs", "mount": "mount",
     "umount": "mount", "setpriv": "util-linux", "unshare": "util-linux", "prlimit": "util-linux",
+    "newuidmap": "uidmap", "ip": "iproute2", "useradd": "passwd",
     "chroot": "coreutils", "sync": "coreutils", "apt-get": "apt", "dpkg-source": "dpkg-dev",
 }  # fmt: skip
 
@@ -203,8 +204,13 @@ def spawn(
 
 def not_installed(program: str) -> InputError:
     """The sentence for a program this host lacks."""
-    hint = f"Install it: apt install {PACKAGES.get(program, program)}"
+    hint = f"Install it: apt install {package_of(program)}"
     return InputError(f"The program {program} is not installed on this host.", hint=hint)
+
+
+def package_of(program: str) -> str:
+    """The Debian package that has a program."""
+    return PACKAGES.get(program, program)
 
 
 def _as_file(content: bytes) -> int:

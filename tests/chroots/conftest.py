@@ -33,7 +33,7 @@ Standards-Version: 4.7.0
 Rules-Requires-Root: no
 {depends}
 Package: {name}
-Architecture: all
+Architecture: {architecture}
 Description: made for a test
  It holds one file.
 """
@@ -45,21 +45,24 @@ CHANGELOG = """{name} (1.0) unstable; urgency=low
 """
 
 
-def dsc_text(name: str, tarball: Path, depends: str = "") -> str:
+def dsc_text(name: str, tarball: Path, depends: str = "", architecture: str = "all") -> str:
     content = tarball.read_bytes()
-    return (f"Format: 3.0 (native)\nSource: {name}\nBinary: {name}\nArchitecture: all\nVersion: 1.0\n"
+    return (f"Format: 3.0 (native)\nSource: {name}\nBinary: {name}\nArchitecture: {architecture}\nVersion: 1.0\n"
             f"Maintainer: Test Writer <test@example.org>\n{f'Build-Depends: {depends}' + chr(10) if depends else ''}"
             f"Checksums-Sha256:\n {hashlib.sha256(content).hexdigest()} {len(content)} {tarball.name}\n"
             f"Files:\n {hashlib.md5(content).hexdigest()} {len(content)} {tarball.name}\n")  # fmt: skip
 
 
-def write_source(folder: Path, name: str, *commands: str, depends: str = "", payload: bytes = b"hello\n") -> Path:
+def write_source(folder: Path, name: str, *commands: str, depends: str = "", payload: bytes = b"hello\n",
+                 architecture: str = "all") -> Path:  # fmt: skip
     """Write a native source package whose build runs `commands` (lines of a makefile recipe); the path of its .dsc."""
     folder.mkdir(exist_ok=True)
     recipe = "\n".join(f"\t{command}" for command in commands)
     files = {
         "debian/rules": RULES.format(name=name, commands=recipe).encode(),
-        "debian/control": CONTROL.format(name=name, depends=f"Build-Depends: {depends}\n" if depends else "").encode(),
+        "debian/control": CONTROL.format(
+            name=name, architecture=architecture, depends=f"Build-Depends: {depends}\n" if depends else ""
+        ).encode(),
         "debian/changelog": CHANGELOG.format(name=name).encode(),
         "debian/source/format": b"3.0 (native)\n",
         "payload": payload,
@@ -71,7 +74,7 @@ def write_source(folder: Path, name: str, *commands: str, depends: str = "", pay
             member.size, member.mode = len(content), 0o755 if path == "debian/rules" else 0o644
             archive.addfile(member, io.BytesIO(content))
     dsc = folder / f"{name}_1.0.dsc"
-    dsc.write_text(dsc_text(name, tarball, depends))
+    dsc.write_text(dsc_text(name, tarball, depends, architecture))
     return dsc
 
 

@@ -13,16 +13,15 @@ from typing import Any
 
 from chroots.engine.archives.dsc import Dsc
 from chroots.engine.archives.source import take_source
+from chroots.engine.building.backend import Backend, Job, check_backend
 from chroots.engine.building.collect import ResultFile, collect, described
 from chroots.engine.building.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
 from chroots.engine.isolation.screen import visible
 from chroots.engine.journal import Journal
 from chroots.engine.layers import base as bases
-from chroots.engine.layers.base import Layer
-from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot, group_name, warden
-from chroots.engine.layers.dependencies import SOURCE, Installer
-from chroots.engine.layers.overlay import limited_space, total_memory
-from chroots.engine.spec import BUILDER_UID, BuildSpec
+from chroots.engine.layers.buildroot import Warden, group_name, warden
+from chroots.engine.layers.overlay import total_memory
+from chroots.engine.spec import BuildSpec
 from chroots.engine.state import State, remember, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.files import write_json
@@ -49,6 +48,7 @@ class Outcome:
     source: str = ""
     version: str = ""
     chroot: str = ""
+    backend: str = ""
     base: dict[str, Any] = field(default_factory=dict)  # chroots.engine.layers.base.facts
     layer: str = ""
     files: list[ResultFile] = field(default_factory=list)
@@ -57,20 +57,21 @@ class Outcome:
     peak_memory: int | None = None  # bytes
 
 
-def build(spec: BuildSpec, state: State, echo: Callable[[bytes], object] = lambda chunk: None) -> Outcome:
+def build(spec: BuildSpec, state: State, backend: Backend, echo: Callable[[bytes], object] = lambda chunk: None
+          ) -> Outcome:  # fmt: skip
     """Build `spec`; its output folder gets the packages, `build.log` and `result.json`, each whole, the last one last.
 
     A build that fails returns an Outcome that says why; only Canceled and faults of the engine itself are raised,
     and they are noted in `result.json` as well. `echo` receives the log as it is written.
     """
-    outcome = Outcome(chroot=spec.chroot.name, source=spec.source, version=spec.version)
+    outcome = Outcome(chroot=spec.chroot.name, source=spec.source, version=spec.version, backend=backend.name)
     started = time.monotonic()
     (spec.output / RESULT).unlink(missing_ok=True)
     with _folders(spec, state) as (work, target), (target / LOG).open("wb") as file:
         journal = Journal(file, PHASES, echo=echo, progress=Progress(len(PHASES)),
                           limit=spec.limits.log)  # fmt: skip
         try:
-            _build(spec, state, work, target, journal, outcome)
+            _build(Job(spec=spec, state=state, work=work, journal=journal), backend, target, outcome)
             outcome.ok = True
         except Exception as error:
             _fail(outcome, error, journal)
@@ -96,34 +97,25 @@ def _folders(spec: BuildSpec, state: State) -> Iterator[tuple[Path, Path]]:
             remove_tree(target)
 
 
-def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Journal, outcome: Outcome) -> None:
+def _build(job: Job, backend: Backend, target: Path, outcome: Outcome) -> None:
+    spec, journal = job.spec, job.journal
     memory = spec.limits.memory or total_memory() * 3 // 4
-    with warden(work, group_name(work), spec.limits, memory, journal) as keeper:
+    with warden(job.work, group_name(job.work), spec.limits, memory, journal) as keeper:
         with journal.phase("source", Path(spec.source).name):
-            dsc = take_source(spec, state, work / "source", journal.report)
+            dsc = take_source(spec, job.state, job.source, journal.report)
             outcome.source, outcome.version = dsc.name, dsc.version
             journal.say(f"{dsc.name} {dsc.version}: {len(dsc.files) + 1} files verified.")
         with journal.phase("base", spec.chroot.name):
-            base = bases.ensure(spec.chroot, state, journal)
+            check_backend(backend, spec)
+            base = bases.ensure(spec.chroot, job.state, journal)
             outcome.base = bases.facts(base)
-        installer = Installer(spec=spec, dsc=dsc, base=base, state=state, warden=keeper, journal=journal, folder=work)
-        layers = installer.layers()
-        outcome.layer = " ".join(layer.identity for layer in layers)
-        with _writable(spec, [*layers, base], keeper, work, journal) as root:
-            _unpack(root, dsc, journal, work)
-            with _explained(dsc, root, keeper, journal, outcome), journal.phase("build", " ".join(build_command(spec))):
-                root.run(build_command(spec), user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",
-                         environment=environment(spec))  # fmt: skip
-            with journal.phase("collect"):
-                outcome.files = collect(root.root, PLACE, target, reserved={LOG, RESULT}, size_limit=spec.limits.disk)
+        try:
+            with backend.built(job, dsc, base, keeper) as made, journal.phase("collect"):
+                outcome.files = collect(made.root, made.folder, target, reserved={LOG, RESULT},
+                                        size_limit=spec.limits.disk)  # fmt: skip
                 journal.say(f"{len(outcome.files)} files.")
-
-
-@contextmanager
-def _writable(spec: BuildSpec, stack: list[Layer], keeper: Warden, work: Path, journal: Journal) -> Iterator[Buildroot]:
-    with limited_space(work, spec.limits.disk, keeper.group.memory, journal) as space:
-        with buildroot(stack, keeper, at=work / "root", upper=space) as root:
-            yield root
+        finally:
+            outcome.layer, outcome.peak_memory = " ".join(job.layers), keeper.group.peak_memory()
 
 
 def tree_name(dsc: Dsc) -> str:
@@ -133,28 +125,25 @@ def tree_name(dsc: Dsc) -> str:
 def build_command(spec: BuildSpec) -> list[str]:
     """dpkg-buildpackage's command line."""
     profiles = [f"--build-profiles={','.join(spec.profiles)}"] if spec.profiles else []
-    return ["dpkg-buildpackage", "-us", "-uc", "-rfakeroot", spec.build_type.option, *profiles]
+    host = [f"--host-arch={spec.host}"] if spec.host else []
+    return ["dpkg-buildpackage", "-us", "-uc", "-rfakeroot", spec.build_type.option, *host, *profiles]
 
 
 def environment(spec: BuildSpec) -> dict[str, str]:
     options = [f"parallel={spec.limits.parallel}", *(["nocheck"] if spec.nocheck else [])]
-    return {"DEB_BUILD_OPTIONS": " ".join(options), "LOGNAME": "builder", "USER": "builder"}
+    site = {"CONFIG_SITE": f"/etc/dpkg-cross/cross-config.{spec.host}"} if spec.host else {}
+    return {"DEB_BUILD_OPTIONS": " ".join(options), "LOGNAME": "builder", "USER": "builder", **site}
 
 
-def _unpack(root: Buildroot, dsc: Dsc, journal: Journal, work: Path) -> None:
-    with journal.phase("unpack"):
-        try:
-            root.run(["dpkg-source", "--no-check", "-x", f"{SOURCE}/{dsc.path.name}", f"{PLACE}/{tree_name(dsc)}"],
-                     user=BUILDER_UID, folder=PLACE, read_only={SOURCE: work / "source"})  # fmt: skip
-        except CommandFailed as error:
-            found = diagnose_unpacking(error.tail)
-            raise BuildFailed(found.sentence(dsc.path.name), cause=found.cause, kind=Kind.INPUT,
-                              lines=found.lines) from error  # fmt: skip
+def not_unpacked(dsc: Dsc, error: CommandFailed) -> BuildFailed:
+    """Why dpkg-source failed."""
+    found = diagnose_unpacking(error.tail)
+    return BuildFailed(found.sentence(dsc.path.name), cause=found.cause, kind=Kind.INPUT, lines=found.lines)
 
 
 @contextmanager
-def _explained(dsc: Dsc, root: Buildroot, keeper: Warden, journal: Journal, outcome: Outcome) -> Iterator[None]:
-    """Tell a failed build by what it ran out of, or by the decisive line of its log."""
+def explained(dsc: Dsc, space: Path, keeper: Warden, journal: Journal) -> Iterator[None]:
+    """Tell a failed build by what it ran out of (`space` is on what its disk limit holds), or by its log."""
     try:
         yield
     except CommandFailed as error:
@@ -166,7 +155,7 @@ def _explained(dsc: Dsc, root: Buildroot, keeper: Warden, journal: Journal, outc
                 kind=Kind.KILLED,
                 lines=found.lines,
             ) from error
-        if _is_full(root.root):
+        if _is_full(space):
             raise ToolError(f"The build filled its disk limit of {keeper.limits.disk >> 20} MiB.",
                             kind=Kind.DISK, lines=found.lines) from error  # fmt: skip
         refused = keeper.refused_processes()
@@ -179,8 +168,11 @@ def _explained(dsc: Dsc, root: Buildroot, keeper: Warden, journal: Journal, outc
                             kind=Kind.DISK, lines=found.lines) from error  # fmt: skip
         raise BuildFailed(f"{found.sentence(f'{dsc.name} {dsc.version}')} {refused}".strip(), cause=found.cause,
                           lines=found.lines) from error  # fmt: skip
-    finally:
-        outcome.peak_memory = keeper.group.peak_memory()
+
+
+def ran_out(space: Path, keeper: Warden) -> bool:
+    """Whether a build ended because memory or disk did."""
+    return bool(keeper.group.memory_kills()) or _is_full(space)
 
 
 def _is_full(folder: Path) -> bool:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from chroots.engine.archives.fetch import Store
 from chroots.engine.archives.source import archive_of
+from chroots.engine.backends.table import BACKENDS
 from chroots.engine.building.build import build
 from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
 from chroots.engine.commands.verb import Verb
 from chroots.engine.layers.shared import evict
-from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
+from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits, crossing
 from debatomic.tools.errors import InputError
 
 
@@ -26,6 +28,9 @@ def _build_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--version", default="", metavar="V", help="this version (default: the newest)")
     command.add_argument("--build", type=BuildType, default=BuildType.BINARY, choices=list(BuildType), metavar="TYPE",
                          help="any, all, binary (both; the default) or source")  # fmt: skip
+    command.add_argument("--host", type=_architecture, default="", metavar="ARCH",
+                         help="cross-build for this architecture, e.g. arm64")  # fmt: skip
+    command.add_argument("--backend", choices=sorted(BACKENDS), help="what builds (default: as the chroot says)")
     command.add_argument("--time-limit", type=float, default=DEFAULTS.time_limit, metavar="S", help="seconds")
     command.add_argument(
         "--idle-limit", type=float, default=DEFAULTS.idle_limit, metavar="S", help="seconds of silence"
@@ -46,16 +51,28 @@ def _profiles(text: str) -> tuple[str, ...]:
     return tuple(part for part in re.split(r"[,\s]+", text) if part)
 
 
+def _architecture(text: str) -> str:
+    if (text and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", text)) or text == "all":
+        raise argparse.ArgumentTypeError(f"'{text}' is no architecture; write for example arm64")
+    return text
+
+
 def build_spec(options: argparse.Namespace) -> BuildSpec:
     """The build the options ask for."""
     limits = Limits(time_limit=options.time_limit, idle_limit=options.idle_limit, memory=options.memory,
                     disk=options.disk, processes=options.processes, parallel=options.parallel,
                     log=options.log_limit)  # fmt: skip
-    return BuildSpec(
-        source=options.source, chroot=chroot_spec(options), output=options.output.absolute(), version=options.version,
+    spec = BuildSpec(
+        source=options.source, chroot=_chroot(options), output=options.output.absolute(), version=options.version,
         build_type=options.build, profiles=options.profiles, nocheck=options.nocheck,
         expect=_expected(options.expect) if options.expect else None, limits=limits,
     )  # fmt: skip
+    return crossing(spec, options.host) if options.host else spec
+
+
+def _chroot(options: argparse.Namespace) -> ChrootSpec:
+    spec = chroot_spec(options)
+    return replace(spec, backend=options.backend) if options.backend else spec
 
 
 def _expected(path: Path) -> dict[str, str]:
@@ -69,7 +86,8 @@ def _expected(path: Path) -> dict[str, str]:
 
 
 def _build(options: argparse.Namespace) -> int:
-    outcome = build(build_spec(options), options.state, echo=echo)
+    spec = build_spec(options)
+    outcome = build(spec, options.state, BACKENDS[spec.chroot.backend], echo=echo)
     evict(options.state)
     Store(options.state.files).evict()
     if outcome.ok:  # the log of a failed one has its reason as the last line

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chroots.engine.configuration.places import Value
-from chroots.engine.spec import ChrootSpec, Repository
+from chroots.engine.spec import BACKENDS, ChrootSpec, Repository
 from debatomic.tools.errors import InputError
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+/_-]*")
@@ -40,6 +40,12 @@ def path(value: Value, key: str) -> Path:
     if not isinstance(value.content, str) or not value.content.startswith("/"):
         raise InputError(f"{value.where}: {key} must be the path of a file, beginning with /.")
     return Path(value.content)
+
+
+def _backend(value: Value, key: str) -> str:
+    if value.content not in BACKENDS:
+        raise InputError(f"{value.where}: {key} must be one of {', '.join(BACKENDS)}, not {value.plain!r}.")
+    return str(value.content)
 
 
 def _variant(value: Value, key: str) -> str:
@@ -129,9 +135,9 @@ REPOSITORY_KEYS: Converters = {
 KEYS: Converters = {
     "suite": text, "architecture": text, "variant": _variant, "mirror": _mirror, "components": texts,
     "packages": texts, "bootstrap_options": texts, "keyring": path, "refresh_after": _seconds,
-    "repositories": _repositories,
+    "repositories": _repositories, "backend": _backend, "foreign_architectures": texts,
 }  # fmt: skip
-LISTS = ("components", "packages", "bootstrap_options", "repositories")
+LISTS = ("components", "packages", "bootstrap_options", "repositories", "foreign_architectures")
 DEFAULTS: dict[str, Any] = {each.name: each.default for each in fields(ChrootSpec)}
 
 

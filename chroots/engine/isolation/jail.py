@@ -71,15 +71,24 @@ def bubblewrap(jail: Jail) -> list[str]:
         "bwrap", "--die-with-parent", "--new-session", "--userns", str(jail.user_namespace),
         "--seccomp", str(jail.filter), "--unshare-pid", "--unshare-ipc", "--unshare-uts",
         *([] if jail.network else ["--unshare-net"]), "--unshare-cgroup-try", "--hostname", HOST_NAME,
-        "--bind", os.fspath(jail.root), "/", *devices, "--proc", "/proc",
-        *(part for name in KERNEL_CONTROLS for part in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")),
+        "--bind", os.fspath(jail.root), "/", *devices, "--proc", "/proc", *controls_read_only(""),
         *size, "--tmpfs", "/run", "--perms", "1777", *size, "--tmpfs", "/dev/shm",  # noqa: S108 - inside the jail
         *(part for inside, outside in jail.read_only.items() for part in ("--ro-bind", os.fspath(outside), inside)),
         *(part for inside in jail.scratch for part in (*size, "--tmpfs", inside)),
-        *(part for name in _existing(KERNEL_SECRETS) for part in ("--ro-bind", "/dev/null", f"/proc/{name}")),
+        *secrets_hidden(""),
         "--clearenv", *_environment(jail), "--chdir", jail.folder,
         "--cap-drop", "ALL", *(part for name in capabilities for part in ("--cap-add", f"CAP_{name}")),
     ]  # fmt: skip
+
+
+def controls_read_only(root: str) -> list[str]:
+    """Options for the /proc below `root`."""
+    return [part for name in KERNEL_CONTROLS for part in ("--ro-bind-try", f"/proc/{name}", f"{root}/proc/{name}")]
+
+
+def secrets_hidden(root: str) -> list[str]:
+    """Options for the /proc below `root`."""
+    return [part for name in _existing(KERNEL_SECRETS) for part in ("--ro-bind", "/dev/null", f"{root}/proc/{name}")]
 
 
 def _existing(names: Sequence[str]) -> list[str]:

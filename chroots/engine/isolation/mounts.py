@@ -11,6 +11,9 @@ from pathlib import Path
 from debatomic.tools.errors import InfrastructureError
 
 NOSUID, NOEXEC, DETACH = 2, 8, 2  # MS_NOSUID, MS_NOEXEC, MNT_DETACH of mount(2) and umount(2)
+BIND, PRIVATE = 0x1000 | 0x4000, 0x40000 | 0x4000  # MS_BIND, MS_PRIVATE, each with MS_REC
+NEW_MOUNTS = 0x20000  # CLONE_NEWNS of unshare(2)
+LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 
 
 @contextmanager
@@ -35,3 +38,15 @@ def mount(kind: str, at: Path, options: str, flags: int = 0) -> None:
 def unmount(at: Path) -> None:
     """Take off what is mounted at `at`, with what is mounted below; nothing is said if there is none."""
     ctypes.CDLL(None).umount2(os.fsencode(at), DETACH)
+
+
+def leave_mounts_of_others() -> None:
+    """Give the calling process a mount namespace of its own; whatever it mounts ends with it."""
+    if LIBC.unshare(NEW_MOUNTS) != 0 or LIBC.mount(b"none", b"/", None, ctypes.c_ulong(PRIVATE), None) != 0:
+        raise InfrastructureError("A mount namespace could not be made: " + os.strerror(ctypes.get_errno()))
+
+
+def bind(source: Path, at: Path) -> None:
+    """Show a file or folder, with what is mounted below, at another place as well."""
+    if LIBC.mount(os.fsencode(source), os.fsencode(at), None, ctypes.c_ulong(BIND), None) != 0:
+        raise InfrastructureError(f"{source} could not be shown at {at}: {os.strerror(ctypes.get_errno())}.")

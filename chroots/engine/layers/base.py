@@ -161,7 +161,8 @@ def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path, more: Sources =
     """mmdebstrap's command line, with more sources than the mirror."""
     return [
         "mmdebstrap", "--mode=root", "--format=directory", f"--variant={spec.variant}",
-        f"--architectures={spec.architecture}", f"--components={','.join(spec.components)}",
+        f"--architectures={','.join([spec.architecture, *spec.foreign_architectures])}",
+        f"--components={','.join(spec.components)}",
         f"--keyring={spec.keyring}", "--aptopt=Acquire::Languages \"none\"", "--skip=cleanup/apt/lists",
         *(f"--include={name}" for name in spec.packages), *more.options,
         *spec.bootstrap_options, spec.suite, os.fspath(tree), mirror, *map(os.fspath, more.files),

@@ -30,7 +30,8 @@ def apt_command(spec: BuildSpec, dsc: Dsc, *options: str) -> list[str]:
     """apt-get's command line for the build dependencies."""
     scope = {BuildType.ANY: ["--arch-only"], BuildType.ALL: ["--indep-only"]}.get(spec.build_type, [])
     profiles = [f"--build-profiles={','.join(spec.profiles)}"] if spec.profiles else []
-    return [*apt_get(*scope, *profiles, *options), "build-dep", f"{SOURCE}/{dsc.path.name}"]
+    host = [f"--host-architecture={spec.host}"] if spec.host else []
+    return [*apt_get(*scope, *host, *profiles, *options), "build-dep", f"{SOURCE}/{dsc.path.name}"]
 
 
 def apt_get(*options: str) -> list[str]:

@@ -50,7 +50,7 @@ def relations(dsc: Dsc, spec: BuildSpec) -> Iterator[Sequence[Relation]]:
 def _counts(each: Relation, spec: BuildSpec) -> bool:
     if not each.get("name"):
         return False
-    matching = [_matches(limit.arch, spec.chroot.architecture) for limit in each["arch"] or ()]
+    matching = [_matches(limit.arch, spec.host_architecture) for limit in each["arch"] or ()]
     if each["arch"] and any(matching) != each["arch"][0].enabled:
         return False
     return not each["restrictions"] or any(

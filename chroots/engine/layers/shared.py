@@ -26,7 +26,7 @@ NOT_KEPT = ("var/cache/apt", "var/lib/apt/lists", "var/log/apt", "run", "tmp")
 
 def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec) -> str:
     """Equal keys need the same packages: the base's identity covers what the archive had to choose from."""
-    parts = [base.identity, spec.chroot.architecture, spec.build_type, *sorted(spec.profiles)]
+    parts = [base.identity, spec.host_architecture, spec.build_type, *sorted(spec.profiles)]
     return _digest(json.dumps([parts, sorted(dsc.build_fields.items())]))
 
 

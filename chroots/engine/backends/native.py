@@ -1,0 +1,56 @@
+"""The engine's own way: layers of build dependencies on the base, and a jail around all that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chroots.engine.archives.dsc import Dsc
+from chroots.engine.building.backend import Job, Made
+from chroots.engine.building.build import PLACE, build_command, environment, explained, not_unpacked, tree_name
+from chroots.engine.layers.base import Layer
+from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
+from chroots.engine.layers.dependencies import SOURCE, Installer
+from chroots.engine.layers.overlay import limited_space
+from chroots.engine.spec import BUILDER_UID, BuildSpec
+from debatomic.tools.errors import CommandFailed
+
+
+class Native:
+    """Builds by itself; it can all there is."""
+
+    name = "native"
+    programs: tuple[str, ...] = ()
+
+    def refusal(self, spec: BuildSpec) -> str:
+        return ""
+
+    @contextmanager
+    def built(self, job: Job, dsc: Dsc, base: Layer, keeper: Warden) -> Iterator[Made]:
+        spec, journal = job.spec, job.journal
+        installer = Installer(spec=spec, dsc=dsc, base=base, state=job.state, warden=keeper, journal=journal,
+                              folder=job.work)  # fmt: skip
+        layers = installer.layers()
+        job.layers.extend(layer.identity for layer in layers)
+        with _writable(job, [*layers, base], keeper) as root:
+            _unpack(root, dsc, job)
+            command = build_command(spec)
+            with explained(dsc, root.root, keeper, journal), journal.phase("build", " ".join(command)):
+                root.run(command, user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}", environment=environment(spec))
+            yield Made(root=root.root, folder=PLACE)
+
+
+@contextmanager
+def _writable(job: Job, stack: list[Layer], keeper: Warden) -> Iterator[Buildroot]:
+    with limited_space(job.work, job.spec.limits.disk, keeper.group.memory, job.journal) as space:
+        with buildroot(stack, keeper, at=job.work / "root", upper=space) as root:
+            yield root
+
+
+def _unpack(root: Buildroot, dsc: Dsc, job: Job) -> None:
+    with job.journal.phase("unpack"):
+        try:
+            root.run(["dpkg-source", "--no-check", "-x", f"{SOURCE}/{dsc.path.name}", f"{PLACE}/{tree_name(dsc)}"],
+                     user=BUILDER_UID, folder=PLACE, read_only={SOURCE: job.source})  # fmt: skip
+        except CommandFailed as error:
+            raise not_unpacked(dsc, error) from error
