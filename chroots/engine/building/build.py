@@ -108,7 +108,7 @@ def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Jou
             outcome.base = bases.facts(base)
         installer = Installer(spec=spec, dsc=dsc, base=base, state=state, warden=keeper, journal=journal, folder=work)
         layers = installer.layers()
-        outcome.layer = " ".join(layer.identity for layer in layers)
+        outcome.layer = layers[0].identity if layers else ""
         with _writable(spec, [*layers, base], keeper, work, journal) as root:
             _unpack(root, dsc, journal, work)
             with _explained(dsc, root, keeper, journal, outcome), journal.phase("build", " ".join(build_command(spec))):

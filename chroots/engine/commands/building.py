@@ -12,7 +12,7 @@ from chroots.engine.archives.source import archive_of
 from chroots.engine.building.build import build
 from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
 from chroots.engine.commands.verb import Verb
-from chroots.engine.layers.shared import evict
+from chroots.engine.layers.expiry import Keep, evict
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
 from debatomic.tools.errors import InputError
 
@@ -70,7 +70,7 @@ def _expected(path: Path) -> dict[str, str]:
 
 def _build(options: argparse.Namespace) -> int:
     outcome = build(build_spec(options), options.state, echo=echo)
-    evict(options.state)
+    evict(options.state, Keep.chosen())
     Store(options.state.files).evict()
     if outcome.ok:  # the log of a failed one has its reason as the last line
         made = [file for file in outcome.files if file.kind != "log"]

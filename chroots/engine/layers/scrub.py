@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from chroots.engine.archives.fetch import Store
-from chroots.engine.layers import base, shared
+from chroots.engine.layers import base, expiry, shared
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State, directory_size, locked, remove_tree
 
@@ -49,9 +49,9 @@ def scrub(state: State, spec: ChrootSpec | None, parts: set[Part]) -> Freed:
 
 
 def _layers(state: State, identities: set[str] | None, freed: Freed) -> None:
-    for folder, about in shared.all_of(state):
+    for folder, about in expiry.deepest_first(shared.all_of(state)):
         if identities is None or about["base"] in identities:
-            if shared.remove(folder):
+            if expiry.remove(folder):
                 freed.add(Part.LAYERS, about["bytes"])
             else:
                 freed.stayed.append(f"layer {folder.name[:12]} is in use")
