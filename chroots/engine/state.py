@@ -93,6 +93,16 @@ def locked_now(path: Path) -> Iterator[bool]:
             yield True
 
 
+def taken(held: ExitStack, path: Path) -> bool:
+    """Take the lock `path` if nobody holds it, until `held` is left; whether it was taken."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as attempt:
+        ours = attempt.enter_context(locked_now(path))
+        if ours:
+            held.enter_context(attempt.pop_all())
+        return ours
+
+
 @contextmanager
 def temporary(parent: Path) -> Iterator[Path]:
     """A new folder below `parent` that is ours while the block runs; if we die, `sweep` knows and removes it."""

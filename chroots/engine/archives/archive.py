@@ -21,10 +21,11 @@ from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.release import Release, fetch_release
 from chroots.engine.archives.sources_index import Entry, lookup, made_from, near_names, parse_sources, write_index
 from chroots.engine.spec import DEBIAN_KEYRING
-from chroots.engine.state import State, locked
+from chroots.engine.state import State, locked, locked_now
 from debatomic.tools.errors import InputError
 
 MAX_AGE = 900.0  # seconds until InRelease is asked for again
+NOT_WAITED = 3600.0  # seconds an index may be older while it is being renewed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +122,19 @@ class Archive:
         limit = self.max_age if max_age is None else max_age
         if self._age() <= limit:
             return
-        with locked(self._index.with_suffix(".lock")):
-            if self._age() > limit:
-                self._renew(self.release())
+        lock = self._index.with_suffix(".lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with locked_now(lock) as ours:
+            if ours:
+                self._renew_if_older(limit)
+                return
+        if self._age() > limit + NOT_WAITED:  # else the old index serves while somebody makes the new one
+            with locked(lock):
+                self._renew_if_older(limit)
+
+    def _renew_if_older(self, limit: float) -> None:
+        if self._age() > limit:
+            self._renew(self.release())
 
     def release(self) -> Release:
         """The suite's InRelease, fetched and verified now."""

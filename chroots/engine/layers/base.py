@@ -17,7 +17,7 @@ from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.repositories import Sources, release_digest, releases, sources
 from chroots.engine.layers.reproducible import EPOCH_VARIABLE, epoch, tree_digest, without_traces
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
-from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, temporary
+from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, taken, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
 from debatomic.tools.files import write_json
 from debatomic.tools.run import Output, run
@@ -64,16 +64,23 @@ class Layer:
 def ensure(spec: ChrootSpec, state: State, log: Output, refresh: bool = False) -> Layer:
     """The base layer of `spec`: the stored one if it is current, a new one otherwise or with `refresh`.
 
-    Any number of processes may ask at once; one of them makes it. `log` receives what mmdebstrap says.
+    Any number of processes may ask at once; one of them makes it, the others go on with the old one if there is one.
+    `log` receives what mmdebstrap says.
     Never write into `tree`: mount it with `overlay.overlay([layer], ...)`.
 
     Raises: ToolError, its sentence says what to do (no network, unknown suite, mmdebstrap missing, full disk).
     """
     home = state.bases / spec.key
-    if not refresh and (found := current(home)) and _age(home) < spec.refresh_after:
+    found = current(home)
+    if found and not refresh and _age(home) < spec.refresh_after:
         return found
     asked_at = time.time()
-    with locked(state.locks / f"base-{spec.key}"):
+    lock = state.locks / f"base-{spec.key}"
+    with ExitStack() as held:
+        if not taken(held, lock):
+            if found and not refresh:  # another process asks for a newer one, and makes it; this one is good meanwhile
+                return found
+            held.enter_context(locked(lock))
         found = current(home)
         if found and (_made_at(found) > asked_at or (not refresh and _still_current(spec, found, home))):
             return found

@@ -19,7 +19,7 @@ from chroots.engine.archives.dsc import Dsc
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.reproducible import tree_digest
 from chroots.engine.spec import BuildSpec
-from chroots.engine.state import State, directory_size, discard, locked, locked_now, remove_tree, temporary
+from chroots.engine.state import State, directory_size, discard, locked, remove_tree, taken, temporary
 from debatomic.tools.files import whole, write_json
 
 ABOUT = "layer.json"
@@ -116,7 +116,10 @@ def make(
     """
     key = resolved_key(base, packages)
     with ExitStack() as held:
-        _lock(held, state.locks / f"layer-{key}", wait)
+        lock = state.locks / f"layer-{key}"
+        if not taken(held, lock):
+            wait()
+            held.enter_context(locked(lock))
         if stack := find(state, key):
             return stack
         for layer in below or ():
@@ -126,16 +129,6 @@ def make(
             _keep(scratch, state.layers / key, {"base": base.identity, "packages": sorted(packages),
                                                 "below": [layer.identity for layer in below or ()]})  # fmt: skip
     return [Layer(identity=key, tree=state.layers / key / "tree"), *(below or ())]
-
-
-def _lock(held: ExitStack, path: Path, wait: Callable[[], object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as attempt:
-        if attempt.enter_context(locked_now(path)):
-            held.push(attempt.pop_all())
-            return
-    wait()
-    held.enter_context(locked(path))
 
 
 def _keep(scratch: Path, place: Path, told: dict[str, Any]) -> None:
