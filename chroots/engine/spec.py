@@ -47,6 +47,14 @@ def _filled(text: str, words: Mapping[str, str]) -> str:
     return text
 
 
+class Tmpfs(StrEnum):
+    """Whether what a build writes is kept in memory."""
+
+    AUTO = "auto"  # if it fits
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChrootSpec:
     """A base system to build or work in; `mirror` may be empty: then the machine's own Debian mirror is meant."""
@@ -62,12 +70,13 @@ class ChrootSpec:
     bootstrap_options: tuple[str, ...] = ()  # handed to mmdebstrap as they are
     refresh_after: int = DAY  # seconds until the archive is asked whether the base is still current
     repositories: tuple[Repository, ...] = ()  # to take packages from, besides the mirror
+    tmpfs: Tmpfs = Tmpfs.AUTO  # where what builds write is kept
 
     @property
     def key(self) -> str:
         """Names what the base is made of, whatever the chroot is called: equal keys share one base."""
         recipe = {**asdict(self), "keyring": os.fspath(self.keyring), "packages": sorted(self.packages)}
-        for name in ("name", "refresh_after", "repositories"):
+        for name in ("name", "refresh_after", "repositories", "tmpfs"):
             del recipe[name]
         if self.repositories:
             recipe["repositories"] = [each.recipe for each in self.repositories]
@@ -115,6 +124,7 @@ class BuildSpec:
     nocheck: bool = False
     expect: Mapping[str, str] | None = None  # sha256 by file name, frozen at submit: any other file is refused
     limits: Limits = field(default_factory=Limits)
+    ccache: int = 0  # bytes of its compiler cache; 0 for none
 
     @property
     def is_local(self) -> bool:

@@ -60,6 +60,11 @@ class State:
         return self.root / "files"
 
     @property
+    def ccache(self) -> Path:
+        """Compiler caches: `CHROOT-KEY/SOURCE/TIME`."""
+        return self.root / "ccache"
+
+    @property
     def work(self) -> Path:
         return self.root / "work"
 

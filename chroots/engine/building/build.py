@@ -15,11 +15,13 @@ from chroots.engine.archives.dsc import Dsc
 from chroots.engine.archives.source import take_source
 from chroots.engine.building.collect import ResultFile, collect, described
 from chroots.engine.building.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
+from chroots.engine.isolation.jail import ENVIRONMENT
 from chroots.engine.isolation.screen import visible
 from chroots.engine.journal import Journal
 from chroots.engine.layers import base as bases
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot, group_name, warden
+from chroots.engine.layers.ccache import cache_home, compiler_cache
 from chroots.engine.layers.dependencies import SOURCE, Installer
 from chroots.engine.layers.overlay import limited_space, total_memory
 from chroots.engine.spec import BUILDER_UID, BuildSpec
@@ -31,6 +33,7 @@ from debatomic.tools.progress import Progress
 
 PHASES = ("source", "base", "resolve", "fetch", "install", "unpack", "build", "collect")
 PLACE = "/build/reproducible-path"  # where Debian's own build hosts build: what embeds its path comes out the same
+PATH = ENVIRONMENT["PATH"]
 LOG = "build.log"
 RESULT = "result.json"
 ENDED_BY = 128  # plus the signal: the status bubblewrap ends with
@@ -109,21 +112,30 @@ def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Jou
         installer = Installer(spec=spec, dsc=dsc, base=base, state=state, warden=keeper, journal=journal, folder=work)
         layers = installer.layers()
         outcome.layer = layers[0].identity if layers else ""
-        with _writable(spec, [*layers, base], keeper, work, journal) as root:
+        caches = cache_home(state, spec.chroot.key, dsc.name)
+        with _writable(spec, [*layers, base], keeper, work, journal) as (root, space):
             _unpack(root, dsc, journal, work)
-            with _explained(dsc, root, keeper, journal, outcome), journal.phase("build", " ".join(build_command(spec))):
+            with (
+                compiler_cache(caches, spec.ccache, work, space, PATH) as cache,
+                _explained(dsc, root, keeper, journal, outcome),
+                journal.phase("build", " ".join(build_command(spec))),
+            ):
                 root.run(build_command(spec), user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",
-                         environment=environment(spec))  # fmt: skip
+                         environment=environment(spec) | cache.environment, writable=cache.writable)  # fmt: skip
+                cache.succeeded = True
             with journal.phase("collect"):
                 outcome.files = collect(root.root, PLACE, target, reserved={LOG, RESULT}, size_limit=spec.limits.disk)
                 journal.say(f"{len(outcome.files)} files.")
 
 
 @contextmanager
-def _writable(spec: BuildSpec, stack: list[Layer], keeper: Warden, work: Path, journal: Journal) -> Iterator[Buildroot]:
-    with limited_space(work, spec.limits.disk, keeper.group.memory, journal) as space:
+def _writable(
+    spec: BuildSpec, stack: list[Layer], keeper: Warden, work: Path, journal: Journal
+) -> Iterator[tuple[Buildroot, Path]]:
+    """The buildroot, and the space that all it writes is in."""
+    with limited_space(work, spec.limits.disk, keeper.group.memory, journal, spec.chroot.tmpfs) as space:
         with buildroot(stack, keeper, at=work / "root", upper=space) as root:
-            yield root
+            yield root, space
 
 
 def tree_name(dsc: Dsc) -> str:

@@ -36,6 +36,7 @@ class Jail:
     folder: str = "/"
     environment: Mapping[str, str] = field(default_factory=dict)
     read_only: Mapping[str, Path] = field(default_factory=dict)  # what is seen where: path inside, folder outside
+    writable: Mapping[str, Path] = field(default_factory=dict)  # likewise, and what is written there stays
     scratch: Sequence[str] = ()  # folders inside that are empty, writable and gone afterwards
     resource_limits: Sequence[str] = ()  # options of prlimit(1)
     files_in_memory: int = 256 << 20  # bytes /dev/shm may hold; /run and each of `scratch` likewise
@@ -75,6 +76,7 @@ def bubblewrap(jail: Jail) -> list[str]:
         *(part for name in KERNEL_CONTROLS for part in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")),
         *size, "--tmpfs", "/run", "--perms", "1777", *size, "--tmpfs", "/dev/shm",  # noqa: S108 - inside the jail
         *(part for inside, outside in jail.read_only.items() for part in ("--ro-bind", os.fspath(outside), inside)),
+        *(part for inside, outside in jail.writable.items() for part in ("--bind", os.fspath(outside), inside)),
         *(part for inside in jail.scratch for part in (*size, "--tmpfs", inside)),
         *(part for name in _existing(KERNEL_SECRETS) for part in ("--ro-bind", "/dev/null", f"/proc/{name}")),
         "--clearenv", *_environment(jail), "--chdir", jail.folder,

@@ -25,6 +25,7 @@ from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, Too
 
 SOURCE = "/run/source"  # where a buildroot sees the source package
 ARCHIVES = "/run/archives"
+CCACHE = ("ccache",)
 URI = re.compile(r"^'(?P<url>[^']+)' (?P<name>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
 
 
@@ -93,12 +94,27 @@ class Installer:
             size = sum(deb.size for deb in found.debs)
             self.journal.say(f"{len(found.debs)} packages, {size >> 10} KiB to install.")
         made = self._stack(found) if found.debs else []
+        made = self._with(CCACHE, found, made) if self.spec.ccache else made
         shared.remember(self.state, quick, made)
         return made
 
     def _stack(self, found: Resolved) -> Stack:
         key = shared.resolved_key(self.base, list(found.packages))
         return shared.find(self.state, key) or self._installed(found)
+
+    def _with(self, names: Sequence[str], found: Resolved, below: Stack) -> Stack:
+        """A layer with more packages on top, which the source package does not ask for."""
+        with self._explained():
+            more = self._resolved_names(names, below)
+        debs = [*found.debs, *more.debs]
+        if not more.debs:
+            return below
+        key = shared.resolved_key(self.base, list(Resolved(debs=debs).packages))
+        if stored := shared.find(self.state, key):
+            return stored
+        with self.journal.phase("install", " ".join(names)), self._explained():
+            archives = self._fetched(more.debs, "tools")
+            return self._stacker(archives).on(below, Resolved(debs=debs).packages, names)
 
     def _resolve(self) -> Resolved:
         """Which packages apt would install, with their digests from the signed indexes."""
@@ -137,22 +153,26 @@ class Installer:
 
         return Stacker(base=self.base, architecture=self.spec.chroot.architecture, state=self.state,
                        warden=self.warden, journal=self.journal, folder=self.folder, install=install,
-                       apt=apt_get("--no-download"), resolve=self._resolved_names)  # fmt: skip
+                       apt=apt_get("--no-download"), resolve=self._seed)  # fmt: skip
 
-    def _resolved_names(self, names: Sequence[str]) -> list[str]:
+    def _seed(self, names: Sequence[str]) -> list[str]:
         """What installing these packages on the base would install, as `name sha256`; nothing if it cannot be done."""
-        at = self.folder / f"seed-{'-'.join(names)}"
-        upper = at.with_name(f"{at.name}-upper")
-        with buildroot([self.base], self.warden, at=at, upper=upper) as root:
-            try:
-                said = root.run([*apt_get("--print-uris"), "install", *names], capture=True).stdout
-            except CommandFailed:
-                return []
-        return list(Resolved(debs=parse_uris(said)).packages)
+        try:
+            return list(self._resolved_names(names, []).packages)
+        except CommandFailed:
+            return []
 
-    def _fetched(self, debs: list[RemoteFile]) -> Path:
+    def _resolved_names(self, names: Sequence[str], below: Stack) -> Resolved:
+        """What apt would install for these packages on a stack."""
+        at = self.folder / f"resolve-{'-'.join(names)}"
+        upper = at.with_name(f"{at.name}-upper")
+        with buildroot([*below, self.base], self.warden, at=at, upper=upper) as root:
+            said = root.run([*apt_get("--print-uris"), "install", *names], capture=True).stdout
+        return Resolved(debs=parse_uris(said, self.spec.chroot.repositories))
+
+    def _fetched(self, debs: list[RemoteFile], name: str = "archives") -> Path:
         """A folder with the packages under the names apt looks for; each one checked against its digest."""
-        archives = self.folder / "archives"
+        archives = self.folder / name
         (archives / "partial").mkdir(parents=True)
         try:
             paths = Store(self.state.files).get_all(debs, lambda done: self.journal.report(done / len(debs)))

@@ -11,7 +11,8 @@ from pathlib import Path
 from chroots.engine.isolation.loop import mounted_image
 from chroots.engine.isolation.mounts import mounted
 from chroots.engine.layers.base import Layer
-from debatomic.tools.errors import Kind, ToolError
+from chroots.engine.spec import Tmpfs
+from debatomic.tools.errors import InputError, Kind, ToolError
 from debatomic.tools.run import Output, run
 
 INODES_PER_GIB = 1 << 18
@@ -21,6 +22,7 @@ SHORT_LIVED = ("-O", "^has_journal,^resize_inode,^metadata_csum,uninit_bg,sparse
 EMPTY = "empty-"
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 RESERVE = 1 << 30  # bytes of the host's disk that installing packages leaves free
+LAST_RESERVE = 256 << 20  # and what building does, which has a limit of its own
 
 
 def overlay_options(lowers: Sequence[Path], upper: Path) -> str:
@@ -44,15 +46,16 @@ def overlay(layers: Sequence[Layer], at: Path, *, upper: Path) -> Iterator[Path]
 
 
 @contextmanager
-def limited_space(folder: Path, size: int, memory: int, log: Output) -> Iterator[Path]:
-    """A folder below `folder` that holds at most `size` bytes: in memory if it fits there, on disk otherwise.
+def limited_space(folder: Path, size: int, memory: int, log: Output, tmpfs: Tmpfs = Tmpfs.AUTO) -> Iterator[Path]:
+    """A folder below `folder` that holds at most `size` bytes: in memory (`tmpfs`), or on disk.
 
-    It fits if it leaves half of `memory`, which files in memory count against, to the programs.
+    By itself it is in memory if that leaves half of `memory`, which files in memory count against, to the programs,
+    and three quarters of what the host has free. Raises: InputError if it must be in memory and is larger than that.
     """
     at = folder / "space"
     at.mkdir()
     with ExitStack() as undo:
-        if size <= min(available_memory() // 4, memory // 2):
+        if in_memory(size, memory, tmpfs):
             inodes = max(1 << 16, size * INODES_PER_GIB >> 30)
             options = f"size={size},nr_inodes={inodes},mode=755"
             undo.enter_context(mounted("tmpfs", at, options))
@@ -73,6 +76,16 @@ def _image(image: Path, at: Path, size: int, log: Output) -> Iterator[None]:
         finally:
             image.unlink(missing_ok=True)
         yield
+
+
+def in_memory(size: int, memory: int, tmpfs: Tmpfs) -> bool:
+    """Whether a build's files are to be in memory."""
+    if tmpfs == Tmpfs.ALWAYS and size > memory:
+        raise InputError(f"The disk limit of {size >> 20} MiB is more than the memory limit of {memory >> 20} MiB, "
+                         "so the build's files cannot be in memory.",
+                         hint="Give a smaller --disk or more --memory, or --tmpfs auto.")  # fmt: skip
+    fits = size <= min(available_memory() // 4, memory // 2)
+    return tmpfs == Tmpfs.ALWAYS or (tmpfs == Tmpfs.AUTO and fits)
 
 
 def _empty_image(folder: Path, size: int) -> Path:

@@ -34,6 +34,7 @@ Stack = list[Layer]  # topmost first, without the base
 def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec) -> str:
     """Equal keys need the same packages: the base's identity covers what the archive had to choose from."""
     parts = [base.identity, spec.chroot.architecture, spec.build_type, *sorted(spec.profiles)]
+    parts += ["with ccache"] if spec.ccache else []
     return digest_of(json.dumps([parts, sorted(dsc.build_fields.items())]))
 
 

@@ -55,6 +55,13 @@ class Stacker:
                 self.journal.say(f"They are installed without that layer: {error}")
         return self._layer(wanted, command, [])
 
+    def on(self, below: Stack, wanted: Packages, names: Sequence[str]) -> Stack:
+        """A layer on `below` that has packages of these names, too; `wanted` is all that the stack has then.
+
+        Raises: CommandFailed, OtherPackages if they cannot be added to what is there.
+        """
+        return self._layer(wanted, [*self.apt, "install", *names], below)
+
     def _below(self, wanted: Packages, seeded: bool) -> Stack:
         names = {package.partition("_")[0] for package in wanted}
         for seed in SEEDS if seeded else ():
@@ -71,7 +78,7 @@ class Stacker:
             part = {package: wanted[package] for package in packages}
             below = shared.nearest(self.state, self.base, part)
             try:
-                self._layer(part, [*self.apt, "install", *names], below)
+                self.on(below, part, names)
             except (CommandFailed, OtherPackages) as error:
                 self.journal.say(f"There is no layer with {' and '.join(names)} alone: {error}")
 

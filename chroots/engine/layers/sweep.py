@@ -46,7 +46,7 @@ def unfinished(state: State) -> Iterator[Path]:
 
 def parents(state: State) -> list[Path]:
     """The folders in which temporary ones are made."""
-    homes = [*state.bases.glob("*"), *state.kept.glob("*")]
+    homes = [*state.bases.glob("*"), *state.kept.glob("*"), *state.ccache.glob("*/*")]
     return [path for path in (state.work, state.layers, *homes) if path.is_dir()]
 
 
