@@ -82,7 +82,7 @@ def _keep(home: Path, seen: Path, changes: Path, before: Layer | None, size: int
         tree = new / "tree"
         tree.mkdir()
         os.chown(tree, BUILDER_UID, BUILDER_UID)
-        for path, name in _plain_files(seen, size):
+        for path, name in plain_files(seen, size):
             target = tree / name
             _make_folders(tree, target.parent)
             if before and not (changes / name).exists():
@@ -92,7 +92,7 @@ def _keep(home: Path, seen: Path, changes: Path, before: Layer | None, size: int
         new.rename(home / str(time.time_ns()))
 
 
-def _plain_files(folder: Path, size: int) -> list[tuple[Path, str]]:
+def plain_files(folder: Path, size: int) -> list[tuple[Path, str]]:
     """The files below, used last first, as many as fit into `size` bytes. No program of the build lives any more."""
     found = []
     for place, _, names in os.walk(folder):
