@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 
 from chroots.engine.configuration import definitions
+from chroots.engine.configuration.places import Value, parse_mapping
 from chroots.engine.configuration.values import KEYS
-from chroots.engine.places import Value, parse_mapping
 from chroots.engine.spec import ChrootSpec
 from debatomic.tools.errors import InputError
 

@@ -49,6 +49,14 @@ def _filled(text: str, words: Mapping[str, str]) -> str:
     return text
 
 
+class Tmpfs(StrEnum):
+    """Whether what a build writes is kept in memory."""
+
+    AUTO = "auto"  # if it fits
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChrootSpec:
     """A base system to build or work in; `mirror` may be empty: then the machine's own Debian mirror is meant."""
@@ -66,12 +74,13 @@ class ChrootSpec:
     repositories: tuple[Repository, ...] = ()  # to take packages from, besides the mirror
     backend: str = BACKENDS[0]  # what builds in it, one of BACKENDS
     foreign_architectures: tuple[str, ...] = ()  # whose packages can be installed as well
+    tmpfs: Tmpfs = Tmpfs.AUTO  # where what builds write is kept
 
     @property
     def key(self) -> str:
         """Names what the base is made of, whatever the chroot is called: equal keys share one base."""
         recipe = {**asdict(self), "keyring": os.fspath(self.keyring), "packages": sorted(self.packages)}
-        for name in ("name", "refresh_after", "repositories", "backend", "foreign_architectures"):
+        for name in ("name", "refresh_after", "repositories", "backend", "foreign_architectures", "tmpfs"):
             del recipe[name]
         if self.foreign_architectures:
             recipe["foreign_architectures"] = self.foreign_architectures
@@ -125,6 +134,7 @@ class BuildSpec:
     host: str = ""
     expect: Mapping[str, str] | None = None  # sha256 by file name, frozen at submit: any other file is refused
     limits: Limits = field(default_factory=Limits)
+    ccache: int = 0  # bytes of its compiler cache; 0 for none
 
     @property
     def is_local(self) -> bool:

@@ -60,6 +60,11 @@ class State:
         return self.root / "files"
 
     @property
+    def ccache(self) -> Path:
+        """Compiler caches: `CHROOT-KEY/SOURCE/TIME`."""
+        return self.root / "ccache"
+
+    @property
     def work(self) -> Path:
         return self.root / "work"
 
@@ -91,6 +96,16 @@ def locked_now(path: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+def taken(held: ExitStack, path: Path) -> bool:
+    """Take the lock `path` if nobody holds it, until `held` is left; whether it was taken."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as attempt:
+        ours = attempt.enter_context(locked_now(path))
+        if ours:
+            held.enter_context(attempt.pop_all())
+        return ours
 
 
 @contextmanager

@@ -115,6 +115,11 @@ class Watch:
         if progress_fd is not None:
             self.selector.register(progress_fd, selectors.EVENT_READ, self._progress)
 
+    def follow(self, fd: int, progress: Callable[[dict[str, Any]], object]) -> None:
+        """Hear the progress of the child on that pipe."""
+        self.progress = progress
+        self.selector.register(fd, selectors.EVENT_READ, self._progress)
+
     def close(self) -> None:
         self.selector.close()
         os.close(self.end_fd)

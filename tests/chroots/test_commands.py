@@ -14,14 +14,15 @@ from chroots.engine.commands.main import VERBS, main, parser
 from chroots.engine.commands.options import told_age, told_size
 from chroots.engine.doctor import Check, can_build, control_groups, disk, emulation, namespaces
 from chroots.engine.isolation.inside import opened
-from chroots.engine.layers import base, shared
+from chroots.engine.layers import base, expiry, shared
+from chroots.engine.layers.installed import installed
 from chroots.engine.layers.scrub import Part, scrub
 from chroots.engine.layers.sweep import sweep
 from chroots.engine.sessions import kept
 from chroots.engine.sessions.copy_in import copy_in
 from chroots.engine.sessions.copy_out import copy_out, stays_below
 from chroots.engine.sessions.difference import difference
-from chroots.engine.sessions.packages import changes, installed
+from chroots.engine.sessions.packages import changes
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import LOCK, State, locked
 from debatomic.tools.errors import InfrastructureError, InputError, ToolError
@@ -279,7 +280,8 @@ def filled(tmp_path: Path) -> State:
     write_json(folder / base.ABOUT, {"identity": "abc", "packages": 3, "size": 9, "mirror": "http://m.example.org/"})
     (folder.parent / base.CURRENT).symlink_to("1-abc")
     (state.layers / "l1/tree").mkdir(parents=True)
-    write_json(state.layers / "l1" / shared.ABOUT, {"base": "abc", "bytes": 5, "packages": ["figlet"], "made_at": 1.0})
+    about = {"base": "abc", "bytes": 5, "packages": ["figlet 0"], "below": [], "made_at": 1.0}
+    write_json(state.layers / "l1" / shared.ABOUT, about)
     (state.files / "ab").mkdir(parents=True)
     (state.files / "ab/abcd").write_text("12345")
     (state.kept / TRIXIE.name / "one/changes").mkdir(parents=True)
@@ -411,5 +413,5 @@ def test_two_processes_may_remove_the_same(filled: State) -> None:
     kept.remove(kept.found(filled)[0], filled)
     folders = [base.folders(filled.bases / TRIXIE.key)[0], shared.all_of(filled)[0][0]]
     for _ in range(2):
-        assert base.remove(folders[0], filled) and shared.remove(folders[1])
+        assert base.remove(folders[0], filled) and expiry.remove(folders[1])
     assert not [folder for folder in folders if folder.exists()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
@@ -21,8 +20,7 @@ from chroots.engine.isolation.jail import INSTALL_CAPABILITIES, Jail, jailed
 from chroots.engine.isolation.screen import Screen
 from chroots.engine.isolation.userns import identity_map
 from chroots.engine.journal import Journal
-from chroots.engine.layers import shared
-from chroots.engine.layers.base import Layer, bootstrap_command, bootstrap_failure
+from chroots.engine.layers.base import bootstrap_command, bootstrap_failure
 from chroots.engine.layers.dependencies import apt_command, parse_uris, unsatisfiable
 from chroots.engine.layers.depwait import unmet_dependencies
 from chroots.engine.layers.overlay import file_system, overlay_options, require_space
@@ -217,71 +215,6 @@ def test_the_journal_keeps_what_fits_and_always_says_why() -> None:
 def test_a_terminal_gets_nothing_that_steers_it(chunks: list[bytes], shown: str) -> None:
     screen = Screen()
     assert b"".join(screen(chunk) for chunk in chunks).decode() == shown
-
-
-BASE = Layer(identity="b" * 64, tree=Path("/base/tree"))
-
-
-def test_quick_keys_tell_apart_what_needs_other_packages(source_package: MakeSource) -> None:
-    one = parse_dsc(source_package("tiny-test", depends="cowsay"))
-    two = parse_dsc(source_package("other-test", depends="figlet"))
-    keys = {shared.quick_key(BASE, one, spec()), shared.quick_key(BASE, two, spec()),
-            shared.quick_key(BASE, one, spec(build_type=BuildType.ANY)),
-            shared.quick_key(BASE, one, spec(profiles=("p",))),
-            shared.quick_key(Layer(identity="c", tree=Path("/x")), one, spec())}  # fmt: skip
-    assert len(keys) == 5
-    same = parse_dsc(source_package("third-test", depends="cowsay"))
-    assert shared.quick_key(BASE, same, spec(nocheck=True)) in keys
-
-
-def filled(state: State, key: str) -> Layer:
-    def install(scratch: Path) -> None:
-        for name in ("usr/x", "var/cache/apt/archives/x", "var/lib/apt/lists/x"):
-            path = scratch / "changes" / name
-            path.parent.mkdir(parents=True)
-            path.write_text("x")
-
-    return shared.make(state, key, BASE, ["x.deb"], install)
-
-
-def test_a_layer_is_made_once_without_apts_caches(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    layer = filled(state, "k1")
-    assert [str(path.relative_to(layer.tree)) for path in layer.tree.rglob("x")] == ["usr/x"]
-    again = shared.make(state, "k1", BASE, [], lambda scratch: pytest.fail("made twice"))
-    assert again == layer == shared.find(state, "k1")
-    shared.remember(state, "q", [layer])
-    shared.remember(state, "nothing", [])
-    assert shared.known(state, "q") == [layer]
-    assert shared.known(state, "nothing") == [] and shared.known(state, "never seen") is None
-
-
-def test_a_layer_that_failed_leaves_nothing(tmp_path: Path) -> None:
-    def install(scratch: Path) -> None:
-        (scratch / "changes").mkdir()
-        raise ToolError("no")
-
-    with pytest.raises(ToolError):
-        shared.make(State(tmp_path), "k1", BASE, [], install)
-    assert shared.find(State(tmp_path), "k1") is None
-    assert [path.name for path in (tmp_path / "layers").iterdir()] == [".lock"]
-
-
-def test_layers_in_use_are_not_evicted(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    about = tmp_path / "bases/key/1/base.json"
-    about.parent.mkdir(parents=True)
-    about.write_text(json.dumps({"identity": BASE.identity}))
-    used, unused = filled(state, "used"), filled(state, "unused")
-    with used.lock.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        assert shared.evict(state, keep=0) == ["unused"]
-    assert used.tree.is_dir() and not unused.tree.exists()
-    shared.remember(state, "q", [unused])
-    assert shared.known(state, "q") is None
-    assert shared.evict(state, keep=1 << 30) == []
-    about.unlink()
-    assert shared.evict(state, keep=1 << 30) == ["used"]  # its base is gone
 
 
 def test_a_sweep_removes_what_the_dead_left_and_only_that(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from tests.chroots.traces import groups, remains, survivors
+
 pytestmark = pytest.mark.integration
 
 Engine = Callable[..., tuple[int, str]]
 Start = Callable[..., subprocess.Popen[str]]
 MakeSource = Callable[..., Path]
 CHROOT = ("--chroot", "trixie-amd64")
-HOST_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def result(folder: Path) -> dict[str, Any]:
@@ -110,29 +111,6 @@ def wait_for(process: subprocess.Popen[str], text: str) -> None:
         if text in line and "echo" not in line:
             return
     pytest.fail(f"the build ended without saying '{text}'")
-
-
-def survivors() -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            text = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if "debatomic-test-daemon" in text or text.startswith("sleep 600"):
-            found.append(text)
-    return found
-
-
-def groups() -> set[Path]:
-    return set(HOST_CGROUPS.glob("**/debatomic-new-*"))
-
-
-def remains(state: Path, output: Path, others: set[Path]) -> list[str]:
-    """Processes, mounts, folders and control groups that a build left."""
-    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if os.fspath(state) in line]
-    folders = [*state.glob("work/.[nd]*-*"), *state.glob("layers/.[nd]*-*"), *output.glob(".debatomic*")]
-    return [*survivors(), *mounts, *map(os.fspath, [*folders, *(groups() - others)])]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -21,10 +21,11 @@ from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.release import Release, fetch_release
 from chroots.engine.archives.sources_index import Entry, lookup, made_from, near_names, parse_sources, write_index
 from chroots.engine.spec import DEBIAN_KEYRING
-from chroots.engine.state import State, locked
+from chroots.engine.state import State, locked, locked_now
 from debatomic.tools.errors import InputError
 
 MAX_AGE = 900.0  # seconds until InRelease is asked for again
+NOT_WAITED = 3600.0  # seconds an index may be older while it is being renewed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ class Archive:
         self.max_age = max_age
         self.store = Store(state.files)
         identity = "\n".join([self.mirror, suite, *self.components, os.fspath(keyring)])
-        self._index = state.archive / f"{suite}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.sqlite"
+        self.index = state.archive / f"{suite}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.sqlite"
 
     def find(self, name: str, version: str | None = None) -> SourcePackage:
         """The newest version of a source package, or exactly this one.
@@ -73,7 +74,7 @@ class Archive:
         Raises: InputError naming near names or the versions there are; InfrastructureError without network.
         """
         self.refresh()
-        entries = sorted(lookup(self._index, name), key=lambda entry: Version(entry.version))
+        entries = sorted(lookup(self.index, name), key=lambda entry: Version(entry.version))
         if not entries:
             raise self._unknown(name)
         found = entries if not version else [entry for entry in entries if entry.version == version]
@@ -83,7 +84,7 @@ class Archive:
         return self._package(found[-1])
 
     def _unknown(self, name: str) -> InputError:
-        near = near_names(self._index, name)
+        near = near_names(self.index, name)
         meant = f"Did you mean {' or '.join(near)}?" if near else "Is it a binary package's name?"
         where = f"{self.suite} ({', '.join(self.components)})"
         return InputError(f"There is no source package '{name}' in {where}.", hint=meant)
@@ -121,9 +122,19 @@ class Archive:
         limit = self.max_age if max_age is None else max_age
         if self._age() <= limit:
             return
-        with locked(self._index.with_suffix(".lock")):
-            if self._age() > limit:
-                self._renew(self.release())
+        lock = self.index.with_suffix(".lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with locked_now(lock) as ours:
+            if ours:
+                self._renew_if_older(limit)
+                return
+        if self._age() > limit + NOT_WAITED:  # else the old index serves while somebody makes the new one
+            with locked(lock):
+                self._renew_if_older(limit)
+
+    def _renew_if_older(self, limit: float) -> None:
+        if self._age() > limit:
+            self._renew(self.release())
 
     def release(self) -> Release:
         """The suite's InRelease, fetched and verified now."""
@@ -131,17 +142,17 @@ class Archive:
 
     def _age(self) -> float:
         try:
-            return time.time() - self._index.stat().st_mtime
+            return time.time() - self.index.stat().st_mtime
         except FileNotFoundError:
             return float("inf")
 
     def _renew(self, release: Release) -> None:
         indexes = {component: self._sources_file(release, component) for component in self.components}
         sources = " ".join(file.sha256 for file in indexes.values())
-        if made_from(self._index)[1] == sources:
-            os.utime(self._index)
+        if made_from(self.index)[1] == sources:
+            os.utime(self.index)
         else:
-            write_index(self._index, self._entries(release, indexes), release=release.digest, sources=sources)
+            write_index(self.index, self._entries(release, indexes), release=release.digest, sources=sources)
 
     def _sources_file(self, release: Release, component: str) -> RemoteFile:
         path = f"{component}/source/Sources.xz"

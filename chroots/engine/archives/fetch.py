@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from chroots.engine.archives.admission import read_secret
-from chroots.engine.state import locked
+from chroots.engine.state import LOCK, locked, locked_now
 from debatomic.tools.errors import InfrastructureError, InputError
 from debatomic.tools.files import whole
 
@@ -166,9 +166,13 @@ class Store:
         """Where the file's content is, fetched if it is not here yet."""
         path = self.path(file.sha256)
         if not self._has(path):
-            with locked(self.folder / f"{file.sha256[:2]}.lock"):
-                if not self._has(path):
-                    persistently(lambda: self._fetch(file, path))
+            lock = path.with_name(f".{path.name}{LOCK}")  # of this file alone: others are fetched meanwhile
+            with locked(lock):
+                try:
+                    if not self._has(path):
+                        persistently(lambda: self._fetch(file, path))
+                finally:
+                    lock.unlink(missing_ok=True)
         return path
 
     def get_all(self, files: Sequence[RemoteFile], done: Callable[[int], object] = lambda count: None) -> list[Path]:
@@ -195,7 +199,7 @@ class Store:
 
     def evict(self, *, keep: int = BYTES_KEPT) -> None:
         """Remove the files used longest ago until at most `keep` bytes are left; they can be fetched again."""
-        found = sorted((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self.folder.glob("??/*"))
+        found = sorted((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self.folder.glob("??/[!.]*"))
         total = sum(size for _, size, _ in found)
         for _, size, path in found:
             if total <= keep:
@@ -210,6 +214,14 @@ class Store:
             sizes.append(path.stat().st_size)
             path.unlink()
         return sizes
+
+    def sweep(self) -> None:
+        """Remove what killed processes had fetched a part of; their locks tell."""
+        for lock in self.folder.glob(f"??/.*{LOCK}"):
+            with locked_now(lock) as dead:
+                if dead:
+                    for part in lock.parent.glob(f"{lock.name.removesuffix(LOCK)}.*"):
+                        part.unlink(missing_ok=True)
 
     @staticmethod
     def _has(path: Path) -> bool:

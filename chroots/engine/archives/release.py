@@ -31,6 +31,11 @@ class Release:
     def by_hash(self) -> bool:
         return self.fields.get("Acquire-By-Hash", "") == "yes"
 
+    @property
+    def dated_at(self) -> int:
+        """When the archive says it was last changed, in seconds since 1970; 0 where it does not say."""
+        return int(parsedate_to_datetime(self.fields["Date"]).timestamp()) if "Date" in self.fields else 0
+
 
 def fetch_release(mirror: str, suite: str, keyring: Path, secret: Path | None = None) -> Release:
     """The InRelease of a suite, fetched now and verified with gpgv against `keyring`."""

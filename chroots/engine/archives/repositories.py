@@ -12,7 +12,7 @@ from pathlib import Path
 from chroots.engine.archives import openpgp
 from chroots.engine.archives.admission import apt_configuration, read_secret
 from chroots.engine.archives.fetch import read
-from chroots.engine.archives.release import fetch_release
+from chroots.engine.archives.release import Release, fetch_release
 from chroots.engine.spec import ChrootSpec, Repository
 from debatomic.tools.errors import InputError
 
@@ -81,15 +81,21 @@ def public_keys(repository: Repository, keyring: Path) -> bytes:
     return keys
 
 
-def release_digest(spec: ChrootSpec, mirror: str) -> str:
-    """Names the state of all archives of a chroot, each verified: while it is equal, there is nothing new in them."""
-    digests = [fetch_release(mirror, spec.suite, spec.keyring).digest]
+def releases(spec: ChrootSpec, mirror: str) -> list[Release]:
+    """The InRelease of each archive of a chroot, the mirror's first, each verified."""
+    found = [fetch_release(mirror, spec.suite, spec.keyring)]
     with tempfile.TemporaryDirectory(prefix="debatomic-keys-") as folder:
         for repository in spec.repositories:
             keyring = Path(folder, f"{repository.name}.gpg")
             keyring.write_bytes(public_keys(repository, spec.keyring))
-            digests += [fetch_release(uri, suite, keyring, repository.secret).digest
-                        for uri in addresses(repository, mirror) for suite in repository.suites]  # fmt: skip
+            found += [fetch_release(uri, suite, keyring, repository.secret)
+                      for uri in addresses(repository, mirror) for suite in repository.suites]  # fmt: skip
+    return found
+
+
+def release_digest(found: Sequence[Release]) -> str:
+    """Names the state of all archives of a chroot: while it is equal, there is nothing new in them."""
+    digests = [release.digest for release in found]
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 

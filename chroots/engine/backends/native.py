@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from chroots.engine.archives.dsc import Dsc
 from chroots.engine.building.backend import Job, Made
 from chroots.engine.building.build import PLACE, build_command, environment, explained, not_unpacked, tree_name
+from chroots.engine.isolation.jail import ENVIRONMENT
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
+from chroots.engine.layers.ccache import cache_home, compiler_cache
 from chroots.engine.layers.dependencies import SOURCE, Installer
 from chroots.engine.layers.overlay import limited_space
 from chroots.engine.spec import BUILDER_UID, BuildSpec
@@ -32,19 +35,28 @@ class Native:
                               folder=job.work)  # fmt: skip
         layers = installer.layers()
         job.layers.extend(layer.identity for layer in layers)
-        with _writable(job, [*layers, base], keeper) as root:
+        caches = cache_home(job.state, spec.chroot.key, dsc.name)
+        with _writable(job, [*layers, base], keeper) as (root, space):
             _unpack(root, dsc, job)
             command = build_command(spec)
-            with explained(dsc, root.root, keeper, journal), journal.phase("build", " ".join(command)):
-                root.run(command, user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}", environment=environment(spec))
+            with (
+                compiler_cache(caches, spec.ccache, job.work, space, ENVIRONMENT["PATH"]) as cache,
+                explained(dsc, root.root, keeper, journal),
+                journal.phase("build", " ".join(command)),
+            ):
+                root.run(command, user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",
+                         environment=environment(spec) | cache.environment, writable=cache.writable)  # fmt: skip
+                cache.succeeded = True
             yield Made(root=root.root, folder=PLACE)
 
 
 @contextmanager
-def _writable(job: Job, stack: list[Layer], keeper: Warden) -> Iterator[Buildroot]:
-    with limited_space(job.work, job.spec.limits.disk, keeper.group.memory, job.journal) as space:
+def _writable(job: Job, stack: list[Layer], keeper: Warden) -> Iterator[tuple[Buildroot, Path]]:
+    """The buildroot, and the space that all it writes is in."""
+    spec = job.spec
+    with limited_space(job.work, spec.limits.disk, keeper.group.memory, job.journal, spec.chroot.tmpfs) as space:
         with buildroot(stack, keeper, at=job.work / "root", upper=space) as root:
-            yield root
+            yield root, space
 
 
 def _unpack(root: Buildroot, dsc: Dsc, job: Job) -> None:

@@ -22,8 +22,9 @@ from chroots.engine.commands.verb import Verb
 from chroots.engine.configuration import definitions
 from chroots.engine.layers import base, shared
 from chroots.engine.layers.base import Layer
+from chroots.engine.layers.installed import installed_in
 from chroots.engine.sessions import kept
-from chroots.engine.sessions.packages import changes, installed_in
+from chroots.engine.sessions.packages import changes
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State
 from debatomic.tools.errors import InputError, ToolError
@@ -109,6 +110,7 @@ def _print_description(spec: ChrootSpec, found: dict[str, Any]) -> None:
     made_at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(facts["made_at"]))
     print(f"chroot:   {spec.name} ({spec.suite} {spec.architecture}, {spec.variant})")
     print(f"base:     {facts['identity']}")
+    print(f"digest:   {facts.get('digest', 'not known: made before there were digests')}")
     print(f"folder:   {found['folder']}")
     print(f"made:     {made_at}, {told_age(time.time() - facts['made_at'])} ago, from {facts['mirror']}")
     print(f"size:     {told_size(facts['size'])} in {len(found['packages'])} packages")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from chroots.engine.backends.table import BACKENDS
 from chroots.engine.building.build import build
 from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
 from chroots.engine.commands.verb import Verb
-from chroots.engine.layers.shared import evict
-from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits, crossing
+from chroots.engine.layers import ccache
+from chroots.engine.layers.expiry import Keep, evict
+from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits, Tmpfs, crossing
 from debatomic.tools.errors import InputError
 
 
@@ -42,6 +44,11 @@ def _build_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--log-limit", type=size, default=DEFAULTS.log, metavar="SIZE", help="of the log (512M)")
     command.add_argument("--profiles", type=_profiles, default=(), metavar="P,P", help="build profiles")
     command.add_argument("--nocheck", action="store_true", help="do not run the package's tests")
+    command.add_argument("--tmpfs", type=Tmpfs, choices=list(Tmpfs), metavar="WHEN",
+                         help="keep what is written in memory: auto, always or never (default: as the chroot says)",
+                         )  # fmt: skip
+    command.add_argument("--ccache", type=size, nargs="?", const=1 << 30, default=0, metavar="SIZE",
+                         help="use a compiler cache of this source package's own (of 1G)")  # fmt: skip
     command.add_argument(
         "--expect", type=Path, metavar="FILE", help="JSON: SHA-256 by file name; refuse any other source"
     )
@@ -62,8 +69,10 @@ def build_spec(options: argparse.Namespace) -> BuildSpec:
     limits = Limits(time_limit=options.time_limit, idle_limit=options.idle_limit, memory=options.memory,
                     disk=options.disk, processes=options.processes, parallel=options.parallel,
                     log=options.log_limit)  # fmt: skip
+    chroot = _chroot(options)
     spec = BuildSpec(
-        source=options.source, chroot=_chroot(options), output=options.output.absolute(), version=options.version,
+        source=options.source, chroot=replace(chroot, tmpfs=options.tmpfs or chroot.tmpfs), ccache=options.ccache,
+        output=options.output.absolute(), version=options.version,
         build_type=options.build, profiles=options.profiles, nocheck=options.nocheck,
         expect=_expected(options.expect) if options.expect else None, limits=limits,
     )  # fmt: skip
@@ -88,8 +97,11 @@ def _expected(path: Path) -> dict[str, str]:
 def _build(options: argparse.Namespace) -> int:
     spec = build_spec(options)
     outcome = build(spec, options.state, BACKENDS[spec.chroot.backend], echo=echo)
-    evict(options.state)
-    Store(options.state.files).evict()
+    if any(phase["name"] == "fetch" for phase in outcome.phases) or options.ccache:  # else nothing was added
+        keep = Keep.chosen()
+        evict(options.state, keep)
+        ccache.evict(options.state, time.time() - keep.age)
+        Store(options.state.files).evict()
     if outcome.ok:  # the log of a failed one has its reason as the last line
         made = [file for file in outcome.files if file.kind != "log"]
         print(f"built: {len(made)} files in {options.output}", flush=True)

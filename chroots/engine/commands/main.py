@@ -7,15 +7,16 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from chroots.engine.commands import bases, building, sessions, upkeep
 from chroots.engine.commands.options import common
-from chroots.engine.commands.verb import Verb
 from chroots.engine.doctor import PROGRAMS
-from chroots.engine.isolation.contain import adopt_streams, contained_run, is_contained
+from chroots.engine.isolation.contain import adopt_streams, contained_call, is_contained, temporary_files
 from chroots.engine.layers.overlay import file_system
 from chroots.engine.layers.sweep import sweep
 from chroots.engine.state import State
@@ -32,8 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(0o022)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _canceled)
+    if options.verb.contained and not is_contained():
+        return _told(options, partial(_run_contained, options))
+    return _run(options)
+
+
+def _told(options: argparse.Namespace, act: Callable[[], int]) -> int:
+    """The status of `act`; why it could not be done is told."""
     try:
-        return _run(options.verb, options, arguments)
+        return act()
     except ToolError as error:
         told = sys.stderr if options.verb.streams else sys.stdout
         for line in error.lines:
@@ -42,14 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(options.verb.trouble)
 
 
-def _run(verb: Verb, options: argparse.Namespace, arguments: list[str]) -> int:
-    if verb.contained and not is_contained():
-        check_host(options.state)
-        sweep(options.state)
-        command = ["-m", "chroots.engine", *arguments]
-        return contained_run(command, lambda: sweep(options.state), streams=verb.streams)
+def _run_contained(options: argparse.Namespace) -> int:
+    check_host(options.state)
+    sweep(options.state)
+    return contained_call(partial(_run, options), lambda: sweep(options.state), streams=options.verb.streams)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Do it here; in a contained process, temporary files go with it, too."""
     adopt_streams()
-    return verb.run(options)
+    with temporary_files(options.state.root) if options.verb.contained else nullcontext():
+        return _told(options, partial(options.verb.run, options))
 
 
 def _canceled(number: int, frame: FrameType | None) -> None:

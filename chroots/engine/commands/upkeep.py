@@ -110,7 +110,7 @@ def _chosen(options: argparse.Namespace) -> list[Kept]:
 def _scrub_options(command: argparse.ArgumentParser) -> None:
     _one_or_all(command)
     command.add_argument("--only", action="append", type=Part, choices=list(Part), metavar="PART",
-                         help="bases, layers or downloads (downloads only with --all); may be given several times",
+                         help="bases, layers, ccache or downloads (those only with --all); may be given several times",
                          )  # fmt: skip
 
 
@@ -137,5 +137,10 @@ VERBS = (
     ),
     Verb(name="sweep", help="remove what killed builds left behind", options=nothing, run=_sweep),
     Verb(name="clean", help="remove kept layers", options=_clean_options, run=_clean),
-    Verb(name="scrub", help="remove bases, dependency layers and downloads", options=_scrub_options, run=_scrub),
+    Verb(
+        name="scrub",
+        help="remove bases, dependency layers, compiler caches and downloads",
+        options=_scrub_options,
+        run=_scrub,
+    ),
 )

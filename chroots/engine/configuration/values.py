@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chroots.engine.configuration.places import Value
-from chroots.engine.spec import BACKENDS, ChrootSpec, Repository
+from chroots.engine.spec import BACKENDS, ChrootSpec, Repository, Tmpfs
 from debatomic.tools.errors import InputError
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+/_-]*")
@@ -52,6 +52,12 @@ def _variant(value: Value, key: str) -> str:
     if value.content not in VARIANTS:
         raise InputError(f"{value.where}: {key} must be one of {', '.join(VARIANTS)}, not {value.plain!r}.")
     return str(value.content)
+
+
+def _tmpfs(value: Value, key: str) -> Tmpfs:
+    if value.content not in list(Tmpfs):
+        raise InputError(f"{value.where}: {key} must be one of {', '.join(Tmpfs)}, not {value.plain!r}.")
+    return Tmpfs(value.content)
 
 
 def _mirror(value: Value, key: str) -> str:
@@ -135,7 +141,7 @@ REPOSITORY_KEYS: Converters = {
 KEYS: Converters = {
     "suite": text, "architecture": text, "variant": _variant, "mirror": _mirror, "components": texts,
     "packages": texts, "bootstrap_options": texts, "keyring": path, "refresh_after": _seconds,
-    "repositories": _repositories, "backend": _backend, "foreign_architectures": texts,
+    "repositories": _repositories, "backend": _backend, "foreign_architectures": texts, "tmpfs": _tmpfs,
 }  # fmt: skip
 LISTS = ("components", "packages", "bootstrap_options", "repositories", "foreign_architectures")
 DEFAULTS: dict[str, Any] = {each.name: each.default for each in fields(ChrootSpec)}

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import termios
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from chroots.engine.isolation.forked import contained_instead
+from chroots.engine.isolation.mounts import NOSUID, mounted
 from chroots.engine.isolation.screen import Screen
 from debatomic.tools.errors import Canceled
 from debatomic.tools.progress import Progress
-from debatomic.tools.run import PROGRESS_FD_VARIABLE, Child, contained, spawn
+from debatomic.tools.run import PROGRESS_FD_VARIABLE, Child, plain_environment, spawn
 
 STREAMS = (0, 1, 2)
 STREAMS_VARIABLE = "DEBATOMIC_STREAMS"
@@ -27,8 +30,8 @@ def is_contained() -> bool:
     return os.getpid() == 1
 
 
-def contained_run(arguments: Sequence[str], clean: Callable[[], object], *, streams: bool = False) -> int:
-    """Run Python with these arguments contained, showing its output; its exit status.
+def contained_call(action: Callable[[], int], clean: Callable[[], object], *, streams: bool = False) -> int:
+    """Call `action` in a contained process, showing its output; the status it returns. Only for the host's root.
 
     With `streams` it gets our own standard streams (see `adopt_streams`), a person's terminal among them. When we
     are canceled it may end by itself for a moment; then it is killed. `clean` is called after that.
@@ -40,10 +43,14 @@ def contained_run(arguments: Sequence[str], clean: Callable[[], object], *, stre
         ours = [os.dup(number) for number in STREAMS]
         passed += ours
         env |= {STREAMS_VARIABLE: ",".join(map(str, ours)), "TERM": os.environ.get("TERM", "dumb")}
-    env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    progress = None if fd.isdigit() else _shown()
-    command = contained([sys.executable, *arguments])
-    with _terminal_kept(), spawn(command, log=_shower(), env=env, progress=progress, pass_fds=passed) as (child, watch):
+    with ExitStack() as undo:
+        reports = _reports(undo, env, passed)
+        instead = contained_instead(action, plain_environment(env), passed)
+        undo.enter_context(_terminal_kept())
+        sys.stdout.flush()
+        child, watch = undo.enter_context(spawn([sys.executable], log=_shower(), pass_fds=passed, before=instead))
+        if reports is not None:
+            watch.follow(reports, _shown())
         try:
             while not watch.step(3600):
                 pass
@@ -57,12 +64,38 @@ def contained_run(arguments: Sequence[str], clean: Callable[[], object], *, stre
     return status if status >= 0 else 128 - status
 
 
+def _reports(undo: ExitStack, env: dict[str, str], passed: list[int]) -> int | None:
+    """A pipe with the progress, if it is for us to show and not for who started us."""
+    if passed and str(passed[0]) == env.get(PROGRESS_FD_VARIABLE):
+        return None
+    reading, writing = os.pipe()
+    undo.callback(os.close, reading)
+    undo.callback(os.close, writing)
+    env[PROGRESS_FD_VARIABLE] = str(writing)
+    passed.append(writing)
+    return reading
+
+
 def adopt_streams() -> None:
     """In the contained process: take the standard streams of the one that started it, if it handed them over."""
     numbers = os.environ.pop(STREAMS_VARIABLE, "")
     for number, fd in zip(STREAMS, map(int, filter(None, numbers.split(","))), strict=False):
         os.dup2(fd, number)
         os.close(fd)
+
+
+@contextmanager
+def temporary_files(folder: Path) -> Iterator[None]:
+    """In the contained process: what it and its programs put aside is in memory, and gone with its mounts."""
+    at = folder / "tmp"
+    at.mkdir(parents=True, exist_ok=True)
+    with mounted("tmpfs", at, "mode=700", NOSUID):
+        before = tempfile.tempdir
+        tempfile.tempdir = os.environ["TMPDIR"] = os.fspath(at)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 @contextmanager

@@ -36,6 +36,7 @@ class Jail:
     folder: str = "/"
     environment: Mapping[str, str] = field(default_factory=dict)
     read_only: Mapping[str, Path] = field(default_factory=dict)  # what is seen where: path inside, folder outside
+    writable: Mapping[str, Path] = field(default_factory=dict)  # likewise, and what is written there stays
     scratch: Sequence[str] = ()  # folders inside that are empty, writable and gone afterwards
     resource_limits: Sequence[str] = ()  # options of prlimit(1)
     files_in_memory: int = 256 << 20  # bytes /dev/shm may hold; /run and each of `scratch` likewise
@@ -74,6 +75,7 @@ def bubblewrap(jail: Jail) -> list[str]:
         "--bind", os.fspath(jail.root), "/", *devices, "--proc", "/proc", *controls_read_only(""),
         *size, "--tmpfs", "/run", "--perms", "1777", *size, "--tmpfs", "/dev/shm",  # noqa: S108 - inside the jail
         *(part for inside, outside in jail.read_only.items() for part in ("--ro-bind", os.fspath(outside), inside)),
+        *(part for inside, outside in jail.writable.items() for part in ("--bind", os.fspath(outside), inside)),
         *(part for inside in jail.scratch for part in (*size, "--tmpfs", inside)),
         *secrets_hidden(""),
         "--clearenv", *_environment(jail), "--chdir", jail.folder,

@@ -15,6 +15,8 @@ BIND, PRIVATE = 0x1000 | 0x4000, 0x40000 | 0x4000  # MS_BIND, MS_PRIVATE, each w
 NEW_MOUNTS = 0x20000  # CLONE_NEWNS of unshare(2)
 LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 
+NO_DEVICE = Path("debatomic")  # only a name, where the file system is on none
+
 
 @contextmanager
 def mounted(kind: str, at: Path, options: str, flags: int = 0) -> Iterator[Path]:
@@ -26,10 +28,13 @@ def mounted(kind: str, at: Path, options: str, flags: int = 0) -> Iterator[Path]
         unmount(at)
 
 
-def mount(kind: str, at: Path, options: str, flags: int = 0) -> None:
+def mount(kind: str, at: Path, options: str, flags: int = 0, *, source: Path = NO_DEVICE) -> None:
     """Raises: InfrastructureError with the kernel's word."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"debatomic", os.fsencode(at), kind.encode(), ctypes.c_ulong(flags), os.fsencode(options)) != 0:
+    if (
+        libc.mount(os.fsencode(source), os.fsencode(at), kind.encode(), ctypes.c_ulong(flags), os.fsencode(options))
+        != 0
+    ):
         why = os.strerror(ctypes.get_errno())
         raise InfrastructureError(f"A file system of type {kind} could not be mounted at {at}: {why}.",
                                   hint="python -m chroots.engine doctor says what this host lacks.")  # fmt: skip

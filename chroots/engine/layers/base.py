@@ -14,9 +14,10 @@ from typing import Any
 
 from chroots.engine.archives.fetch import persistently
 from chroots.engine.archives.mirror import default_mirror
-from chroots.engine.archives.repositories import Sources, release_digest, sources
+from chroots.engine.archives.repositories import Sources, release_digest, releases, sources
+from chroots.engine.layers.reproducible import EPOCH_VARIABLE, epoch, tree_digest, without_traces
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
-from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, temporary
+from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, taken, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
 from debatomic.tools.files import write_json
 from debatomic.tools.run import Output, run
@@ -63,16 +64,23 @@ class Layer:
 def ensure(spec: ChrootSpec, state: State, log: Output, refresh: bool = False) -> Layer:
     """The base layer of `spec`: the stored one if it is current, a new one otherwise or with `refresh`.
 
-    Any number of processes may ask at once; one of them makes it. `log` receives what mmdebstrap says.
+    Any number of processes may ask at once; one of them makes it, the others go on with the old one if there is one.
+    `log` receives what mmdebstrap says.
     Never write into `tree`: mount it with `overlay.overlay([layer], ...)`.
 
     Raises: ToolError, its sentence says what to do (no network, unknown suite, mmdebstrap missing, full disk).
     """
     home = state.bases / spec.key
-    if not refresh and (found := current(home)) and _age(home) < spec.refresh_after:
+    found = current(home)
+    if found and not refresh and _age(home) < spec.refresh_after:
         return found
     asked_at = time.time()
-    with locked(state.locks / f"base-{spec.key}"):
+    lock = state.locks / f"base-{spec.key}"
+    with ExitStack() as held:
+        if not taken(held, lock):
+            if found and not refresh:  # another process asks for a newer one, and makes it; this one is good meanwhile
+                return found
+            held.enter_context(locked(lock))
         found = current(home)
         if found and (_made_at(found) > asked_at or (not refresh and _still_current(spec, found, home))):
             return found
@@ -96,9 +104,10 @@ def stored(folder: Path) -> Layer | None:
 
 
 def facts(layer: Layer) -> dict[str, Any]:
-    """What is told about a base: identity, made_at (seconds since 1970), packages (how many), size (bytes), mirror."""
+    """What is told about a base: identity, digest (of its files), made_at (seconds since 1970), packages (how many),
+    size (bytes), mirror."""
     about = _about(layer.tree.parent)
-    shown = ("identity", "packages", "size", "mirror")
+    shown = ("identity", "digest", "packages", "size", "mirror")
     return {"made_at": int(_made_at(layer))} | {name: value for name, value in about.items() if name in shown}
 
 
@@ -120,7 +129,7 @@ def _still_current(spec: ChrootSpec, stored: Layer, home: Path) -> bool:
     """Whether the suite's InRelease is the one the base was made from; if so, it is not asked again for a while."""
     if _age(home) < spec.refresh_after:
         return True
-    digest = release_digest(spec, spec.mirror or default_mirror())
+    digest = release_digest(releases(spec, spec.mirror or default_mirror()))
     about = stored.tree.parent / ABOUT
     same = bool(_about(stored.tree.parent)["release"] == digest)
     if same:
@@ -130,16 +139,19 @@ def _still_current(spec: ChrootSpec, stored: Layer, home: Path) -> bool:
 
 def _make(spec: ChrootSpec, state: State, home: Path, log: Output) -> Layer:
     mirror = spec.mirror or default_mirror()
-    digest = release_digest(spec, mirror)
+    archives = releases(spec, mirror)
+    latest = epoch(archives)
     with temporary(home) as scratch:
         folder = scratch / "base"
         folder.mkdir()
         tree = folder / "tree"
-        _bootstrap(spec, mirror, tree, log)
-        _finish(spec, tree, log)
+        _bootstrap(spec, mirror, tree, latest, log)
+        _finish(spec, tree)
+        without_traces(tree, latest, log)
         about: dict[str, Any] = {
-            "identity": identity(tree), "release": digest, "chroot": spec.name, "suite": spec.suite,
-            "architecture": spec.architecture, "mirror": mirror, **_measured(tree),
+            "identity": identity(tree), "digest": tree_digest(tree), "release": release_digest(archives),
+            "chroot": spec.name, "suite": spec.suite, "architecture": spec.architecture, "mirror": mirror,
+            **_measured(tree),
         }  # fmt: skip
         write_json(folder / ABOUT, about)
         run(["sync", "--file-system", os.fspath(folder)])
@@ -169,14 +181,14 @@ def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path, more: Sources =
     ]  # fmt: skip
 
 
-def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, log: Output) -> None:
+def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, latest: int, log: Output) -> None:
     def once() -> None:
         if tree.exists():
             remove_tree(tree)
         try:
             with sources(spec, mirror) as more:
                 command = bootstrap_command(spec, mirror, tree, more)
-                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT)
+                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT, env={EPOCH_VARIABLE: str(latest)})
                 more.forget(tree)
         except CommandFailed as error:
             raise bootstrap_failure(spec, error.tail) from error
@@ -196,8 +208,8 @@ def bootstrap_failure(spec: ChrootSpec, output: str) -> ToolError:
     return ToolError(sentence, kind=Kind.INPUT, lines=lines)
 
 
-def _finish(spec: ChrootSpec, tree: Path, log: Output) -> None:
-    """Leave nothing of this machine in it, add the user that builds, and prepare apt's cache."""
+def _finish(spec: ChrootSpec, tree: Path) -> None:
+    """Leave nothing of this machine in it, and add the user that builds."""
     for name, text in (("hosts", HOSTS), ("resolv.conf", ""), ("hostname", "localhost\n")):
         path = tree / "etc" / name
         path.unlink(missing_ok=True)
@@ -209,7 +221,6 @@ def _finish(spec: ChrootSpec, tree: Path, log: Output) -> None:
         for name in ("build", "build/reproducible-path"):
             (tree / name).mkdir()
             os.chown(tree / name, BUILDER_UID, BUILDER_UID)
-    run(["chroot", os.fspath(tree), "apt-cache", "gencaches"], log=log)
 
 
 def identity(tree: Path) -> str:

@@ -16,7 +16,7 @@ from chroots.engine.isolation.seccomp import filter_file
 from chroots.engine.isolation.terminal import Attachment, attached, with_terminal
 from chroots.engine.isolation.userns import sealed_user_namespace
 from chroots.engine.layers.base import Layer
-from chroots.engine.layers.overlay import overlay, require_space
+from chroots.engine.layers.overlay import LAST_RESERVE, RESERVE, overlay, require_space
 from chroots.engine.spec import Limits
 from debatomic.tools.errors import Kind, TimedOut
 from debatomic.tools.limits import Group, limited
@@ -91,6 +91,7 @@ class Buildroot:
         folder: str = "/",
         environment: Mapping[str, str] | None = None,
         read_only: Mapping[str, Path] | None = None,
+        writable: Mapping[str, Path] | None = None,
         scratch: Sequence[str] = (),
         capture: bool = False,
     ) -> Completed:
@@ -100,11 +101,12 @@ class Buildroot:
         """
         warden = self.warden
         with filter_file(building=user != 0) as filter_fd:
-            jail = self._jail(filter_fd, user, folder, environment, read_only=read_only, scratch=scratch)
+            jail = self._jail(filter_fd, user, folder, environment, read_only=read_only, writable=writable,
+                              scratch=scratch)  # fmt: skip
             try:
                 return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
                            time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
-                           tick=None if user else partial(require_space, warden.folder),
+                           tick=partial(require_space, warden.folder, reserve=LAST_RESERVE if user else RESERVE),
                            pass_fds=[warden.user_namespace, filter_fd], before=warden.group.enter)  # fmt: skip
             except TimedOut as error:
                 raise warden.out_of_time(error) from error
@@ -128,6 +130,7 @@ class Buildroot:
         environment: Mapping[str, str] | None,
         *,
         read_only: Mapping[str, Path] | None,
+        writable: Mapping[str, Path] | None = None,
         scratch: Sequence[str] = (),
         network: bool = False,
     ) -> Jail:
@@ -135,6 +138,7 @@ class Buildroot:
         return Jail(
             root=self.root, user_namespace=warden.user_namespace, filter=filter_fd, devices=warden.devices,
             user=user, folder=folder, environment=environment or {}, read_only=read_only or {}, scratch=scratch,
+            writable=writable or {},
             resource_limits=warden.group.resource_limits(), files_in_memory=warden.group.memory // 2, network=network,
         )  # fmt: skip
 

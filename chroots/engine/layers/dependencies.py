@@ -17,12 +17,15 @@ from chroots.engine.layers import shared
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
 from chroots.engine.layers.depwait import conflict, missing, unmet_dependencies
+from chroots.engine.layers.shared import Stack
+from chroots.engine.layers.stacking import Stacker
 from chroots.engine.spec import BuildSpec, BuildType, Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
 
 SOURCE = "/run/source"  # where a buildroot sees the source package
 ARCHIVES = "/run/archives"
+CCACHE = ("ccache",)
 URI = re.compile(r"^'(?P<url>[^']+)' (?P<name>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
 
 
@@ -50,6 +53,11 @@ class Resolved:
     debs: list[RemoteFile]
     options: tuple[str, ...] = ()
 
+    @property
+    def packages(self) -> dict[str, int]:
+        """Bytes by `name sha256`."""
+        return {f"{deb.name} {deb.sha256}": deb.size for deb in self.debs}
+
 
 def attempts(repositories: Sequence[Repository]) -> list[tuple[str, ...]]:
     """Options to ask apt with, in this order: plainly, preferring a repository such as backports, thoroughly.
@@ -62,7 +70,7 @@ def attempts(repositories: Sequence[Repository]) -> list[tuple[str, ...]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Installer:
-    """Makes the dependency layer of one build."""
+    """Makes the dependency layers of one build."""
 
     spec: BuildSpec
     dsc: Dsc
@@ -72,27 +80,42 @@ class Installer:
     journal: Journal
     folder: Path  # to work in
 
-    def layers(self) -> list[Layer]:
-        """The layer with the build dependencies installed, from the store or new; none if the base has them all.
+    def layers(self) -> Stack:
+        """The stack with the build dependencies installed, from the store or new; empty if the base has them all.
 
         Raises: ToolError of kind DEP_WAIT where they cannot be had.
         """
         quick = shared.quick_key(self.base, self.dsc, self.spec)
         if (stored := shared.known(self.state, quick)) is not None:
-            for layer in stored:
+            for layer in stored[:1]:
                 self.journal.say(f"The build dependencies are in layer {layer.identity[:12]}.")
             return stored
         with self.journal.phase("resolve"):
             found = self._resolve()
             size = sum(deb.size for deb in found.debs)
             self.journal.say(f"{len(found.debs)} packages, {size >> 10} KiB to install.")
-        made = [self._layer(found)] if found.debs else []
+        made = self._stack(found) if found.debs else []
+        made = self._with(CCACHE, found, made) if self.spec.ccache else made
         shared.remember(self.state, quick, made)
         return made
 
-    def _layer(self, found: Resolved) -> Layer:
-        key = shared.resolved_key(self.base, [f"{deb.name} {deb.sha256}" for deb in found.debs])
-        return shared.find(self.state, key) or self._installed(key, found)
+    def _stack(self, found: Resolved) -> Stack:
+        key = shared.resolved_key(self.base, list(found.packages))
+        return shared.find(self.state, key) or self._installed(found)
+
+    def _with(self, names: Sequence[str], found: Resolved, below: Stack) -> Stack:
+        """A layer with more packages on top, which the source package does not ask for."""
+        with self._explained():
+            more = self._resolved_names(names, below)
+        debs = [*found.debs, *more.debs]
+        if not more.debs:
+            return below
+        key = shared.resolved_key(self.base, list(Resolved(debs=debs).packages))
+        if stored := shared.find(self.state, key):
+            return stored
+        with self.journal.phase("install", " ".join(names)), self._explained():
+            archives = self._fetched(more.debs, "tools")
+            return self._stacker(archives).on(below, Resolved(debs=debs).packages, names)
 
     def _resolve(self) -> Resolved:
         """Which packages apt would install, with their digests from the signed indexes."""
@@ -115,23 +138,42 @@ class Installer:
             return Resolved(debs=parse_uris(said, repositories), options=options)
         raise next((error for error in failed if conflict(error.tail)), failed[0])
 
-    def _installed(self, key: str, found: Resolved) -> Layer:
+    def _installed(self, found: Resolved) -> Stack:
         debs = found.debs
         with self.journal.phase("fetch", f"{len(debs)} packages"):
             archives = self._fetched(debs)
-        read_only = {SOURCE: self.dsc.path.parent, ARCHIVES: archives}
         command = apt_command(self.spec, self.dsc, *found.options, "--no-download")
-
-        def install(scratch: Path) -> None:
-            with buildroot([self.base], self.warden, at=self.folder / "install", upper=scratch) as root:
-                root.run(command, read_only=read_only, scratch=[f"{ARCHIVES}/partial"])
-
         with self.journal.phase("install", f"{len(debs)} packages"), self._explained():
-            return shared.make(self.state, key, self.base, [deb.name for deb in debs], install)
+            return self._stacker(archives).stack(found.packages, command, seeded=not found.options)
 
-    def _fetched(self, debs: list[RemoteFile]) -> Path:
+    def _stacker(self, archives: Path) -> Stacker:
+        read_only = {SOURCE: self.dsc.path.parent, ARCHIVES: archives}
+
+        def install(root: Buildroot, command: Sequence[str]) -> None:
+            root.run(command, read_only=read_only, scratch=[f"{ARCHIVES}/partial"])
+
+        return Stacker(base=self.base, architecture=self.spec.chroot.architecture, state=self.state,
+                       warden=self.warden, journal=self.journal, folder=self.folder, install=install,
+                       apt=apt_get("--no-download"), resolve=self._seed)  # fmt: skip
+
+    def _seed(self, names: Sequence[str]) -> list[str]:
+        """What installing these packages on the base would install, as `name sha256`; nothing if it cannot be done."""
+        try:
+            return list(self._resolved_names(names, []).packages)
+        except CommandFailed:
+            return []
+
+    def _resolved_names(self, names: Sequence[str], below: Stack) -> Resolved:
+        """What apt would install for these packages on a stack."""
+        at = self.folder / f"resolve-{'-'.join(names)}"
+        upper = at.with_name(f"{at.name}-upper")
+        with buildroot([*below, self.base], self.warden, at=at, upper=upper) as root:
+            said = root.run([*apt_get("--print-uris"), "install", *names], capture=True).stdout
+        return Resolved(debs=parse_uris(said, self.spec.chroot.repositories))
+
+    def _fetched(self, debs: list[RemoteFile], name: str = "archives") -> Path:
         """A folder with the packages under the names apt looks for; each one checked against its digest."""
-        archives = self.folder / "archives"
+        archives = self.folder / name
         (archives / "partial").mkdir(parents=True)
         try:
             paths = Store(self.state.files).get_all(debs, lambda done: self.journal.report(done / len(debs)))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from chroots.engine.isolation.mounts import mounted, unmount
+from chroots.engine.isolation.loop import mounted_image
+from chroots.engine.isolation.mounts import mounted
 from chroots.engine.layers.base import Layer
-from debatomic.tools.errors import Kind, ToolError
+from chroots.engine.spec import Tmpfs
+from debatomic.tools.errors import InputError, Kind, ToolError
 from debatomic.tools.run import Output, run
 
 INODES_PER_GIB = 1 << 18
 # A file system that is thrown away: nothing for repair, growth or a crash, so that making it writes 0.1 MiB, not 4.
 SHORT_LIVED = ("-O", "^has_journal,^resize_inode,^metadata_csum,uninit_bg,sparse_super2", "-G", "4096",
                "-E", "lazy_itable_init=1,nodiscard,num_backup_sb=0")  # fmt: skip
+EMPTY = "empty-"
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 RESERVE = 1 << 30  # bytes of the host's disk that installing packages leaves free
+LAST_RESERVE = 256 << 20  # and what building does, which has a limit of its own
 
 
 def overlay_options(lowers: Sequence[Path], upper: Path) -> str:
@@ -40,15 +46,16 @@ def overlay(layers: Sequence[Layer], at: Path, *, upper: Path) -> Iterator[Path]
 
 
 @contextmanager
-def limited_space(folder: Path, size: int, memory: int, log: Output) -> Iterator[Path]:
-    """A folder below `folder` that holds at most `size` bytes: in memory if it fits there, on disk otherwise.
+def limited_space(folder: Path, size: int, memory: int, log: Output, tmpfs: Tmpfs = Tmpfs.AUTO) -> Iterator[Path]:
+    """A folder below `folder` that holds at most `size` bytes: in memory (`tmpfs`), or on disk.
 
-    It fits if it leaves half of `memory`, which files in memory count against, to the programs.
+    By itself it is in memory if that leaves half of `memory`, which files in memory count against, to the programs,
+    and three quarters of what the host has free. Raises: InputError if it must be in memory and is larger than that.
     """
     at = folder / "space"
     at.mkdir()
     with ExitStack() as undo:
-        if size <= min(available_memory() // 4, memory // 2):
+        if in_memory(size, memory, tmpfs):
             inodes = max(1 << 16, size * INODES_PER_GIB >> 30)
             options = f"size={size},nr_inodes={inodes},mode=755"
             undo.enter_context(mounted("tmpfs", at, options))
@@ -60,22 +67,66 @@ def limited_space(folder: Path, size: int, memory: int, log: Output) -> Iterator
 @contextmanager
 def _image(image: Path, at: Path, size: int, log: Output) -> Iterator[None]:
     """A file system in a sparse file; the file has no name once it is mounted, so nothing can be left behind."""
-    try:
-        with image.open("wb") as file:
+    with ExitStack() as undo:
+        try:
+            copy_sparse(_empty_image(image.parent, size), image)
+            undo.enter_context(mounted_image(image, at, "nobarrier,noinit_itable"))
+        except ToolError as error:
+            log(f"{error} The disk limit of the build is not enforced.\n".encode())
+        finally:
+            image.unlink(missing_ok=True)
+        yield
+
+
+def in_memory(size: int, memory: int, tmpfs: Tmpfs) -> bool:
+    """Whether a build's files are to be in memory."""
+    if tmpfs == Tmpfs.ALWAYS and size > memory:
+        raise InputError(f"The disk limit of {size >> 20} MiB is more than the memory limit of {memory >> 20} MiB, "
+                         "so the build's files cannot be in memory.",
+                         hint="Give a smaller --disk or more --memory, or --tmpfs auto.")  # fmt: skip
+    fits = size <= min(available_memory() // 4, memory // 2)
+    return tmpfs == Tmpfs.ALWAYS or (tmpfs == Tmpfs.AUTO and fits)
+
+
+def _empty_image(folder: Path, size: int) -> Path:
+    """An empty file system of `size` bytes to copy, made once in each boot of the host beside the work folders."""
+    boot = BOOT.read_text().strip()
+    made = folder.parent / f"{EMPTY}{size}-{boot}.img"
+    if not made.exists():
+        new = folder / "empty.img"
+        with new.open("wb") as file:
             file.truncate(size)
-        run(["mkfs.ext4", "-q", "-F", "-m0", *SHORT_LIVED, os.fspath(image)])
-        command = ["mount", "-o", "loop,nobarrier,noinit_itable", os.fspath(image), os.fspath(at)]
-        run(command)
-    except ToolError as error:
-        log(f"This host has no loop devices ({error}): the disk limit of the build is not enforced.\n".encode())
-        yield
-        return
-    finally:
-        image.unlink(missing_ok=True)
+        run(["mkfs.ext4", "-q", "-F", "-m0", *SHORT_LIVED, os.fspath(new)])
+        for old in folder.parent.glob(f"{EMPTY}*"):
+            if boot not in old.name:  # not synced, so perhaps not whole
+                old.unlink(missing_ok=True)
+        new.rename(made)
+    return made
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """Copy a file and its holes: only what was written takes time and space."""
+    with source.open("rb") as old, target.open("wb") as new:
+        new.truncate(os.fstat(old.fileno()).st_size)
+        end = 0
+        while (start := _data(old.fileno(), end)) is not None:
+            end = os.lseek(old.fileno(), start, os.SEEK_HOLE)
+            _copy(old.fileno(), new.fileno(), start, end)
+
+
+def _data(file: int, start: int) -> int | None:
+    """Where the next data of a file begins; None if there is none any more."""
     try:
-        yield
-    finally:
-        unmount(at)
+        return os.lseek(file, start, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        raise
+
+
+def _copy(old: int, new: int, start: int, end: int) -> None:
+    while start < end:
+        start += os.pwrite(new, os.pread(old, min(end - start, 1 << 20), start), start)
 
 
 def file_system(path: Path, mountinfo: str) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from chroots.engine.archives.fetch import Store
-from chroots.engine.layers import base, shared
+from chroots.engine.layers import base, ccache, expiry, shared
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State, directory_size, locked, remove_tree
 
@@ -18,6 +18,7 @@ class Part(StrEnum):
     BASES = "bases"
     LAYERS = "layers"
     DOWNLOADS = "downloads"
+    CCACHE = "ccache"
 
 
 @dataclass(kw_only=True)
@@ -43,15 +44,17 @@ def scrub(state: State, spec: ChrootSpec | None, parts: set[Part]) -> Freed:
     if Part.BASES in parts:
         for home in homes:
             _bases(state, home, freed)
+    if Part.CCACHE in parts:
+        _caches(state, [home.name for home in homes] if spec else ["*"], freed)
     if Part.DOWNLOADS in parts and not spec:
         _downloads(state, freed)
     return freed
 
 
 def _layers(state: State, identities: set[str] | None, freed: Freed) -> None:
-    for folder, about in shared.all_of(state):
+    for folder, about in expiry.deepest_first(shared.all_of(state)):
         if identities is None or about["base"] in identities:
-            if shared.remove(folder):
+            if expiry.remove(folder):
                 freed.add(Part.LAYERS, about["bytes"])
             else:
                 freed.stayed.append(f"layer {folder.name[:12]} is in use")
@@ -66,6 +69,16 @@ def _bases(state: State, home: Path, freed: Freed) -> None:
             else:
                 kept = ", ".join(base.kept_on(folder, state))
                 freed.stayed.append(f"base {folder.name} is {f'below the kept layers {kept}' if kept else 'in use'}")
+
+
+def _caches(state: State, chroots: list[str], freed: Freed) -> None:
+    for chroot in chroots:
+        for folder in [tree.parent for tree in state.ccache.glob(f"{chroot}/*/[0-9]*/tree")]:
+            size = directory_size(folder)
+            if ccache.remove(folder):
+                freed.add(Part.CCACHE, size)
+            else:
+                freed.stayed.append(f"compiler cache of {folder.parent.name} is in use")
 
 
 def _downloads(state: State, freed: Freed) -> None:

@@ -1,4 +1,8 @@
-"""Dependency layers: what installing a set of build dependencies on a base changed, kept for the next build."""
+"""Dependency layers: what installing a set of build dependencies changed, kept for whoever needs the same set.
+
+A layer stands on a base, or on other layers that have some of its packages: then it has only the rest. Its key is the
+digest of the base and of all packages of its stack, so that it does not matter how they came to be installed.
+"""
 
 from __future__ import annotations
 
@@ -6,122 +10,156 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from chroots.engine.archives.dsc import Dsc
-from chroots.engine.layers.base import ABOUT as BASE_ABOUT
 from chroots.engine.layers.base import Layer
+from chroots.engine.layers.reproducible import tree_digest
 from chroots.engine.spec import BuildSpec
-from chroots.engine.state import LOCK, State, directory_size, discard, locked, locked_now, remove_tree, temporary
+from chroots.engine.state import State, directory_size, discard, locked, remove_tree, taken, temporary
 from debatomic.tools.files import whole, write_json
-from debatomic.tools.run import run
 
 ABOUT = "layer.json"
-BYTES_KEPT = 20 << 30
+CHECKED = "checked"  # during which boot of the host its files were last known to be what they should be
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+QUICK = "quick"
+LAYERS_AT_MOST = 8  # in a stack: each one makes looking up files a little slower
 NOT_KEPT = ("var/cache/apt", "var/lib/apt/lists", "var/log/apt", "run", "tmp")
+Stack = list[Layer]  # topmost first, without the base
 
 
 def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec) -> str:
     """Equal keys need the same packages: the base's identity covers what the archive had to choose from."""
     parts = [base.identity, spec.host_architecture, spec.build_type, *sorted(spec.profiles)]
-    return _digest(json.dumps([parts, sorted(dsc.build_fields.items())]))
+    parts += ["with ccache"] if spec.ccache else []
+    return digest_of(json.dumps([parts, sorted(dsc.build_fields.items())]))
 
 
-def resolved_key(base: Layer, digests: Sequence[str]) -> str:
-    """The key of a layer: the base and the very packages installed on it."""
-    return _digest("\n".join([base.identity, *sorted(digests)]))
+def resolved_key(base: Layer, packages: Sequence[str]) -> str:
+    """The key of a layer: the base and the very packages (`name sha256`) installed on it."""
+    return digest_of("\n".join([base.identity, *sorted(packages)]))
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def known(state: State, quick: str) -> list[Layer] | None:
-    """What was found for this quick key before: the layer, or nothing to install; None if that is not known (now)."""
+def known(state: State, quick: str) -> Stack | None:
+    """What was found for this quick key before: the stack, or nothing to install; None if that is not known (now)."""
     try:
-        key = (state.layers / "quick" / quick).read_text()
+        key = (state.layers / QUICK / quick).read_text()
     except FileNotFoundError:
         return None
-    if not key:
-        return []
-    return [layer] if (layer := find(state, key)) else None
+    return find(state, key) if key else []
 
 
-def remember(state: State, quick: str, layers: Sequence[Layer]) -> None:
-    with whole(state.layers / "quick" / quick) as file:
-        file.write("".join(layer.identity for layer in layers).encode())
+def remember(state: State, quick: str, stack: Stack) -> None:
+    with whole(state.layers / QUICK / quick) as file:
+        file.write(stack[0].identity.encode() if stack else b"")
 
 
-def find(state: State, key: str) -> Layer | None:
-    """The layer of that key; looking it up counts as use."""
-    folder = state.layers / key
+def find(state: State, key: str) -> Stack | None:
+    """The layer of that key with those it stands on; looking it up counts as use of all of them."""
     try:
-        os.utime(folder / ABOUT)
-    except FileNotFoundError:
+        keys = [key, *about(state.layers / key)["below"]]
+        for folder in (state.layers / each for each in keys):
+            os.utime(folder / ABOUT)
+            if not _is_whole(folder):
+                return None
+    except (FileNotFoundError, KeyError):
         return None
-    return Layer(identity=key, tree=folder / "tree")
+    return [Layer(identity=each, tree=state.layers / each / "tree") for each in keys]
 
 
-def make(state: State, key: str, base: Layer, packages: Sequence[str], install: Callable[[Path], object]) -> Layer:
-    """Let `install` fill a folder's `changes` and keep them as the layer `key`; two processes make it once."""
-    with locked(state.locks / f"layer-{key}"):
-        if layer := find(state, key):
-            return layer
+def about(folder: Path) -> dict[str, Any]:
+    """What is known about the layer in `folder`. Raises: FileNotFoundError."""
+    told: dict[str, Any] = json.loads((folder / ABOUT).read_text())
+    return told
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether its files are what they were: nothing waits for the disk, so a host that goes down may lose some."""
+    boot, mark = BOOT.read_text(), folder / CHECKED
+    if mark.exists() and mark.read_text() == boot:
+        return True
+    if tree_digest(folder / "tree") != about(folder).get("digest"):
+        return False
+    with whole(mark) as file:
+        file.write(boot.encode())
+    return True
+
+
+def nearest(state: State, base: Layer, wanted: Mapping[str, int]) -> Stack:
+    """The stack that has most of the `wanted` packages (bytes by `name sha256`) and no other; empty if none has any."""
+    fitting = [(sum(wanted[each] for each in told["packages"]), folder.name) for folder, told in all_of(state)
+               if told["base"] == base.identity and told["packages"] and wanted.keys() >= set(told["packages"])
+               and len(told["below"]) + 1 < LAYERS_AT_MOST]  # fmt: skip
+    stacks = (find(state, key) for _, key in sorted(fitting, reverse=True))
+    return next((stack for stack in stacks if stack), [])
+
+
+def make(
+    state: State,
+    base: Layer,
+    packages: Sequence[str],
+    install: Callable[[Path], object],
+    *,
+    below: Stack | None = None,
+    wait: Callable[[], object] = lambda: None,
+) -> Stack:
+    """Let `install` fill a folder's `changes` and keep them as the layer that has `packages` (`name sha256`).
+
+    `below` is what it stands on; `packages` are those of the whole stack. Two processes make it once: `wait` is called
+    if another one is at it.
+    """
+    key = resolved_key(base, packages)
+    with ExitStack() as held:
+        lock = state.locks / f"layer-{key}"
+        if not taken(held, lock):
+            wait()
+            held.enter_context(locked(lock))
+        if stack := find(state, key):
+            return stack
+        for layer in below or ():
+            held.enter_context(layer.used())  # nobody removes it before it is known that we stand on it
         with temporary(state.layers) as scratch:
             install(scratch)
-            folder = scratch / "layer"
-            folder.mkdir()
-            for name in NOT_KEPT:
-                remove_tree(scratch / "changes" / name)
-            (scratch / "changes").rename(folder / "tree")
-            write_json(folder / ABOUT, {"base": base.identity, "packages": sorted(packages), "made_at": time.time(),
-                                        "bytes": directory_size(folder / "tree")})  # fmt: skip
-            run(["sync", "--file-system", os.fspath(folder)])
-            folder.rename(state.layers / key)
-    return Layer(identity=key, tree=state.layers / key / "tree")
+            _keep(scratch, state.layers / key, {"base": base.identity, "packages": sorted(packages),
+                                                "below": [layer.identity for layer in below or ()]})  # fmt: skip
+    return [Layer(identity=key, tree=state.layers / key / "tree"), *(below or ())]
+
+
+def _keep(scratch: Path, place: Path, told: dict[str, Any]) -> None:
+    """Make a layer of what was installed: in its place it is whole, as its digest will show after a crash."""
+    folder = scratch / "layer"
+    folder.mkdir()
+    for name in NOT_KEPT:
+        remove_tree(scratch / "changes" / name)
+    tree = (scratch / "changes").rename(folder / "tree")
+    write_json(folder / ABOUT, {**told, "made_at": time.time(), "bytes": directory_size(tree),
+                                "digest": tree_digest(tree)})  # fmt: skip
+    (folder / CHECKED).write_text(BOOT.read_text())
+    if place.exists():  # not whole, or on something that is gone
+        discard(place)
+    folder.rename(place)
 
 
 def on(state: State, base: Layer) -> list[dict[str, Any]]:
-    """The layers that stand on a base: key, packages (names), bytes, made_at, used_at."""
-    return [{"key": folder.name, "packages": about["packages"], "bytes": about["bytes"], "made_at": about["made_at"],
-             "used_at": about["used_at"]}
-            for folder, about in all_of(state) if about["base"] == base.identity]  # fmt: skip
+    """The layers that stand on a base: key, packages (names), below (keys), bytes (its own), made_at, used_at."""
+    shown = ("below", "bytes", "made_at", "used_at")
+    return [{"key": folder.name, "packages": [package.partition(" ")[0] for package in told["packages"]],
+             **{name: told[name] for name in shown}}
+            for folder, told in all_of(state) if told["base"] == base.identity]  # fmt: skip
 
 
 def all_of(state: State) -> list[tuple[Path, dict[str, Any]]]:
     """The folders of all layers, and what is known about each (`used_at`: seconds since 1970)."""
     found = []
-    for about in sorted(state.layers.glob(f"[!.]*/{ABOUT}")):
+    for path in sorted(state.layers.glob(f"[!.]*/{ABOUT}")):
         with suppress(FileNotFoundError):  # removed a moment ago
-            found.append((about.parent, {**json.loads(about.read_text()), "used_at": about.stat().st_mtime}))
+            told = {"below": [], **about(path.parent)}
+            found.append((path.parent, {**told, "used_at": path.stat().st_mtime}))
     return found
-
-
-def evict(state: State, *, keep: int = BYTES_KEPT) -> list[str]:
-    """Remove layers: those whose base is gone, then those used longest ago until at most `keep` bytes are left.
-
-    Layers in use stay. Returns the names of those that went.
-    """
-    removed = []
-    bases = {json.loads(about.read_text())["identity"] for about in state.bases.glob(f"*/*/{BASE_ABOUT}")}
-    found = [(about["used_at"], folder, about) for folder, about in all_of(state)]
-    total = sum(about["bytes"] for _, _, about in found)
-    for _, folder, about in sorted(found, key=lambda layer: (layer[2]["base"] in bases, layer[0])):
-        if total <= keep and about["base"] in bases:
-            break
-        if remove(folder):
-            total -= about["bytes"]
-            removed.append(folder.name)
-    return removed
-
-
-def remove(folder: Path) -> bool:
-    """Remove a layer that nobody uses; whether it went."""
-    with suppress(FileNotFoundError), locked_now(folder / LOCK) as unused:
-        if unused:
-            discard(folder)
-        return unused
-    return True  # somebody else was faster

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from chroots.engine.archives.fetch import Store
+from chroots.engine.layers.shared import CHECKED, QUICK
+from chroots.engine.layers.stacking import SEEDS_KNOWN
 from chroots.engine.state import DEAD, LEFTOVERS, LOCK, NEW, PRIVATE, State, locked, locked_now, remove_tree
 from debatomic.tools.limits import CGROUPS, remove
 from debatomic.tools.run import run
+
+UNFINISHED = 60.0  # seconds
 
 
 def sweep(state: State) -> list[str]:
@@ -21,12 +28,25 @@ def sweep(state: State) -> list[str]:
                 _remove(path)
             _remove(folder)
             removed.append(folder.name.removeprefix(DEAD))
+    Store(state.files).sweep()
+    for path in unfinished(state):
+        path.unlink(missing_ok=True)
     return removed
+
+
+def unfinished(state: State) -> Iterator[Path]:
+    """Small files that a killed process was about to finish; writing one takes a moment, not a minute."""
+    oldest = time.time() - UNFINISHED
+    for pattern in (f"layers/{QUICK}/.*", f"layers/{SEEDS_KNOWN}/.*", f"layers/*/.{CHECKED}.*", "archive/.*"):
+        for path in state.root.glob(pattern):
+            with suppress(FileNotFoundError):
+                if path.lstat().st_mtime < oldest:
+                    yield path
 
 
 def parents(state: State) -> list[Path]:
     """The folders in which temporary ones are made."""
-    homes = [*state.bases.glob("*"), *state.kept.glob("*")]
+    homes = [*state.bases.glob("*"), *state.kept.glob("*"), *state.ccache.glob("*/*")]
     return [path for path in (state.work, state.layers, *homes) if path.is_dir()]
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chroots.engine.isolation.inside import opened
-from chroots.engine.sessions.packages import STATUS, Changes, changes, installed, installed_in
+from chroots.engine.layers.installed import STATUS, installed, installed_in
+from chroots.engine.sessions.packages import Changes, changes
 
 NOT_TOLD = {"dev", "proc", "run", "sys"}  # what is there comes from the jail
 
