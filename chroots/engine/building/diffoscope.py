@@ -52,6 +52,7 @@ def diffoscope_command(name: str, seconds: float | None) -> list[str]:
     return [
         PROGRAM, "--no-progress", *timeout, "--max-container-depth=12", "--max-diff-block-lines=2000",
         f"--max-text-report-size={REPORT_LIMIT}", f"--max-report-size={REPORT_LIMIT}",
+        f"--max-page-size={REPORT_LIMIT}",
         f"--text=/{WORK}/report.txt", f"--html=/{WORK}/report.html", f"/{OLD}/{name}", f"/{NEW}/{name}",
     ]  # fmt: skip
 
