@@ -176,9 +176,9 @@ def test_diffoscope_is_held_by_its_limits(
     engine: Engine, definitions: Path, tmp_path: Path, engine_state: Path
 ) -> None:
     deb = rebuilt(tmp_path, "another\n")
-    limits = ["--disk", "256M", "--memory", "24M", "--time-limit", "60"]
+    limits = ["--disk", "256M", "--memory", "1G", "--time-limit", "0.2"]
     before = sorted((engine_state / "work").glob(".[nd]*"))
     status, output = engine("compare", deb.parent, "--chroot", "house", "--definitions", definitions, "--json", *limits)
     (found,) = json.loads(output)["packages"]
-    assert (status, found["verdict"], found["note"]) == (0, "different", "diffoscope ran out of memory at 24 MiB")
+    assert (status, found["verdict"], found["note"]) == (0, "different", "diffoscope did not end within 0.2 s")
     assert sorted((engine_state / "work").glob(".[nd]*")) == before
