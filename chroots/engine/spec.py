@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 DAY = 24 * 3600
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -48,6 +49,15 @@ def _filled(text: str, words: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PluginUse:
+    """A plugin that builds are to use; `required`: whether they fail with it (None: as the plugin has it)."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    required: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChrootSpec:
     """A base system to build or work in; `mirror` may be empty: then the machine's own Debian mirror is meant."""
 
@@ -62,12 +72,13 @@ class ChrootSpec:
     bootstrap_options: tuple[str, ...] = ()  # handed to mmdebstrap as they are
     refresh_after: int = DAY  # seconds until the archive is asked whether the base is still current
     repositories: tuple[Repository, ...] = ()  # to take packages from, besides the mirror
+    plugins: tuple[PluginUse, ...] = ()
 
     @property
     def key(self) -> str:
         """Names what the base is made of, whatever the chroot is called: equal keys share one base."""
         recipe = {**asdict(self), "keyring": os.fspath(self.keyring), "packages": sorted(self.packages)}
-        for name in ("name", "refresh_after", "repositories"):
+        for name in ("name", "refresh_after", "repositories", "plugins"):
             del recipe[name]
         if self.repositories:
             recipe["repositories"] = [each.recipe for each in self.repositories]
@@ -115,6 +126,7 @@ class BuildSpec:
     nocheck: bool = False
     expect: Mapping[str, str] | None = None  # sha256 by file name, frozen at submit: any other file is refused
     limits: Limits = field(default_factory=Limits)
+    plugins: tuple[PluginUse, ...] = ()  # beside those of the chroot, or instead of those of the same name
 
     @property
     def is_local(self) -> bool:

@@ -15,6 +15,7 @@ from chroots.engine.archives.dsc import Dsc
 from chroots.engine.archives.source import take_source
 from chroots.engine.building.collect import ResultFile, collect, described
 from chroots.engine.building.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
+from chroots.engine.building.hooks import Hooks, Told, wanted
 from chroots.engine.isolation.screen import visible
 from chroots.engine.journal import Journal
 from chroots.engine.layers import base as bases
@@ -22,6 +23,7 @@ from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot, group_name, warden
 from chroots.engine.layers.dependencies import SOURCE, Installer
 from chroots.engine.layers.overlay import limited_space, total_memory
+from chroots.engine.plugins.plugin import Context
 from chroots.engine.spec import BUILDER_UID, BuildSpec
 from chroots.engine.state import State, remember, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
@@ -52,6 +54,7 @@ class Outcome:
     base: dict[str, Any] = field(default_factory=dict)  # chroots.engine.layers.base.facts
     layer: str = ""
     files: list[ResultFile] = field(default_factory=list)
+    plugins: list[Told] = field(default_factory=list)
     phases: list[dict[str, str | float]] = field(default_factory=list)
     seconds: float = 0.0
     peak_memory: int | None = None  # bytes
@@ -69,8 +72,12 @@ def build(spec: BuildSpec, state: State, echo: Callable[[bytes], object] = lambd
     with _folders(spec, state) as (work, target), (target / LOG).open("wb") as file:
         journal = Journal(file, PHASES, echo=echo, progress=Progress(len(PHASES)),
                           limit=spec.limits.log)  # fmt: skip
+        context = Context(spec=spec, state=state, work=work, output=target, say=journal.say)
         try:
-            _build(spec, state, work, target, journal, outcome)
+            hooks = Hooks(wanted(spec), context)
+            outcome.plugins = hooks.told
+            with hooks.cleaned():
+                _build(hooks, journal, outcome)
             outcome.ok = True
         except Exception as error:
             _fail(outcome, error, journal)
@@ -79,7 +86,7 @@ def build(spec: BuildSpec, state: State, echo: Callable[[bytes], object] = lambd
         finally:
             outcome.phases = [{"name": name, "seconds": seconds} for name, seconds in journal.seconds]
             outcome.seconds = round(time.monotonic() - started, 3)
-            _deliver(outcome, target, spec.output)
+            _deliver(outcome, context)
     return outcome
 
 
@@ -96,27 +103,55 @@ def _folders(spec: BuildSpec, state: State) -> Iterator[tuple[Path, Path]]:
             remove_tree(target)
 
 
-def _build(spec: BuildSpec, state: State, work: Path, target: Path, journal: Journal, outcome: Outcome) -> None:
+def _build(hooks: Hooks, journal: Journal, outcome: Outcome) -> None:
+    context = hooks.context
+    spec, state, work = context.spec, context.state, context.work
     memory = spec.limits.memory or total_memory() * 3 // 4
     with warden(work, group_name(work), spec.limits, memory, journal) as keeper:
         with journal.phase("source", Path(spec.source).name):
             dsc = take_source(spec, state, work / "source", journal.report)
             outcome.source, outcome.version = dsc.name, dsc.version
             journal.say(f"{dsc.name} {dsc.version}: {len(dsc.files) + 1} files verified.")
+        context.warden, context.source = keeper, dsc
+        hooks.call("pre_init")
         with journal.phase("base", spec.chroot.name):
-            base = bases.ensure(spec.chroot, state, journal)
+            context.base = base = bases.ensure(spec.chroot, state, journal)
             outcome.base = bases.facts(base)
-        installer = Installer(spec=spec, dsc=dsc, base=base, state=state, warden=keeper, journal=journal, folder=work)
-        layers = installer.layers()
+        hooks.call("post_init")
+        layers = _layers(hooks, dsc, base, keeper, journal)
         outcome.layer = " ".join(layer.identity for layer in layers)
         with _writable(spec, [*layers, base], keeper, work, journal) as root:
             _unpack(root, dsc, journal, work)
-            with _explained(dsc, root, keeper, journal, outcome), journal.phase("build", " ".join(build_command(spec))):
-                root.run(build_command(spec), user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",
-                         environment=environment(spec))  # fmt: skip
+            _run_build(hooks, dsc, root, journal, outcome)
             with journal.phase("collect"):
-                outcome.files = collect(root.root, PLACE, target, reserved={LOG, RESULT}, size_limit=spec.limits.disk)
+                outcome.files = collect(root.root, PLACE, context.output, reserved={LOG, RESULT, *context.reports},
+                                        size_limit=spec.limits.disk)  # fmt: skip
                 journal.say(f"{len(outcome.files)} files.")
+            context.files = [file.name for file in outcome.files]
+            hooks.call("post_build")
+            context.root = None
+
+
+def _layers(hooks: Hooks, dsc: Dsc, base: Layer, keeper: Warden, journal: Journal) -> list[Layer]:
+    """The layers with the build dependencies."""
+    context = hooks.context
+    hooks.call("pre_deps")
+    installer = Installer(spec=context.spec, dsc=dsc, base=base, state=context.state, warden=keeper, journal=journal,
+                          folder=context.work)  # fmt: skip
+    context.layers = installer.layers()
+    context.layer_made = any(name == "install" for name, _ in journal.seconds)
+    hooks.call("post_deps")
+    return context.layers
+
+
+def _run_build(hooks: Hooks, dsc: Dsc, root: Buildroot, journal: Journal, outcome: Outcome) -> None:
+    context = hooks.context
+    context.root = root
+    hooks.call("pre_build")
+    spec = context.spec
+    with _explained(dsc, root, root.warden, journal, outcome), journal.phase("build", " ".join(build_command(spec))):
+        root.run(build_command(spec), user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",
+                 environment=environment(spec) | context.environment, read_only=context.read_only)  # fmt: skip
 
 
 @contextmanager
@@ -202,11 +237,14 @@ def _fail(outcome: Outcome, error: Exception, journal: Journal) -> None:
         journal.say(f"failed: {outcome.reason}")
 
 
-def _deliver(outcome: Outcome, target: Path, output: Path) -> None:
+def _deliver(outcome: Outcome, context: Context) -> None:
     """Move log and results to their names, the result last: where it is, all is."""
-    for file in outcome.files if outcome.ok else []:
+    target, output = context.output, context.spec.output
+    log = context.pack_log(target / LOG) if context.pack_log else target / LOG
+    reports = [described(target / name, "report") for name in context.reports]
+    taken = [*(outcome.files if outcome.ok else []), *reports, described(log, "log")]
+    for file in taken:
         (target / file.name).rename(output / file.name)
-    (target / LOG).rename(output / LOG)
-    outcome.files = [*(outcome.files if outcome.ok else []), described(output / LOG)]
+    outcome.files = taken
     told = asdict(outcome)
     write_json(output / RESULT, told | {"class": told.pop("cause")})

@@ -12,8 +12,10 @@ from chroots.engine.archives.source import archive_of
 from chroots.engine.building.build import build
 from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
 from chroots.engine.commands.verb import Verb
+from chroots.engine.configuration.values import plugins
 from chroots.engine.layers.shared import evict
-from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits
+from chroots.engine.places import parse_mapping
+from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits, PluginUse
 from debatomic.tools.errors import InputError
 
 
@@ -37,6 +39,8 @@ def _build_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--log-limit", type=size, default=DEFAULTS.log, metavar="SIZE", help="of the log (512M)")
     command.add_argument("--profiles", type=_profiles, default=(), metavar="P,P", help="build profiles")
     command.add_argument("--nocheck", action="store_true", help="do not run the package's tests")
+    command.add_argument("--plugin", action="append", type=_plugin, default=[], metavar="PLUGIN",
+                         help="a plugin's name, or {name: N, OPTION: VALUE}; may be given several times")  # fmt: skip
     command.add_argument(
         "--expect", type=Path, metavar="FILE", help="JSON: SHA-256 by file name; refuse any other source"
     )
@@ -44,6 +48,14 @@ def _build_options(command: argparse.ArgumentParser) -> None:
 
 def _profiles(text: str) -> tuple[str, ...]:
     return tuple(part for part in re.split(r"[,\s]+", text) if part)
+
+
+def _plugin(text: str) -> PluginUse:
+    """One entry of the key `plugins` of a chroot definition."""
+    try:
+        return plugins(parse_mapping(f"plugins:\n- {text}", "--plugin")["plugins"], "plugins")[0]
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def build_spec(options: argparse.Namespace) -> BuildSpec:
@@ -54,7 +66,7 @@ def build_spec(options: argparse.Namespace) -> BuildSpec:
     return BuildSpec(
         source=options.source, chroot=chroot_spec(options), output=options.output.absolute(), version=options.version,
         build_type=options.build, profiles=options.profiles, nocheck=options.nocheck,
-        expect=_expected(options.expect) if options.expect else None, limits=limits,
+        expect=_expected(options.expect) if options.expect else None, limits=limits, plugins=tuple(options.plugin),
     )  # fmt: skip
 
 

@@ -30,6 +30,11 @@ def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec) -> str:
     return _digest(json.dumps([parts, sorted(dsc.build_fields.items())]))
 
 
+def tools_key(base: Layer, names: Sequence[str]) -> str:
+    """As `quick_key`, for packages by their names."""
+    return _digest(json.dumps(["tools", base.identity, *names]))
+
+
 def resolved_key(base: Layer, digests: Sequence[str]) -> str:
     """The key of a layer: the base and the very packages installed on it."""
     return _digest("\n".join([base.identity, *sorted(digests)]))
