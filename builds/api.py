@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from builds.models import BinaryPackage, Build, Target
+from builds.models import BinaryPackage, Build, Comparison, Target
 from debatomic.access.checks import may, person, readable, require
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
@@ -76,6 +76,30 @@ class BinaryPackageSerializer(serializers.ModelSerializer[BinaryPackage]):
         fields = ("name", "version", "architecture", "artifact")
 
 
+class ComparedSerializer(serializers.Serializer[Any]):
+    """One package beside the archive's of the same name, version and architecture."""
+
+    name = serializers.CharField()
+    verdict = serializers.ChoiceField(choices=("identical", "different", "absent"))
+    note = serializers.CharField(allow_blank=True)
+    sha256 = serializers.CharField()
+    archive_sha256 = serializers.CharField(allow_blank=True)
+    archive_url = serializers.CharField(allow_blank=True)
+    reports = ArtifactSerializer(many=True)
+
+
+class ComparisonSerializer(serializers.ModelSerializer[Comparison]):
+    """A build beside the archive; its state is its task's."""
+
+    state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)
+    reason = serializers.CharField(source="task.reason", read_only=True)
+    packages = ComparedSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Comparison
+        fields = ("task", "state", "reason", "packages", "created_at")
+
+
 class BuildSerializer(RunByTask, serializers.ModelSerializer[Build]):
     """A build as lists show it; its state is its task's."""
 
@@ -95,9 +119,10 @@ class BuildDetailSerializer(BuildSerializer):
     decisive = LinesField(source="task.decisive", read_only=True)
     binaries = BinaryPackageSerializer(many=True, read_only=True)
     tags = serializers.SerializerMethodField()
+    comparison = ComparisonSerializer(read_only=True, allow_null=True)
 
     class Meta(BuildSerializer.Meta):
-        fields = (*OF_A_BUILD, "files", "decisive", "binaries", "tags")
+        fields = (*OF_A_BUILD, "files", "decisive", "binaries", "tags", "comparison")
         read_only_fields = fields
 
     def get_tags(self, build: Build) -> list[str]:
@@ -188,6 +213,17 @@ class BuildViewSet(ReadOnlyModelViewSet[Build]):
             sentence="It has neither failed nor been canceled.",
         )
         build.retry(by=person(request.user))
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=None, responses=BuildDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def compare(self, request: Request, pk: str) -> Response:
+        """Have its packages compared with the archive's; `comparison` says what came of it."""
+        build = self.get_object()
+        user = person(request.user)
+        allow(build.can_compare(user), possible=build.can_be_compared,
+              sentence="It is not completed, or is being compared already.")  # fmt: skip
+        build.compare(by=user)
         return self.retrieve(request, pk=pk)
 
     @extend_schema(responses=ArtifactSerializer(many=True), filters=False)

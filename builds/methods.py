@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from builds.models import BinaryPackage, Build, TagEntry
+from builds.models import BinaryPackage, Build, Comparison, TagEntry
 from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
 from debatomic.tools.files import write_json
@@ -22,6 +22,8 @@ KINDS = {
     ".changes": (Artifact.Kind.CHANGES, "text/plain"),
     ".buildinfo": (Artifact.Kind.BUILDINFO, "text/plain"),
     ".dsc": (Artifact.Kind.SOURCE, "text/plain"),
+    ".txt": (Artifact.Kind.OTHER, "text/plain"),
+    ".html": (Artifact.Kind.OTHER, "text/html"),  # always saved, never shown: hosts.downloads
 }
 
 
@@ -67,6 +69,35 @@ def build_outcome(job: Job) -> Outcome:
 def _kept(path: Path) -> KeptFile:
     kind, media_type = KINDS.get(path.suffix, (Artifact.Kind.OTHER, "application/octet-stream"))
     return KeptFile(path=path, name=path.name, kind=kind, media_type=media_type)
+
+
+def compare_command(job: Job) -> list[str]:
+    """The engine's command for comparing packages, fetched from the hub, with the archive's."""
+    folder = job.folder / "packages"
+    folder.mkdir()
+    for file in job.request["files"]:
+        job.fetch(file["sha256"], folder / file["name"])
+    mirror = job.request.get("mirror") or settings.MIRROR
+    return program(
+        "chroots.engine", "compare", folder, "--chroot", job.request["chroot"], "--output", job.output,
+        "--state", settings.STATE, *(["--mirror", mirror] if mirror else []),
+    )  # fmt: skip
+
+
+def compare_outcome(job: Job) -> Outcome:
+    """Keep the reports of packages that differ, and of each package what it is."""
+    result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
+    reports = [name for package in result["packages"] for name in package["reports"]]
+    return Outcome(
+        result={name: result[name] for name in ("suite", "counts", "packages")},
+        files=tuple(_kept(job.output / name) for name in reports),
+    )
+
+
+def compare_changed(task: Task) -> None:
+    """Tell the build's page."""
+    if found := Comparison.objects.select_related("build").filter(task=task).first():
+        announce(found.build, f"compare-{task.state}")
 
 
 def sweep(job: Job) -> list[str]:
@@ -127,5 +158,15 @@ def register_methods() -> None:
             outcome=build_outcome,
             after=sweep,
             changed=architecture_changed,
+        )
+    )
+    register(
+        Method(
+            name="build-compare",
+            weight=1.0,
+            command=compare_command,
+            outcome=compare_outcome,
+            after=sweep,
+            changed=compare_changed,
         )
     )

@@ -120,6 +120,25 @@ class Build(models.Model):
         hub.retry(self.task, by)
         AuditEntry.note(by, "build.retry", self, build=self.pk)
 
+    def compare(self, *, by: User) -> Comparison:
+        """Have a host compare its packages with the archive's. Raises InputError where it has none (any more)."""
+        return submit.comparison(self, by=by)
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The latest one."""
+        found: Comparison | None = self.comparisons.select_related("task").first()
+        return found
+
+    @property
+    def can_be_compared(self) -> bool:
+        """Whether it has packages, and nobody compares them already."""
+        latest = self.comparison if self.state == State.COMPLETED else None
+        return self.state == State.COMPLETED and not (latest and latest.task.is_live)
+
+    def can_compare(self, user: User) -> bool:
+        return may(user, "builds.compare") and self.can_be_compared
+
     def can_cancel(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "builds.submit")
         return self.is_live and (mine or may(user, "builds.cancel"))
@@ -127,6 +146,28 @@ class Build(models.Model):
     def can_retry(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "builds.submit")
         return self.state in (State.FAILED, State.CANCELED) and (mine or may(user, "tasks.retry"))
+
+
+class Comparison(models.Model):
+    """A build's packages beside those of the archive. Its state, and what came out, are its task's."""
+
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="comparisons")
+    task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="comparison")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.build} beside the archive"
+
+    @property
+    def packages(self) -> list[dict[str, Any]]:
+        """Of each package: name, verdict, note, both SHA-256, and the artifacts that say how they differ."""
+        reports = {artifact.name: artifact for artifact in self.task.artifacts.all()}
+        return [{**one, "reports": [reports[name] for name in one.get("reports", []) if name in reports]}
+                for one in self.task.result.get("packages", [])]  # fmt: skip
 
 
 class BinaryPackage(models.Model):

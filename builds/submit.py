@@ -13,11 +13,13 @@ from chroots.models import Chroot
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
+from hosts.models import Artifact, State
 
 if TYPE_CHECKING:
-    from builds.models import Build, Target
+    from builds.models import Build, Comparison, Target
 
 LIMITS = {"time_limit": 12 * 3600, "idle_limit": 3600}  # seconds
+COMPARISON_LIMITS = {"time_limit": 4 * 3600}  # seconds
 
 
 def from_archive(target: Target, name: str, version: str, *, by: User, scratch: bool) -> Build:
@@ -70,3 +72,20 @@ def _create(
             chroot.uses.create(task=task)
     AuditEntry.note(by, "build.submit", build, target=target.name, build=build.pk)
     return build
+
+
+@transaction.atomic
+def comparison(build: Build, *, by: User) -> Comparison:
+    """Have the build's packages compared with those of the archive that its target's chroots are made from."""
+    packages = build.artifacts.filter(kind=Artifact.Kind.BINARY).values("name", "sha256")
+    made = build.task.children.filter(state=State.COMPLETED).order_by("pk").first()
+    if not packages or made is None:
+        raise InputError(f"{build} has no packages to compare.", hint="Build it again to have them.")
+    request = {"files": list(packages), "chroot": made.request["chroot"], "mirror": made.request.get("mirror", "")}
+    task = hub.submit(
+        "build-compare", f"compare {build} with the archive", request=request, channel=build.target.channel,
+        limits=COMPARISON_LIMITS, by=by, public=build.task.public,
+    )  # fmt: skip
+    found: Comparison = build.comparisons.create(task=task, created_by=by)
+    AuditEntry.note(by, "build.compare", build, build=build.pk, task=task.pk)
+    return found

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from builds.filters import BuildFilter
 from builds.forms import BuildForm
 from builds.models import Build
-from debatomic.access.checks import require
+from debatomic.access.checks import may, require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
@@ -51,6 +51,7 @@ def build_detail(request: PageRequest, pk: int) -> HttpResponse:
         "rows": with_waits(tasks),
         "failed": first_failed(tasks) if build.task.state == State.FAILED else None,
         "artifacts": list(build.artifacts),
+        "comparison": build.comparison,
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
     }
@@ -89,6 +90,22 @@ def build_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     try:
         build.retry(by=request.user)
         messages.success(request, f"{build} runs again.")
+    except InputError as error:
+        messages.error(request, error.sentence)
+    return redirect(build)
+
+
+@require_POST
+@acting()
+def build_compare(request: SignedInRequest, pk: int) -> HttpResponse:
+    build = get_object_or_404(Build.objects.visible_to(request.user), pk=pk)
+    require(may(request.user, "builds.compare"))
+    if not build.can_be_compared:
+        messages.warning(request, f"{build} is not completed, or is being compared already.")
+        return redirect(build)
+    try:
+        build.compare(by=request.user)
+        messages.success(request, f"{build} is being compared with the archive.")
     except InputError as error:
         messages.error(request, error.sentence)
     return redirect(build)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 DAY = 24 * 3600
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -58,6 +59,15 @@ class Tmpfs(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PluginUse:
+    """A plugin that builds are to use; `required`: whether they fail with it (None: as the plugin has it)."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    required: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChrootSpec:
     """A base system to build or work in; `mirror` may be empty: then the machine's own Debian mirror is meant."""
 
@@ -75,12 +85,13 @@ class ChrootSpec:
     backend: str = BACKENDS[0]  # what builds in it, one of BACKENDS
     foreign_architectures: tuple[str, ...] = ()  # whose packages can be installed as well
     tmpfs: Tmpfs = Tmpfs.AUTO  # where what builds write is kept
+    plugins: tuple[PluginUse, ...] = ()
 
     @property
     def key(self) -> str:
         """Names what the base is made of, whatever the chroot is called: equal keys share one base."""
         recipe = {**asdict(self), "keyring": os.fspath(self.keyring), "packages": sorted(self.packages)}
-        for name in ("name", "refresh_after", "repositories", "backend", "foreign_architectures", "tmpfs"):
+        for name in ("name", "refresh_after", "repositories", "backend", "foreign_architectures", "tmpfs", "plugins"):
             del recipe[name]
         if self.foreign_architectures:
             recipe["foreign_architectures"] = self.foreign_architectures
@@ -135,6 +146,7 @@ class BuildSpec:
     expect: Mapping[str, str] | None = None  # sha256 by file name, frozen at submit: any other file is refused
     limits: Limits = field(default_factory=Limits)
     ccache: int = 0  # bytes of its compiler cache; 0 for none
+    plugins: tuple[PluginUse, ...] = ()  # beside those of the chroot, or instead of those of the same name
 
     @property
     def is_local(self) -> bool:

@@ -26,6 +26,7 @@ TABLE: Final = {
     "artifacts.view":       "v p r a",
     "builds.submit":        "p r a",
     "builds.scratch":       "p r a",
+    "builds.compare":       "p r a",
     "builds.cancel":        "r a",      # one's own build: whoever submitted it
     "tasks.cancel":         "r a",
     "tasks.retry":          "r a",

@@ -15,6 +15,7 @@ from debatomic.access.models import RoleBinding, User
 EXAMPLES = [  # right, and whether viewer, packager, release manager, administrator have it
     ("builds.view", "1111"),
     ("builds.submit", "0111"),
+    ("builds.compare", "0111"),
     ("builds.cancel", "0011"),
     ("composes.submit", "0011"),
     ("composes.publish", "0011"),

@@ -65,6 +65,8 @@ TABLE = [
     ("POST", "builds/{private}/cancel/", MANAGERS),
     ("POST", "builds/{finished}/cancel/", "401 404 409 409 409 409"),
     ("POST", "builds/{failed}/retry/", MANAGERS),
+    ("POST", "builds/{finished}/compare/", "401 404 403 200 200 200"),
+    ("POST", "builds/{waiting}/compare/", "401 404 409 409 409 409"),
     ("GET", "chroots/", LIST),
     ("GET", "chroots/trixie-amd64/", READ),
     ("POST", "chroots/", "401 403 403 403 403 400"),

@@ -87,6 +87,16 @@ def test_an_uploaded_source_package_is_built(application: Application, tmp_path:
     assert field(tmp_path / "got" / "uploaded_1.0_amd64.deb", "Version") == "1.0"
 
 
+def test_a_build_is_compared_with_the_archive(application: Application, tmp_path: Path) -> None:
+    build = application.upload(source_package(tmp_path, "compared"))
+    application.until(f"builds/{build['id']}/", "completed")
+    asked = application.post(f"builds/{build['id']}/compare/")
+    application.until(f"tasks/{asked['comparison']['task']}/", "completed")
+    (package,) = application.get(f"builds/{build['id']}/")["comparison"]["packages"]
+    assert (package["name"], package["verdict"]) == ("compared_1.0_amd64.deb", "absent")
+    assert package["note"] == "trixie has no such package"
+
+
 def test_an_altered_upload_is_refused_by_name(application: Application, tmp_path: Path) -> None:
     dsc = source_package(tmp_path, "altered")
     tarball = tmp_path / "altered_1.0.tar.xz"

@@ -44,6 +44,8 @@ TABLE = [
     ("POST", "/builds/{finished}/cancel/", "302 404 302 302 302 302"),  # ended already: said so to whoever sees it
     ("POST", "/builds/{failed}/retry/", MANAGERS),
     ("POST", "/builds/{finished}/retry/", "302 404 403 403 403 403"),
+    ("POST", "/builds/{finished}/compare/", "302 404 403 302 302 302"),
+    ("POST", "/builds/{private}/compare/", "302 404 403 302 302 302"),  # not completed: said so to whoever may
     ("GET", "/composes/", LIST),
     ("GET", "/composes/new/", "302 403 403 403 200 200"),
     ("POST", "/composes/new/", "302 403 403 403 422 422"),

@@ -11,14 +11,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from debian.debian_support import Version
 
 from chroots.engine.archives.fetch import Missing, RemoteFile, Store
 from chroots.engine.archives.mirror import default_mirror
-from chroots.engine.archives.release import Release, fetch_release
+from chroots.engine.archives.release import Release, fetch_release, stored_index
 from chroots.engine.archives.sources_index import Entry, lookup, made_from, near_names, parse_sources, write_index
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State, locked, locked_now
@@ -163,12 +163,5 @@ class Archive:
 
     def _entries(self, release: Release, indexes: dict[str, RemoteFile]) -> Iterator[Entry]:
         for component, file in indexes.items():
-            stored = self._fetch_index(file) if release.by_hash else self.store.get(file)
+            stored = stored_index(release, file, self.store)
             yield from parse_sources(lzma.decompress(stored.read_bytes()).decode(errors="replace"), component)
-
-    def _fetch_index(self, file: RemoteFile) -> Path:
-        """The file by its digest, which is there while the archive is being updated, too; not all mirrors have it."""
-        try:
-            return self.store.get(replace(file, url=f"{file.url.rpartition('/')[0]}/by-hash/SHA256/{file.sha256}"))
-        except Missing:
-            return self.store.get(file)

@@ -6,12 +6,12 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from chroots.engine.archives.fetch import Missing, read
+from chroots.engine.archives.fetch import Missing, RemoteFile, Store, read
 from debatomic.tools.errors import InputError
 from debatomic.tools.run import run
 
@@ -100,3 +100,13 @@ def check_release(release: Release, suite: str, *, now: datetime) -> None:
     if (until := release.fields.get("Valid-Until")) and parsedate_to_datetime(until) < now:
         raise InputError(f"{release.url} was valid until {until}: this mirror is out of date.",
                          hint="Use another mirror, or check this machine's clock.")  # fmt: skip
+
+
+def stored_index(release: Release, file: RemoteFile, store: Store) -> Path:
+    """An index of the suite; by its digest, if it can be had so: that is there while the archive is being updated."""
+    if release.by_hash:
+        try:
+            return store.get(replace(file, url=f"{file.url.rpartition('/')[0]}/by-hash/SHA256/{file.sha256}"))
+        except Missing:
+            pass  # not all mirrors have it
+    return store.get(file)

@@ -30,14 +30,19 @@ class Native:
 
     @contextmanager
     def built(self, job: Job, dsc: Dsc, base: Layer, keeper: Warden) -> Iterator[Made]:
-        spec, journal = job.spec, job.journal
+        spec, journal, hooks, context = job.spec, job.journal, job.hooks, job.hooks.context
+        hooks.call("pre_deps")
         installer = Installer(spec=spec, dsc=dsc, base=base, state=job.state, warden=keeper, journal=journal,
                               folder=job.work)  # fmt: skip
-        layers = installer.layers()
+        context.layers = layers = installer.layers()
+        context.layer_made = any(name == "install" for name, _ in journal.seconds)
         job.layers.extend(layer.identity for layer in layers)
+        hooks.call("post_deps")
         caches = cache_home(job.state, spec.chroot.key, dsc.name)
         with _writable(job, [*layers, base], keeper) as (root, space):
             _unpack(root, dsc, job)
+            context.root = root
+            hooks.call("pre_build")
             command = build_command(spec)
             with (
                 compiler_cache(caches, spec.ccache, job.work, space, ENVIRONMENT["PATH"]) as cache,
@@ -45,7 +50,8 @@ class Native:
                 journal.phase("build", " ".join(command)),
             ):
                 root.run(command, user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}",
-                         environment=environment(spec) | cache.environment, writable=cache.writable)  # fmt: skip
+                         environment=environment(spec) | cache.environment | context.environment,
+                         read_only=context.read_only, writable=cache.writable)  # fmt: skip
                 cache.succeeded = True
             yield Made(root=root.root, folder=PLACE)
 

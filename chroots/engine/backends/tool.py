@@ -14,6 +14,7 @@ from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.backends.sections import Mark, Sections
 from chroots.engine.building.backend import Job
 from chroots.engine.building.build import build_command, explained, not_unpacked, ran_out
+from chroots.engine.building.hooks import wanted
 from chroots.engine.layers.base import NETWORK_TROUBLE, Layer
 from chroots.engine.layers.buildroot import Warden
 from chroots.engine.layers.dependencies import unsatisfiable
@@ -50,6 +51,12 @@ def refusal(name: str, spec: BuildSpec) -> str:
         return f"The backend {name} does not cross-build here (for {spec.host})."
     if spec.build_type == BuildType.SOURCE:
         return f"The backend {name} makes binary packages only."
+    if wanted(spec) or spec.ccache:
+        return f"The backend {name} has no plugins and no compiler cache."
+    return _unreachable(name, spec, mirror)
+
+
+def _unreachable(name: str, spec: BuildSpec, mirror: str) -> str:
     if closed := next((each.name for each in spec.chroot.repositories if each.secret), ""):
         return f"The backend {name} would have to be told the secret of the repository {closed} inside the chroot."
     uris = [mirror, *(uri for each in spec.chroot.repositories for uri in each.uris)]

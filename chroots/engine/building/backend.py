@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chroots.engine.archives.dsc import Dsc
+from chroots.engine.building.hooks import Hooks
 from chroots.engine.journal import Journal
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Warden
@@ -27,6 +28,7 @@ class Job:
     state: State
     work: Path
     journal: Journal
+    hooks: Hooks
     layers: list[str] = field(default_factory=list)  # those that were used, for the result
 
     @property

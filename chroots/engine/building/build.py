@@ -16,11 +16,13 @@ from chroots.engine.archives.source import take_source
 from chroots.engine.building.backend import Backend, Job, check_backend
 from chroots.engine.building.collect import ResultFile, collect, described
 from chroots.engine.building.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
+from chroots.engine.building.hooks import Hooks, Told, wanted
 from chroots.engine.isolation.screen import visible
 from chroots.engine.journal import Journal
 from chroots.engine.layers import base as bases
 from chroots.engine.layers.buildroot import Warden, group_name, warden
 from chroots.engine.layers.overlay import total_memory
+from chroots.engine.plugins.plugin import Context
 from chroots.engine.spec import BuildSpec
 from chroots.engine.state import State, remember, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
@@ -52,6 +54,7 @@ class Outcome:
     base: dict[str, Any] = field(default_factory=dict)  # chroots.engine.layers.base.facts
     layer: str = ""
     files: list[ResultFile] = field(default_factory=list)
+    plugins: list[Told] = field(default_factory=list)
     phases: list[dict[str, str | float]] = field(default_factory=list)
     seconds: float = 0.0
     peak_memory: int | None = None  # bytes
@@ -70,8 +73,12 @@ def build(spec: BuildSpec, state: State, backend: Backend, echo: Callable[[bytes
     with _folders(spec, state) as (work, target), (target / LOG).open("wb") as file:
         journal = Journal(file, PHASES, echo=echo, progress=Progress(len(PHASES)),
                           limit=spec.limits.log)  # fmt: skip
+        context = Context(spec=spec, state=state, work=work, output=target, say=journal.say)
         try:
-            _build(Job(spec=spec, state=state, work=work, journal=journal), backend, target, outcome)
+            hooks = Hooks(wanted(spec), context)
+            outcome.plugins = hooks.told
+            with hooks.cleaned():
+                _build(Job(spec=spec, state=state, work=work, journal=journal, hooks=hooks), backend, target, outcome)
             outcome.ok = True
         except Exception as error:
             _fail(outcome, error, journal)
@@ -80,7 +87,7 @@ def build(spec: BuildSpec, state: State, backend: Backend, echo: Callable[[bytes
         finally:
             outcome.phases = [{"name": name, "seconds": seconds} for name, seconds in journal.seconds]
             outcome.seconds = round(time.monotonic() - started, 3)
-            _deliver(outcome, target, spec.output)
+            _deliver(outcome, context)
     return outcome
 
 
@@ -98,22 +105,29 @@ def _folders(spec: BuildSpec, state: State) -> Iterator[tuple[Path, Path]]:
 
 
 def _build(job: Job, backend: Backend, target: Path, outcome: Outcome) -> None:
-    spec, journal = job.spec, job.journal
+    spec, journal, context = job.spec, job.journal, job.hooks.context
     memory = spec.limits.memory or total_memory() * 3 // 4
     with warden(job.work, group_name(job.work), spec.limits, memory, journal) as keeper:
         with journal.phase("source", Path(spec.source).name):
             dsc = take_source(spec, job.state, job.source, journal.report)
             outcome.source, outcome.version = dsc.name, dsc.version
             journal.say(f"{dsc.name} {dsc.version}: {len(dsc.files) + 1} files verified.")
+        context.warden, context.source = keeper, dsc
+        job.hooks.call("pre_init")
         with journal.phase("base", spec.chroot.name):
             check_backend(backend, spec)
-            base = bases.ensure(spec.chroot, job.state, journal)
+            context.base = base = bases.ensure(spec.chroot, job.state, journal)
             outcome.base = bases.facts(base)
+        job.hooks.call("post_init")
         try:
-            with backend.built(job, dsc, base, keeper) as made, journal.phase("collect"):
-                outcome.files = collect(made.root, made.folder, target, reserved={LOG, RESULT},
-                                        size_limit=spec.limits.disk)  # fmt: skip
-                journal.say(f"{len(outcome.files)} files.")
+            with backend.built(job, dsc, base, keeper) as made:
+                with journal.phase("collect"):
+                    outcome.files = collect(made.root, made.folder, target, reserved={LOG, RESULT, *context.reports},
+                                            size_limit=spec.limits.disk)  # fmt: skip
+                    journal.say(f"{len(outcome.files)} files.")
+                context.files = [file.name for file in outcome.files]
+                job.hooks.call("post_build")
+                context.root = None
         finally:
             outcome.layer, outcome.peak_memory = " ".join(job.layers), keeper.group.peak_memory()
 
@@ -194,11 +208,14 @@ def _fail(outcome: Outcome, error: Exception, journal: Journal) -> None:
         journal.say(f"failed: {outcome.reason}")
 
 
-def _deliver(outcome: Outcome, target: Path, output: Path) -> None:
+def _deliver(outcome: Outcome, context: Context) -> None:
     """Move log and results to their names, the result last: where it is, all is."""
-    for file in outcome.files if outcome.ok else []:
+    target, output = context.output, context.spec.output
+    log = context.pack_log(target / LOG) if context.pack_log else target / LOG
+    reports = [described(target / name, "report") for name in context.reports]
+    taken = [*(outcome.files if outcome.ok else []), *reports, described(log, "log")]
+    for file in taken:
         (target / file.name).rename(output / file.name)
-    (target / LOG).rename(output / LOG)
-    outcome.files = [*(outcome.files if outcome.ok else []), described(output / LOG)]
+    outcome.files = taken
     told = asdict(outcome)
     write_json(output / RESULT, told | {"class": told.pop("cause")})

@@ -67,8 +67,8 @@ def _listed(changes: Path, reserved: Collection[str]) -> set[str]:
     return names
 
 
-def described(path: Path) -> ResultFile:
-    return ResultFile(name=path.name, kind=KINDS[path.suffix], size=path.stat().st_size, sha256=sha256(path))
+def described(path: Path, kind: str = "") -> ResultFile:
+    return ResultFile(name=path.name, kind=kind or KINDS[path.suffix], size=path.stat().st_size, sha256=sha256(path))
 
 
 def _opened(root: Path, folder: str, undo: ExitStack) -> int:

@@ -15,9 +15,11 @@ from chroots.engine.backends.table import BACKENDS
 from chroots.engine.building.build import build
 from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
 from chroots.engine.commands.verb import Verb
+from chroots.engine.configuration.places import parse_mapping
+from chroots.engine.configuration.values import plugins
 from chroots.engine.layers import ccache
 from chroots.engine.layers.expiry import Keep, evict
-from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits, Tmpfs, crossing
+from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits, PluginUse, Tmpfs, crossing
 from debatomic.tools.errors import InputError
 
 
@@ -49,6 +51,8 @@ def _build_options(command: argparse.ArgumentParser) -> None:
                          )  # fmt: skip
     command.add_argument("--ccache", type=size, nargs="?", const=1 << 30, default=0, metavar="SIZE",
                          help="use a compiler cache of this source package's own (of 1G)")  # fmt: skip
+    command.add_argument("--plugin", action="append", type=_plugin, default=[], metavar="PLUGIN",
+                         help="a plugin's name, or {name: N, OPTION: VALUE}; may be given several times")  # fmt: skip
     command.add_argument(
         "--expect", type=Path, metavar="FILE", help="JSON: SHA-256 by file name; refuse any other source"
     )
@@ -64,6 +68,14 @@ def _architecture(text: str) -> str:
     return text
 
 
+def _plugin(text: str) -> PluginUse:
+    """One entry of the key `plugins` of a chroot definition."""
+    try:
+        return plugins(parse_mapping(f"plugins:\n- {text}", "--plugin")["plugins"], "plugins")[0]
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def build_spec(options: argparse.Namespace) -> BuildSpec:
     """The build the options ask for."""
     limits = Limits(time_limit=options.time_limit, idle_limit=options.idle_limit, memory=options.memory,
@@ -74,7 +86,7 @@ def build_spec(options: argparse.Namespace) -> BuildSpec:
         source=options.source, chroot=replace(chroot, tmpfs=options.tmpfs or chroot.tmpfs), ccache=options.ccache,
         output=options.output.absolute(), version=options.version,
         build_type=options.build, profiles=options.profiles, nocheck=options.nocheck,
-        expect=_expected(options.expect) if options.expect else None, limits=limits,
+        expect=_expected(options.expect) if options.expect else None, limits=limits, plugins=tuple(options.plugin),
     )  # fmt: skip
     return crossing(spec, options.host) if options.host else spec
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chroots.engine.configuration.places import Value
-from chroots.engine.spec import BACKENDS, ChrootSpec, Repository, Tmpfs
+from chroots.engine.spec import BACKENDS, ChrootSpec, PluginUse, Repository, Tmpfs
 from debatomic.tools.errors import InputError
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+/_-]*")
@@ -133,6 +133,28 @@ def _repositories(value: Value, key: str) -> tuple[Repository, ...]:
     return tuple(repository(item, key) for item in value.content)
 
 
+def plugins(value: Value, key: str) -> tuple[PluginUse, ...]:
+    """A list of plugins, by name or with options."""
+    if not isinstance(value.content, list):
+        raise InputError(
+            f"{value.where}: {key} must be a list, for example [lintian, {{name: mounts, folders: {{}}}}]."
+        )
+    return tuple(_plugin(item, key) for item in value.content)
+
+
+def _plugin(value: Value, key: str) -> PluginUse:
+    if not isinstance(value.content, dict):
+        return PluginUse(name=text(value, key))
+    given = dict(value.content)
+    if "name" not in given:
+        raise InputError(f"{value.where}: the plugin has no key name.")
+    name = text(given.pop("name"), "name")
+    required = given.pop("required").plain if "required" in given else None
+    if required not in (True, False, None):
+        raise InputError(f"{value.where}: required must be true or false.")
+    return PluginUse(name=name, required=required, options={word: item.plain for word, item in given.items()})
+
+
 Converters = Mapping[str, Callable[[Value, str], Any]]
 REPOSITORY_KEYS: Converters = {
     "name": text, "uris": _addresses, "suites": _words, "components": _words, "key": _key,
@@ -142,8 +164,9 @@ KEYS: Converters = {
     "suite": text, "architecture": text, "variant": _variant, "mirror": _mirror, "components": texts,
     "packages": texts, "bootstrap_options": texts, "keyring": path, "refresh_after": _seconds,
     "repositories": _repositories, "backend": _backend, "foreign_architectures": texts, "tmpfs": _tmpfs,
+    "plugins": plugins,
 }  # fmt: skip
-LISTS = ("components", "packages", "bootstrap_options", "repositories", "foreign_architectures")
+LISTS = ("components", "packages", "bootstrap_options", "repositories", "foreign_architectures", "plugins")
 DEFAULTS: dict[str, Any] = {each.name: each.default for each in fields(ChrootSpec)}
 
 
@@ -163,7 +186,7 @@ def converted(key: str, said: Iterable[Value]) -> Any:
     if key not in LISTS:
         return found[-1]
     items = [item for part in found for item in part]
-    if key == "repositories":
+    if key in ("repositories", "plugins"):
         return tuple({item.name: item for item in items}.values())  # the later one of a name counts
     return tuple(dict.fromkeys(items))
 

@@ -38,6 +38,11 @@ def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec) -> str:
     return digest_of(json.dumps([parts, sorted(dsc.build_fields.items())]))
 
 
+def tools_key(base: Layer, names: Sequence[str]) -> str:
+    """As `quick_key`, for packages by their names."""
+    return digest_of(json.dumps(["tools", base.identity, *names]))
+
+
 def resolved_key(base: Layer, packages: Sequence[str]) -> str:
     """The key of a layer: the base and the very packages (`name sha256`) installed on it."""
     return digest_of("\n".join([base.identity, *sorted(packages)]))
