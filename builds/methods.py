@@ -37,6 +37,7 @@ def build_command(job: Job) -> list[str]:
         "--idle-limit": job.limits.get("idle_limit"),
         "--memory": job.limits.get("memory"),
         "--disk": job.limits.get("disk"),
+        "--processors": job.limits.get("processors"),
     }
     given = [str(word) for name, value in options.items() if value for word in (name, value)]
     return program(
@@ -66,6 +67,11 @@ def build_outcome(job: Job) -> Outcome:
 def _kept(path: Path) -> KeptFile:
     kind, media_type = KINDS.get(path.suffix, (Artifact.Kind.OTHER, "application/octet-stream"))
     return KeptFile(path=path, name=path.name, kind=kind, media_type=media_type)
+
+
+def build_caches(request: dict[str, Any]) -> tuple[str, ...]:
+    """The chroot's base, and the layer with this source package's build dependencies."""
+    return (request["chroot"], f"{request['chroot']} {request['source']}") if "chroot" in request else ()
 
 
 def sweep(job: Job) -> list[str]:
@@ -126,5 +132,6 @@ def register_methods() -> None:
             outcome=build_outcome,
             after=sweep,
             changed=architecture_changed,
+            caches=build_caches,
         )
     )
