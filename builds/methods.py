@@ -39,6 +39,7 @@ def build_command(job: Job) -> list[str]:
         "--idle-limit": job.limits.get("idle_limit"),
         "--memory": job.limits.get("memory"),
         "--disk": job.limits.get("disk"),
+        "--processors": job.limits.get("processors"),
     }
     given = [str(word) for name, value in options.items() if value for word in (name, value)]
     return program(
@@ -100,6 +101,11 @@ def compare_changed(task: Task) -> None:
         announce(found.build, f"compare-{task.state}")
 
 
+def build_caches(request: dict[str, Any]) -> tuple[str, ...]:
+    """The chroot's base, and the layer with this source package's build dependencies."""
+    return (request["chroot"], f"{request['chroot']} {request['source']}") if "chroot" in request else ()
+
+
 def sweep(job: Job) -> list[str]:
     """Remove what a killed program of this host left."""
     return program("chroots.engine", "sweep", "--state", settings.STATE)
@@ -158,6 +164,7 @@ def register_methods() -> None:
             outcome=build_outcome,
             after=sweep,
             changed=architecture_changed,
+            caches=build_caches,
         )
     )
     register(

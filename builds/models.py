@@ -12,8 +12,10 @@ from django.urls import reverse
 from builds import submit
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
+from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import LIVE, Artifact, State, Task
+from hosts.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from builds.sources import Upload
@@ -59,13 +61,19 @@ class BuildQuerySet(models.QuerySet["Build"]):
     def for_lists(self) -> BuildQuerySet:
         return self.select_related("task", "target", "created_by", "task__host")
 
-    def submit(self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False) -> Build:
+    def submit(
+        self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False,
+        wishes: Wishes = AS_USUAL,
+    ) -> Build:  # fmt: skip
         """Build a source package of the target's archive. Raises InputError with the field that is wrong."""
-        return submit.from_archive(target, source.strip(), (version or "").strip(), by=by, scratch=scratch)
+        name, number = source.strip(), (version or "").strip()
+        return submit.from_archive(target, name, number, by=by, scratch=scratch, wishes=wishes)
 
-    def submit_upload(self, *, files: Sequence[Upload], target: Target, by: User, scratch: bool = False) -> Build:
+    def submit_upload(
+        self, *, files: Sequence[Upload], target: Target, by: User, scratch: bool = False, wishes: Wishes = AS_USUAL
+    ) -> Build:
         """Build an uploaded .dsc with its files. Raises InputError with the field that is wrong."""
-        return submit.from_upload(target, files, by=by, scratch=scratch)
+        return submit.from_upload(target, files, by=by, scratch=scratch, wishes=wishes)
 
 
 class Build(models.Model):
@@ -138,6 +146,12 @@ class Build(models.Model):
 
     def can_compare(self, user: User) -> bool:
         return may(user, "builds.compare") and self.can_be_compared
+
+    def resubmit(self, *, by: User, wishes: Wishes) -> Build:
+        """Build the same files anew, as another build. Raises InputError for one that has not ended."""
+        if self.is_live:
+            raise InputError(f"{self} has not ended yet.", hint="Cancel it first, or change its priority.")
+        return submit.again(self, by=by, wishes=wishes)
 
     def can_cancel(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "builds.submit")

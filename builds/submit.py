@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -14,6 +14,7 @@ from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import Artifact, State
+from hosts.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from builds.models import Build, Comparison, Target
@@ -22,17 +23,40 @@ LIMITS = {"time_limit": 12 * 3600, "idle_limit": 3600}  # seconds
 COMPARISON_LIMITS = {"time_limit": 4 * 3600}  # seconds
 
 
-def from_archive(target: Target, name: str, version: str, *, by: User, scratch: bool) -> Build:
+def from_archive(
+    target: Target, name: str, version: str, *, by: User, scratch: bool, wishes: Wishes = AS_USUAL
+) -> Build:
     """Build the source package `name` of the target's archive; its newest version where `version` is empty."""
+    return prepared(target, name, version, by=by, scratch=scratch, wishes=wishes)()
+
+
+def prepared(
+    target: Target, name: str, version: str, *, by: User, scratch: bool, wishes: Wishes = AS_USUAL
+) -> Callable[[], Build]:
+    """The same in two steps: the archive is asked now, the rows are made by calling the answer."""
+    wishes.check(by)
     chroots = _chroots(target)
-    return _create(sources.find(name, version, chroots[0]), "archive", target, chroots, by=by, scratch=scratch)
+    source = sources.find(name, version, chroots[0])
+    planned = _planned(source, chroots)
+    return lambda: _create(target, source, "archive", planned, by=by, scratch=scratch, wishes=wishes)
 
 
-def from_upload(target: Target, uploads: Sequence[sources.Upload], *, by: User, scratch: bool) -> Build:
+def from_upload(
+    target: Target, uploads: Sequence[sources.Upload], *, by: User, scratch: bool, wishes: Wishes = AS_USUAL
+) -> Build:
     """Build an uploaded source package."""
+    wishes.check(by)
     chroots = _chroots(target)
     source = sources.take_upload(uploads, lambda source: _planned(source, chroots))
-    return _create(source, "upload", target, chroots, by=by, scratch=scratch)
+    return _create(target, source, "upload", _planned(source, chroots), by=by, scratch=scratch, wishes=wishes)
+
+
+def again(build: Build, *, by: User, wishes: Wishes) -> Build:
+    """Build the same files for the same target as another build, with other wishes."""
+    wishes.check(by)
+    planned = {task.architecture: task.request["build_type"] for task in build.task.children.order_by("pk")}
+    source = sources.Source(name=build.source, version=build.version, files=tuple(build.files), architectures=())
+    return _create(build.target, source, build.origin, planned, by=by, scratch=build.scratch, wishes=wishes)
 
 
 def _planned(source: sources.Source, chroots: list[Chroot]) -> dict[str, str]:
@@ -50,11 +74,15 @@ def _chroots(target: Target) -> list[Chroot]:
 
 @transaction.atomic
 def _create(
-    source: sources.Source, origin: str, target: Target, chroots: list[Chroot], *, by: User, scratch: bool
-) -> Build:
-    planned = _planned(source, chroots)
+    target: Target, source: sources.Source, origin: str, planned: Mapping[str, str], *, by: User, scratch: bool,
+    wishes: Wishes,
+) -> Build:  # fmt: skip
     title = f"{source.name} {source.version} for {target}"
-    parent = hub.submit("build", title, request={}, channel=target.channel, by=by, is_parent=True)
+    channel = wishes.channel or target.channel
+    parent = hub.submit(
+        "build", title, request={}, channel=channel, by=by, is_parent=True, priority=wishes.priority,
+        retries=wishes.retries,
+    )  # fmt: skip
     build = target.builds.create(
         source=source.name, version=source.version, origin=origin, files=list(source.files), scratch=scratch,
         task=parent, created_by=by,
@@ -62,12 +90,12 @@ def _create(
     frozen: dict[str, Any] = {
         "source": source.name, "version": source.version, "origin": origin, "files": list(source.files),
     }  # fmt: skip
-    for chroot in chroots:
+    for chroot in _chroots(target):
         if chroot.architecture in planned:
             task = hub.submit(
                 "build-arch", f"{title}, {chroot.architecture}", parent=parent, architecture=chroot.architecture,
                 request={**frozen, **chroot.request, "build_type": planned[chroot.architecture]},
-                channel=target.channel, limits=LIMITS, by=by,
+                channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, by=by,
             )  # fmt: skip
             chroot.uses.create(task=task)
     AuditEntry.note(by, "build.submit", build, target=target.name, build=build.pk)

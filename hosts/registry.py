@@ -58,6 +58,11 @@ def _nothing(task: Task) -> None:
     """The default for methods that keep no rows of their own."""
 
 
+def _nowhere(request: dict[str, Any]) -> tuple[str, ...]:
+    """The default for methods to which every host is alike."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """One kind of task.
@@ -74,6 +79,7 @@ class Method:
     after: Callable[[Job], list[str]] | None = None  # cleans the host up after a kill; short
     changed: Callable[[Task], None] = _nothing
     needs_hub: bool = False  # only a host that shares the hub's folder
+    caches: Callable[[dict[str, Any]], tuple[str, ...]] = _nowhere  # what it leaves on its host for the next such task
     at_start: Callable[[Path], list[str]] | None = None  # (state folder): cleans up when a builder starts
 
 

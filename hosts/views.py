@@ -18,11 +18,12 @@ from debatomic.paging import page_of
 from debatomic.templatetags import pages
 from debatomic.tools.errors import ToolError
 from hosts import hub
+from hosts.choosing import refusals
 from hosts.downloads import download
 from hosts.filters import ArtifactFilter, TaskFilter
 from hosts.forms import HostCommentForm
 from hosts.models import HELD, Artifact, Host, Log, Task
-from hosts.why import busy, candidates, silent, unsuitable, unwilling, why_waiting
+from hosts.why import why_waiting
 
 # Tasks
 
@@ -63,7 +64,7 @@ def task_detail(request: PageRequest, pk: int) -> HttpResponse:
         "log_task": task,
         "log": next(iter(logs), None),
         "why": why_waiting(task) if waits else "",
-        "refusals": _refusals(task) if waits and may(request.user, "hosts.view") else [],
+        "refusals": refusals(task) if waits and may(request.user, "hosts.view") else [],
     }
     return render(request, "hosts/_task.html" if request.htmx else "hosts/task.html", context)
 
@@ -78,18 +79,13 @@ def _details(task: Task) -> dict[str, Any]:
 
 
 def _limit(name: str, value: float) -> str:
+    if name == "processors":
+        return f"{value:g}"
     return pages.duration(value) if name.endswith("_limit") else pages.size(value)
 
 
 def _task(request: PageRequest, pk: int) -> Task:
     return get_object_or_404(Task.objects.visible_to(request.user).for_lists(), pk=pk)
-
-
-def _refusals(task: Task) -> list[tuple[str, str]]:
-    """What each host says to a task that only waits for a host; nothing for one that waits for something else."""
-    if unwilling(task):
-        return []
-    return [(seen.name, unsuitable(task, seen) or silent(seen) or busy(task, seen)) for seen in candidates()]
 
 
 @require_safe

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from hosts import registry
+from hosts.estimate import History, about
 from hosts.models import Host, State, Task
-from hosts.models.task import TaskQuerySet
+from hosts.order import Line, place
 
 ANYWHERE = ("", "all")
 SOON = timedelta(seconds=1)
@@ -33,6 +36,8 @@ class Candidate:
     used: float
     number: int
     slots: int
+    load: float = 0.0  # of the last minute, for each processor
+    free_memory: int = 0  # bytes
     pk: int = 0
 
 
@@ -41,7 +46,13 @@ def candidate(host: Host, used: float, number: int, channels: Iterable[int]) -> 
         name=host.name, enabled=host.enabled, is_alive=host.is_alive, is_hub=host.is_hub, seen_at=host.seen_at,
         architectures=tuple(host.architectures), channels=frozenset(channels), capacity=host.capacity,
         used=used, number=number, slots=int(host.report.get("slots") or host.capacity), pk=host.pk or 0,
+        load=_load(host.report), free_memory=int((host.report.get("memory") or {}).get("free") or 0),
     )  # fmt: skip
+
+
+def _load(report: Mapping[str, Any]) -> float:
+    """The load of the last minute for each processor, as the host's last beat said it."""
+    return float((report.get("load") or [0.0])[0]) / (report.get("processors") or 1)
 
 
 def candidates() -> list[Candidate]:
@@ -122,25 +133,60 @@ def why_waiting(task: Task) -> str:
 
 def why_all(tasks: Sequence[Task]) -> dict[int, str]:
     """The sentence of each task, in a bounded number of queries for the hosts and few for each task."""
-    hosts = candidates() if any(task.state == State.FREE for task in tasks) else []
-    return {task.pk: _why(task, hosts) for task in tasks}
+    queue = Queue()
+    return {task.pk: _why(task, queue) for task in tasks}
 
 
-def _why(task: Task, hosts: Sequence[Candidate]) -> str:
+class Queue:
+    """What waits and who could run it, each part read once, when the first task asks for it."""
+
+    def __init__(self) -> None:
+        self.history = History()
+        self._lines: dict[tuple[int, str], list[Line]] = {}
+
+    @cached_property
+    def hosts(self) -> list[Candidate]:
+        return candidates()
+
+    def place(self, task: Task) -> int:
+        """The place of the task among what waits for the same kind of host."""
+        alike = Task.objects.waiting().unblocked().filter(channel=task.channel_id, architecture=task.architecture)
+        key = (task.channel_id, task.architecture)
+        if key not in self._lines:
+            self._lines[key] = alike.lines()
+        mine = [line for line in self._lines[key] if (line.priority, line.share) == (task.priority, task.share)]
+        if not mine:  # it was taken meanwhile
+            return 1
+        ahead = alike.filter(priority=task.priority, share=task.share, pk__lt=task.pk)
+        number = 0 if mine[0].first == task.pk else ahead.count()
+        return place(self._lines[key], mine[0], number, timezone.now())
+
+    def starts(self, task: Task, at: int, hosts: Sequence[Candidate]) -> str:
+        """When it starts, as a sentence; empty where history does not tell."""
+        seconds = self.history.starts_in(task, at, {host.name: _slots(task, host) for host in hosts})
+        return "" if seconds is None else f" It should start {about(seconds)}."
+
+
+def _slots(task: Task, host: Candidate) -> int:
+    """How many tasks like this one a host runs at once."""
+    return max(1, min(host.slots, int(host.capacity / task.weight + 1e-9)))
+
+
+def _why(task: Task, queue: Queue) -> str:
     if task.state != State.FREE:
         return ""
     if task.is_parent:
         first = task.children.filter(state=State.FREE).order_by("priority", "pk").first()
-        return _why(first, hosts) if first else ""
+        return _why(first, queue) if first else ""
     if reason := unwilling(task):
         return reason
-    suitable = [host for host in hosts if not unsuitable(task, host)]
+    suitable = [host for host in queue.hosts if not unsuitable(task, host)]
     if not suitable:
-        return _nobody(task, hosts)
+        return _nobody(task, queue.hosts)
     alive = [host for host in suitable if host.is_alive]
     if not alive:
         return "No host is there: " + " ".join(silent(host) for host in suitable[:3])
-    return _in_queue(task, alive)
+    return _in_queue(task, alive, queue)
 
 
 def _nobody(task: Task, hosts: Sequence[Candidate]) -> str:
@@ -161,16 +207,12 @@ def _listed(hosts: Sequence[Candidate]) -> str:
     return f"{', '.join(before)} and {last}" if before else last
 
 
-def _in_queue(task: Task, hosts: Sequence[Candidate]) -> str:
+def _in_queue(task: Task, hosts: Sequence[Candidate], queue: Queue) -> str:
     refusals = [busy(task, host) for host in hosts]
-    place = 1 + _before(task).count()
+    at = queue.place(task)
+    said = " ".join(refusals[:3]) + (f" So are {len(refusals) - 3} more." if len(refusals) > 3 else "")
     if not all(refusals):
-        return f"Place {place} in the queue: a host takes it in a moment."
-    said = " ".join(refusals[:3])
-    return f"Place {place} in the queue: {said}" + (f" So are {len(refusals) - 3} more." if len(refusals) > 3 else "")
-
-
-def _before(task: Task) -> TaskQuerySet:
-    """What waits for the same kind of host and comes first."""
-    first = Q(priority__lt=task.priority) | Q(priority=task.priority, pk__lt=task.pk)
-    return Task.objects.waiting().unblocked().filter(first, channel=task.channel_id, architecture=task.architecture)
+        said = "a host takes it in a moment."
+        if at == 1:
+            return f"Place 1 in the queue: {said}"
+    return f"Place {at} in the queue: {said}{queue.starts(task, at, hosts)}"

@@ -23,6 +23,7 @@ SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "200",
+    "dynamic_shared_memory_type": "mmap",  # in our own folder, too: what lies in /dev/shm others may remove
 }
 
 

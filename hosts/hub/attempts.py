@@ -12,13 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from debatomic.tools.errors import Kind
-from hosts import logs, store
+from hosts import logs, registry, store
 from hosts.connection import Beat, File
-from hosts.hub.moves import ATTEMPTS, end_attempt, locked, move, whole
-from hosts.models import State, Task
+from hosts.hub.moves import end_attempt, locked, move, whole
+from hosts.models import HostCache, State, Task
+from hosts.retries import policy
 from hosts.states import HELD
 
-FIRST_PAUSE = timedelta(seconds=2)  # before the next attempt; doubled each time
 DECISIVE_LINES = 20
 CAUSE_LENGTH = 20
 
@@ -92,6 +92,8 @@ def finish(claim: uuid.UUID, result: dict[str, Any], files: Iterable[File] = ())
         return False
     for file in files:
         store.record(task, name=file.name, kind=file.kind, media_type=file.media_type, sha256=file.sha256)
+    if (method := registry.find(task.method)) and task.host_id:
+        HostCache.objects.note(task.host_id, method.caches(task.request))
     end_attempt(task, "completed")
     move(task, State.COMPLETED, result=storable(result), progress={})
     _seal_later(task)
@@ -100,7 +102,7 @@ def finish(claim: uuid.UUID, result: dict[str, Any], files: Iterable[File] = ())
 
 @whole
 def fail(claim: uuid.UUID, *, reason: str, kind: str, decisive: Sequence[str] = (), cause: str = "") -> bool:
-    """Record a failure. What the infrastructure did waits for another attempt while there are any left.
+    """Record a failure; the policy of its kind (hosts.retries) says whether another attempt follows, and when.
 
     `cause` is finer than `kind`; where nobody told it, the kind is the cause, too.
     """
@@ -110,8 +112,8 @@ def fail(claim: uuid.UUID, *, reason: str, kind: str, decisive: Sequence[str] = 
         return False
     if kind == Kind.CANCELED or task.cancel_asked_at:
         _cancel(task)
-    elif kind == Kind.INFRASTRUCTURE and task.attempt < task.attempts_allowed:
-        _another(task, reason, "failed")
+    elif (number := _number(task)) < (retry := policy(kind, task.retries)).attempts:
+        _another(task, reason, "failed", retry.pause_after(number))
     else:
         end_attempt(task, "failed", reason)
         move(task, State.FAILED, reason=reason, kind=kind, cause=storable(cause)[:CAUSE_LENGTH] or kind,
@@ -143,12 +145,15 @@ def lose(task: Task, reason: str) -> None:
     _seal_later(task)
 
 
-def _another(task: Task, reason: str, outcome: str) -> None:
+def _number(task: Task) -> int:
+    """The number of this attempt, from 1, since the submit or the last retry by a person."""
+    return task.attempt - task.attempts_allowed + policy(Kind.INFRASTRUCTURE, task.retries).attempts
+
+
+def _another(task: Task, reason: str, outcome: str, pause: timedelta = timedelta(0)) -> None:
     end_attempt(task, outcome, reason)
-    number = task.attempt - task.attempts_allowed + ATTEMPTS  # of this series
-    not_before = timezone.now() + FIRST_PAUSE * 2 ** max(0, number - 1) if outcome == "failed" else None
-    move(task, State.FREE, host=None, claimed_at=None, started_at=None, progress={}, reason=reason,
-         not_before_at=not_before)  # fmt: skip
+    move(task, State.FREE, host=None, started_at=None, progress={}, reason=reason,
+         not_before_at=timezone.now() + pause if pause else None)  # fmt: skip
 
 
 def _cancel(task: Task) -> None:

@@ -1,29 +1,34 @@
-"""Claim: the first waiting task that this host may have, taken by one conditional update."""
+"""Claim: the waiting task whose turn it is (hosts.order) among those this host should have (hosts.choosing)."""
 
 from __future__ import annotations
 
 import uuid
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from hosts import registry
+from hosts.choosing import Choice
 from hosts.hub.moves import move, whole
 from hosts.models import Attempt, Host, State, Task
+from hosts.models.task import TaskQuerySet
+from hosts.order import in_order
 
 ANYWHERE = ("", "all")  # architectures that every host has
+LOOK = 20  # tasks of a line that one claim tries
 
 
-def eligible(host: Host) -> QuerySet[Task]:
-    """What waits and may run on this host at all, first come first, whatever the host's load."""
+def eligible(host: Host) -> TaskQuerySet:
+    """What waits and may run on this host at all, whatever the host's load."""
+    served = Host.channels.through.objects.filter(host=host).values("channel")
     waiting = Task.objects.waiting().unblocked().filter(
         Q(not_before_at=None) | Q(not_before_at__lte=timezone.now()), Q(only_on=None) | Q(only_on=host),
-        architecture__in=[*ANYWHERE, *host.architectures], channel__hosts=host,
+        architecture__in=[*ANYWHERE, *host.architectures], channel__in=served,
     )  # fmt: skip
     if not host.is_hub:
         waiting = waiting.exclude(method__in=registry.hub_only())
-    return waiting.in_queue_order()
+    return waiting
 
 
 def claim(host: Host, *, token: uuid.UUID | None = None, slots: int | None = None) -> Task | None:
@@ -32,7 +37,8 @@ def claim(host: Host, *, token: uuid.UUID | None = None, slots: int | None = Non
     `token` becomes the task's claim: asked again with the same token, a host whose answer was lost gets the same task.
     `slots` is how many tasks the host can run at once, whatever they weigh.
     """
-    if not eligible(host).exists() and (token is None or not Task.objects.filter(claim=token).exists()):
+    any_left = eligible(host).order_by("priority", "share", "pk").values_list("pk")[:1]  # along the index of the queue
+    if not any_left and (token is None or not Task.objects.filter(claim=token).exists()):
         return None  # an idle poll takes no write lock
     return _claim(host.pk, token or uuid.uuid4(), slots)
 
@@ -48,7 +54,7 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None) -> Task | None:
     fitting = eligible(host)
     if held["number"]:  # what weighs more than the whole host runs there alone
         fitting = fitting.filter(weight__lte=host.capacity - held["weight"] + 1e-9)
-    task = fitting.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
+    task = _next(fitting, host)
     if task is None:
         return None
     moment = timezone.now()
@@ -56,3 +62,21 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None) -> Task | None:
          attempt=task.attempt + 1, progress={}, reason="")  # fmt: skip
     Attempt.objects.create(task=task, number=task.attempt, host=host)
     return task
+
+
+def _next(fitting: TaskQuerySet, host: Host) -> Task | None:
+    """The task whose turn it is, locked; None if there is none, or others have them all."""
+    choice = Choice()
+    for line in in_order(fitting.lines(), choice.moment):
+        of_the_line = fitting.filter(priority=line.priority, share=line.share).select_related("channel")
+        for task in of_the_line.order_by("pk")[:LOOK]:
+            if choice.must_wait(task, host):
+                continue
+            if mine := _taken(fitting, task):
+                return mine
+    return None
+
+
+def _taken(fitting: TaskQuerySet, task: Task) -> Task | None:
+    """The row, locked; None if another host is about to take it."""
+    return fitting.filter(pk=task.pk).select_for_update(skip_locked=True, of=("self",), no_key=True).first()

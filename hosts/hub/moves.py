@@ -14,18 +14,18 @@ from django.utils import timezone
 from debatomic.tools.errors import Kind
 from hosts import registry
 from hosts.models import Attempt, State, Task
+from hosts.retries import policy
 from hosts.states import FINAL, HELD, MOVES
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-ATTEMPTS = 3  # of infrastructure faults, counted from the submit or the last retry by a person
 TRIES = 5
 GAVE_UP = ("40001", "40P01")  # PostgreSQL: serialization failure, dead-lock
 FRESH: dict[str, Any] = {
     "reason": "", "kind": "", "cause": "", "decisive": [], "progress": {}, "result": {}, "host": None,
-    "cancel_asked_at": None, "not_before_at": None, "claimed_at": None, "started_at": None, "finished_at": None,
+    "cancel_asked_at": None, "not_before_at": None, "started_at": None, "finished_at": None,
 }  # fmt: skip
 
 
@@ -72,12 +72,32 @@ def move(task: Task, to: State, **columns: Any) -> None:
         raise RuntimeError(f"Task {task.pk} was changed without a lock.")
     for name, value in columns.items():
         setattr(task, name, value)
+    if to == State.FREE:
+        note_ready([task.pk])
     task.announce(to.value)
     _tell_method(task)
     if to != State.ASSIGNED:  # a claim locks nothing but its own row
         _follow_parent(task)
     if to in (State.FAILED, State.CANCELED):
         _drop_dependants(task)
+    if to == State.COMPLETED:
+        _ready_dependants(task)
+
+
+def _ready_dependants(task: Task) -> None:
+    """What waited for this task alone may start now. Locked first: of two that end at once, the later one sees both."""
+    waiting = oldest_first(Task.objects.filter(dependencies=task, state=State.FREE, ready_at=None))
+    if waiting:
+        note_ready(one.pk for one in waiting)
+
+
+def note_ready(tasks: Iterable[int]) -> None:
+    """Write down, for locked tasks by their ids, since when a host may have them: now, or not yet."""
+    numbers = set(tasks)
+    needs = Task.dependencies.through.objects.filter(from_task__in=numbers).exclude(to_task__state=State.COMPLETED)
+    blocked = set(needs.values_list("from_task", flat=True))
+    Task.objects.filter(pk__in=blocked).update(ready_at=None)
+    Task.objects.filter(pk__in=numbers - blocked).update(ready_at=timezone.now())
 
 
 def _columns(was: State, to: State) -> dict[str, Any]:
@@ -114,7 +134,7 @@ def end_attempt(task: Task, outcome: str, reason: str = "") -> None:
 
 def free_again(task: Task) -> None:
     """Begin anew after a failure or a cancel."""
-    move(task, State.FREE, attempts_allowed=task.attempt + ATTEMPTS)
+    move(task, State.FREE, attempts_allowed=task.attempt + policy(Kind.INFRASTRUCTURE, task.retries).attempts)
 
 
 def parent_state(children: Iterable[str]) -> State:

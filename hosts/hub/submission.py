@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from django.utils import timezone
 
 from debatomic.tools.errors import InputError, Kind
 from hosts import registry
-from hosts.hub.moves import ATTEMPTS, locked, move, whole
+from hosts.hub.moves import locked, move, whole
+from hosts.limits import checked as checked_limits
 from hosts.models import Channel, Host, State, Task
 from hosts.models.task import DEFAULT_PRIORITY
+from hosts.retries import checked as checked_retries
+from hosts.retries import policy
+
+PRIORITIES = range(1001)  # lower runs first
+ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]{1,19}")  # of Debian: amd64, kfreebsd-amd64; empty for any host
 
 
 @whole
@@ -25,29 +34,45 @@ def submit(  # noqa: PLR0913 - the columns of a task, each by its name
     dependencies: Iterable[Task] = (),
     weight: float | None = None,
     priority: int | None = None,
-    limits: dict[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
+    retries: Mapping[str, Any] | None = None,
     by: Any,
     public: bool = True,
     is_parent: bool = False,
 ) -> Task:
-    """Make a task. Raises InputError for an unknown method, an ended parent or a dependency that did not complete."""
+    """Make a task. Raises InputError, with the field where one is wrong.
+
+    Priority, retries and limits not given here are the parent's, or the usual ones.
+    """
     known = registry.method(method)
+    _check(architecture, weight, priority)
     above = _living_parent(parent)
     needed = _completable(dependencies)
     if priority is None:
         priority = above.priority if above else DEFAULT_PRIORITY
+    wanted = checked_retries(dict(retries if retries is not None else above.retries if above else {}))
+    person = by if getattr(by, "is_authenticated", False) else None
     task = Task.objects.create(
         method=method, title=title[:200], request=request, architecture=architecture, channel=channel, only_on=only_on,
-        parent=above,
-        weight=known.weight if weight is None else weight, priority=priority, limits=limits or {},
-        created_by=by if getattr(by, "is_authenticated", False) else None,
-        public=public, is_parent=is_parent, attempts_allowed=ATTEMPTS,
+        parent=above, weight=known.weight if weight is None else weight, priority=priority, retries=wanted,
+        limits=checked_limits(dict(limits or {})), created_by=person, share=person.pk if person else 0,
+        public=public, is_parent=is_parent, attempts_allowed=policy(Kind.INFRASTRUCTURE, wanted).attempts,
+        ready_at=timezone.now() if all(row.state == State.COMPLETED for row in needed) else None,
     )  # fmt: skip
     task.depend_on(needed)
     task.announce("created")
     if above and above.cancel_asked_at:
         move(task, State.CANCELED, reason=f"Task {above.pk} is being canceled.", kind=Kind.CANCELED)
     return task
+
+
+def _check(architecture: str, weight: float | None, priority: int | None) -> None:
+    if architecture and not ARCHITECTURE.fullmatch(architecture):
+        raise InputError(f"“{architecture}” is no name of an architecture.", field="architecture")
+    if weight is not None and not 0 < weight < float("inf"):
+        raise InputError(f"A weight is above 0, not {weight:g}.", field="weight")
+    if priority is not None and priority not in PRIORITIES:
+        raise InputError(f"A priority is from 0 (first) to {PRIORITIES[-1]}, not {priority}.", field="priority")
 
 
 def _living_parent(parent: Task | None) -> Task | None:
@@ -63,5 +88,6 @@ def _completable(dependencies: Iterable[Task]) -> list[Task]:
     rows = [locked(task.pk) for task in sorted(dependencies, key=lambda task: task.pk)]
     for row in rows:
         if row.state in (State.FAILED, State.CANCELED):
-            raise InputError(f"Nothing can depend on task {row.pk}: it is {row.get_state_display()}.")
+            reason = f"Nothing can depend on task {row.pk}: it is {row.get_state_display()}."
+            raise InputError(reason, field="dependencies")
     return rows

@@ -1,9 +1,11 @@
 """Machines and the work they do."""
 
 from hosts.models.artifact import Artifact, Log
+from hosts.models.cache import HostCache
 from hosts.models.event import Event
 from hosts.models.host import Channel, Host
 from hosts.models.task import Attempt, Task
 from hosts.states import FINAL, HELD, LIVE, State
 
-__all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "Event", "Host", "Log", "State", "Task"]
+__all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "Event", "Host", "HostCache", "Log", "State",
+           "Task"]  # fmt: skip

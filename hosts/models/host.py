@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from debatomic.access.checks import may
 from debatomic.access.models import AuditEntry
+from hosts.strategies import DEFAULT, STRATEGIES
 
 SILENT_AFTER = timedelta(seconds=30)
 
@@ -22,6 +23,7 @@ class Channel(models.Model):
 
     name = models.SlugField(unique=True)
     description = models.CharField(max_length=200, blank=True)
+    strategy = models.CharField(max_length=30, default=DEFAULT, choices=[(name, name) for name in STRATEGIES])
 
     def __str__(self) -> str:
         return self.name

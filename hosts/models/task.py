@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
 from django.urls import reverse
+from django.utils import timezone
 
 from debatomic.access.checks import may, owns
 from hosts.models.event import Event
+from hosts.order import Line
 from hosts.states import FINAL, HELD, LIVE, State
 
 if TYPE_CHECKING:
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 DEFAULT_PRIORITY = 20
 
 
-def _open_dependencies() -> models.QuerySet[Any]:
-    links = Task.dependencies.through.objects.filter(from_task_id=OuterRef("pk"))
-    return links.exclude(to_task__state=State.COMPLETED)
+class OncePerGroup(Subquery):
+    """A subquery that looks at the columns of the grouping only: asked once for each group, not for each row."""
+
+    def get_group_by_cols(self) -> list[Any]:
+        return []
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -44,12 +48,21 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def for_lists(self) -> TaskQuerySet:
         return self.select_related("host", "channel", "created_by", "parent")
 
-    def with_blocked(self) -> TaskQuerySet:
-        """Annotate `is_blocked`: a dependency is not completed."""
-        return self.annotate(is_blocked=Exists(_open_dependencies()))
-
     def unblocked(self) -> TaskQuerySet:
-        return self.filter(~Exists(_open_dependencies()))
+        """Those whose dependencies are completed: hosts.hub keeps `ready_at` so that a claim need not look."""
+        return self.filter(ready_at__isnull=False)
+
+    def lines(self) -> list[Line]:
+        """These waiting tasks by submitter and priority: two queries."""
+        of_it = Task.objects.filter(share=OuterRef("share"), priority=OuterRef("priority"), claimed_at__isnull=False)
+        served_at = OncePerGroup(of_it.order_by("-claimed_at").values("claimed_at")[:1])
+        found = self.order_by().values("priority", "share").annotate(
+            first=Min("pk"), number=Count("pk"), since=Min("ready_at"), served_at=served_at
+        )  # fmt: skip
+        rows = list(found)
+        held = Task.objects.held().filter(is_parent=False).order_by().values_list("share").annotate(Sum("weight"))
+        used = dict(held) if len(rows) > 1 else {}
+        return [Line(**row, used=used.get(row["share"], 0.0)) for row in rows]
 
     def in_queue_order(self) -> TaskQuerySet:
         return self.order_by("priority", "pk")
@@ -69,9 +82,11 @@ class Task(models.Model):
     priority = models.IntegerField(default=DEFAULT_PRIORITY)  # lower runs first
     public = models.BooleanField(default=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="tasks")
+    share = models.BigIntegerField(default=0)  # whose turn it takes: the submitter's id, 0 for the hub's own
 
     request = models.JSONField(default=dict)  # frozen at submit
-    limits = models.JSONField(default=dict)  # time_limit, idle_limit (seconds), memory, disk (bytes)
+    limits = models.JSONField(default=dict)  # hosts.limits: time_limit, idle_limit, memory, disk, processors
+    retries = models.JSONField(default=dict)  # hosts.retries: what the submitter wants other than usual
     result = models.JSONField(default=dict)  # small
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.FREE)
@@ -81,6 +96,7 @@ class Task(models.Model):
     lease_ends_at = models.DateTimeField(null=True)
     attempt = models.PositiveIntegerField(default=0)
     attempts_allowed = models.PositiveIntegerField(default=3)  # of infrastructure faults; other failures are final
+    ready_at = models.DateTimeField(null=True, default=timezone.now)  # null: what it depends on is not completed
     not_before_at = models.DateTimeField(null=True)
     cancel_asked_at = models.DateTimeField(null=True)
 
@@ -91,7 +107,7 @@ class Task(models.Model):
     progress = models.JSONField(default=dict)  # debatomic.tools.progress report
 
     created_at = models.DateTimeField(auto_now_add=True)
-    claimed_at = models.DateTimeField(null=True)
+    claimed_at = models.DateTimeField(null=True)  # when a host last took it
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -100,14 +116,17 @@ class Task(models.Model):
     class Meta:
         ordering: ClassVar = ["-pk"]
         indexes: ClassVar = [
-            models.Index(fields=["priority", "id"], name="task_queue", condition=Q(state="free", is_parent=False)),
+            models.Index(fields=["priority", "share", "id"], name="task_queue",
+                         condition=Q(state="free", is_parent=False, ready_at__isnull=False)),
+            models.Index(fields=["share", "priority", "-claimed_at"], name="task_served",
+                         condition=Q(claimed_at__isnull=False)),
             models.Index(fields=["lease_ends_at"], name="task_lease", condition=Q(state__in=["assigned", "running"])),
             models.Index(fields=["state", "-id"], name="task_state"),
             models.Index(fields=["host", "state"], name="task_host"),
             models.Index(fields=["created_by", "-id"], name="task_creator"),
             models.Index(fields=["method", "-id"], name="task_method"),
             models.Index(fields=["cause", "-id"], name="task_cause"),
-        ]
+        ]  # fmt: skip
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(weight__gt=0), name="task_weight"),
             models.CheckConstraint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from django.db import connection, connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hosts import hub, why
+from hosts import hub
+from hosts.choosing import refusals
 from hosts.models import Attempt, Channel, Host, State, Task
 from tests.hub.site import Site, wait
 
@@ -80,11 +82,20 @@ class TestChoice:
             assert hub.claim(host) is None
 
 
+@pytest.fixture
+def configuration(settings: Any) -> Any:
+    """Django's settings: `settings` is Hypothesis's here."""
+    return settings
+
+
 @pytest.mark.django_db
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_the_page_gives_the_reason_the_claim_had(make: Any, host: Host, other: Host, data: Any) -> None:
-    """`why.refusal` and the claim's query never disagree."""
+def test_the_page_gives_the_reason_the_claim_had(
+    make: Any, host: Host, other: Host, configuration: Any, data: Any
+) -> None:
+    """What the task's page says of each host and the claim's query never disagree."""
+    configuration.GRACE = timedelta(seconds=data.draw(st.sampled_from([0, 60])))
     Task.objects.all().delete()
     images = Channel.objects.get_or_create(name="images")[0]
     for one in (host, other):
@@ -102,7 +113,8 @@ def test_the_page_gives_the_reason_the_claim_had(make: Any, host: Host, other: H
             dependencies=data.draw(st.lists(st.sampled_from(made), unique=True, max_size=1)) if made else [],
         ))  # fmt: skip
     for one in data.draw(st.lists(st.sampled_from([host, other]), max_size=6)):
-        before = {task: why.refusal(task, one) for task in Task.objects.in_queue_order().select_related("channel")}
+        waiting = Task.objects.waiting().unblocked().in_queue_order().select_related("channel")
+        before = {task: dict(refusals(task))[one.name] for task in waiting}
         won = hub.claim(one, slots=one.report["slots"])
         assert won == next((task for task, reason in before.items() if not reason), None), before
 

@@ -292,5 +292,5 @@ def test_the_hub_learns_how_far_the_program_is(run: Run, tmp_path: Path) -> None
 
 def test_a_full_disk_on_the_host_is_the_reason(run: Run) -> None:
     task = run("echo hello", spool=Path("/dev/full"))
-    assert (task.state, task.kind) == (State.FAILED, "disk")
+    assert task.state == State.FREE  # tried once more: another host may have more room
     assert task.reason == "This host's disk is full: the log cannot be kept."
