@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from builds.models import BinaryPackage, Build, TagEntry
 from chroots.models import ChrootCopy
 from debatomic.tools.files import write_json
 from hosts.models import Artifact, Event, State, Task
-from hosts.registry import Job, KeptFile, Method, Outcome, program, register, register_contents
+from hosts.registry import About, Job, KeptFile, Method, Outcome, program, register, register_contents
 
 KINDS = {
     ".deb": (Artifact.Kind.BINARY, "application/vnd.debian.binary-package"),
@@ -66,6 +66,10 @@ def build_outcome(job: Job) -> Outcome:
 def _kept(path: Path) -> KeptFile:
     kind, media_type = KINDS.get(path.suffix, (Artifact.Kind.OTHER, "application/octet-stream"))
     return KeptFile(path=path, name=path.name, kind=kind, media_type=media_type)
+
+
+def build_about(request: Mapping[str, Any]) -> About:
+    return About(package=request.get("source", ""), target=request.get("target", ""))
 
 
 def sweep(job: Job) -> list[str]:
@@ -126,5 +130,6 @@ def register_methods() -> None:
             outcome=build_outcome,
             after=sweep,
             changed=architecture_changed,
+            about=build_about,
         )
     )

@@ -59,6 +59,7 @@ def _create(
     )  # fmt: skip
     frozen: dict[str, Any] = {
         "source": source.name, "version": source.version, "origin": origin, "files": list(source.files),
+        "target": target.name,
     }  # fmt: skip
     for chroot in chroots:
         if chroot.architecture in planned:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from django.conf import settings
 
 from chroots.models import ChrootCopy
 from hosts.models import Event, State, Task
-from hosts.registry import Job, Method, Outcome, program, register
+from hosts.registry import Job, Method, Outcome, program, register, register_examination
 
 
 def init_command(job: Job) -> list[str]:
@@ -32,5 +33,12 @@ def init_changed(task: Task) -> None:
     Event.objects.create(kind="chroot", key=name, what=task.state, topics=topics)
 
 
+def doctor(state: Path) -> list[str]:
+    """What a builder asks of its machine: can the engine build here?"""
+    mirror = ["--mirror", settings.MIRROR] if settings.MIRROR else []
+    return program("chroots.engine", "doctor", "--json", "--state", state, *mirror)
+
+
 def register_methods() -> None:
+    register_examination(doctor)
     register(Method(name="chroot-init", weight=1.0, command=init_command, outcome=init_outcome, changed=init_changed))

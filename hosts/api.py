@@ -1,11 +1,10 @@
-"""Tasks, hosts, channels and artifacts in the API."""
+"""Tasks, channels and artifacts in the API."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import FloatField, Q, QuerySet, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django_filters.filters import CharFilter, MultipleChoiceFilter, NumberFilter
@@ -23,11 +22,10 @@ from debatomic.access.checks import person, readable
 from debatomic.access.refusals import allow
 from hosts import hub, logs
 from hosts.downloads import download
-from hosts.models import HELD, Artifact, Channel, Host, Log, State, Task
+from hosts.models import Artifact, Channel, Log, State, Task
 from hosts.serializers import (
     ArtifactSerializer,
     ChannelSerializer,
-    HostSerializer,
     LogSerializer,
     PrioritySerializer,
     TaskDetailSerializer,
@@ -158,22 +156,6 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
         headers = {"X-Log-Offset": str(there), "X-Log-Sealed": "yes" if at_end else "no", "Cache-Control": "no-store",
                    "Content-Disposition": "attachment"}  # fmt: skip
         return HttpResponse(content, content_type="application/octet-stream", headers=headers)
-
-
-class HostViewSet(ReadOnlyModelViewSet[Host]):
-    """The machines that do the work."""
-
-    rights = {"*": "hosts.view"}
-    queryset = Host.objects.all()
-    serializer_class = HostSerializer
-    filterset_fields = ("enabled", "is_hub")
-    lookup_field = "name"
-    lookup_value_regex = "[^/]+"
-
-    def get_queryset(self) -> QuerySet[Host]:
-        held = Sum("tasks__weight", filter=Q(tasks__state__in=HELD))
-        used = Coalesce(held, Value(0.0), output_field=FloatField())
-        return Host.objects.annotate(used=used).prefetch_related("channels")
 
 
 class ChannelViewSet(ReadOnlyModelViewSet[Channel]):

@@ -10,7 +10,7 @@ from django.core.cache import cache
 
 from builds.models import Target
 from debatomic.access.models import User
-from hosts.models import Channel, Host
+from hosts.models import Channel, Host, Registration
 from tests import scene
 
 
@@ -49,4 +49,5 @@ def world(target: Target, somebody: User, host: Host, tmp_path: Path) -> dict[st
         "waiting_task": waiting.task.children.get().pk, "failed_task": failed_task.pk,
         "finished_task": finished_task.pk, "private_task": private.task_id, "artifact": artifact.pk,
         "compose": compose.pk, "secret_compose": secret.pk, "host": host.name,
+        "registration": Registration.objects.issue(by=None)[0].pk,
     }  # fmt: skip
