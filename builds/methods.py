@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
 from debatomic.tools.files import write_json
 from hosts.models import Artifact, Event, State, Task
-from hosts.registry import Job, KeptFile, Method, Outcome, program, register, register_contents
+from hosts.registry import About, Job, KeptFile, Method, Outcome, program, register, register_contents
 
 KINDS = {
     ".deb": (Artifact.Kind.BINARY, "application/vnd.debian.binary-package"),
@@ -106,6 +106,10 @@ def build_caches(request: dict[str, Any]) -> tuple[str, ...]:
     return (request["chroot"], f"{request['chroot']} {request['source']}") if "chroot" in request else ()
 
 
+def build_about(request: Mapping[str, Any]) -> About:
+    return About(package=request.get("source", ""), target=request.get("target", ""))
+
+
 def sweep(job: Job) -> list[str]:
     """Remove what a killed program of this host left."""
     return program("chroots.engine", "sweep", "--state", settings.STATE)
@@ -165,6 +169,7 @@ def register_methods() -> None:
             after=sweep,
             changed=architecture_changed,
             caches=build_caches,
+            about=build_about,
         )
     )
     register(

@@ -89,6 +89,7 @@ def _create(
     )  # fmt: skip
     frozen: dict[str, Any] = {
         "source": source.name, "version": source.version, "origin": origin, "files": list(source.files),
+        "target": target.name,
     }  # fmt: skip
     for chroot in _chroots(target):
         if chroot.architecture in planned:

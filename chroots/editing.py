@@ -111,7 +111,7 @@ def delete(chroot: Chroot, *, by: Any) -> int:
     list(Chroot.objects.select_for_update().filter(pk=chroot.pk))
     if reason := chroot.why_needed():
         raise ToolError(f"{chroot} cannot be deleted. {reason}", hint="Take it out there first, or disable it.")
-    hosts = list(Host.objects.filter(enabled=True, chroot_copies__chroot=chroot))
+    hosts = list(Host.objects.in_service().filter(chroot_copies__chroot=chroot))
     for host in hosts:
         upkeep.scrub(chroot, host, by=by)
     AuditEntry.note(by, "chroot.delete", chroot.name, definition=chroot.definition)

@@ -21,6 +21,7 @@ from hosts.registry import (
     program,
     register,
     register_contents,
+    register_examination,
     register_round,
 )  # fmt: skip
 
@@ -108,6 +109,12 @@ def manifests(contents: Set[str]) -> set[str]:
     return found
 
 
+def examination(state: Path) -> list[str]:
+    """What a builder asks of its machine: can the engine build here?"""
+    mirror = ["--mirror", settings.MIRROR] if settings.MIRROR else []
+    return program("chroots.engine", "doctor", "--json", "--state", state, *mirror)
+
+
 def register_methods() -> None:
     register(Method(name=refreshing.REFRESH))
     register(Method(name=refreshing.INIT, command=init_command, outcome=init_outcome, changed=init_changed))
@@ -116,3 +123,4 @@ def register_methods() -> None:
     register(Method(name=hub.DOCTOR, weight=0.1, command=doctor_command, outcome=told_outcome))
     register_contents(manifests)
     register_round(schedule.refresh_due)
+    register_examination(examination)

@@ -46,8 +46,8 @@ def refresh(chroot: Chroot, *, by: Any) -> Task:
 
 
 def with_copy(chroot: Chroot) -> list[Host]:
-    """The hosts that have a copy of it, are enabled and were heard of lately."""
-    return list(Host.objects.alive().filter(enabled=True, chroot_copies__chroot=chroot).order_by("name"))
+    """The hosts that have a copy of it, take tasks and were heard of lately."""
+    return list(Host.objects.alive().in_service().filter(chroot_copies__chroot=chroot).order_by("name"))
 
 
 def channel_of(host: Host | None) -> Channel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from composes.models import Compose, Deliverable
 from debatomic.tools.errors import InputError
 from hosts import store
 from hosts.models import Artifact, Event, State, Task
-from hosts.registry import Job, KeptFile, Method, Outcome, program, register
+from hosts.registry import About, Job, KeptFile, Method, Outcome, program, register
 
 KINDS = {
     "commit": (Artifact.Kind.TREE, "application/x-tar"),
@@ -69,6 +70,10 @@ def publish_outcome(job: Job) -> Outcome:
     return Outcome(result={"ref": job.request["ref"], "commit": job.request["commit"]})
 
 
+def compose_about(request: Mapping[str, Any]) -> About:
+    return About(package=request.get("variant", ""), target=request.get("definition", ""))
+
+
 def sweep(job: Job) -> list[str]:
     return program("chroots.engine", "sweep", "--state", settings.STATE)
 
@@ -108,6 +113,7 @@ def register_methods() -> None:
             outcome=compose_outcome,
             after=sweep,
             changed=compose_changed,
+            about=compose_about,
         )
     )
     register(

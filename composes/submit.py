@@ -56,7 +56,8 @@ def _create(
         identity=identity, revision=revision, variant=variant, architectures=architectures,
         task=parent, created_by=by,
     )  # fmt: skip
-    request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": respin}
+    request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": respin,
+               "definition": revision.definition.name}  # fmt: skip
     for architecture in architectures:
         made = hub.submit(
             "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture, request=request,

@@ -17,7 +17,9 @@ from composes.api import ComposeViewSet
 from composes.definition_api import DefinitionViewSet
 from debatomic.access import schema as _schemes  # noqa: F401  describes the ways to sign in
 from debatomic.access.api import KeyViewSet, MeView
-from hosts.api import ArtifactViewSet, ChannelViewSet, HostViewSet, TaskViewSet
+from hosts.api import ArtifactViewSet, ChannelViewSet, TaskViewSet
+from hosts.host_api import HostViewSet, RegistrationViewSet
+from hosts.statistics_api import StatisticsViewSet
 
 
 class Root(APIRootView):
@@ -36,6 +38,8 @@ for prefix, viewset, name in (
     ("tasks", TaskViewSet, "task"),
     ("hosts", HostViewSet, "host"),
     ("channels", ChannelViewSet, "channel"),
+    ("registrations", RegistrationViewSet, "registration"),
+    ("statistics", StatisticsViewSet, "statistics"),
     ("artifacts", ArtifactViewSet, "artifact"),
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),

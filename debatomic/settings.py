@@ -18,7 +18,7 @@ HOME = env.folder("DEBATOMIC_HOME", BASE_DIR / "var")
 env.private_folder(HOME)
 HUB_ADDRESS = env.address("DEBATOMIC_HUB")  # set on a builder host elsewhere: no database, no hub secret
 HOST_NAME = env.text("DEBATOMIC_HOST_NAME", socket.gethostname())
-HOST_TOKEN_FILE = env.text("DEBATOMIC_HOST_TOKEN_FILE")
+HOST_TOKEN_FILE = env.text("DEBATOMIC_HOST_TOKEN_FILE", str(HOME / "host-token"))
 STATE = env.folder("DEBATOMIC_STATE", HOME / "host")  # the builder's layers and caches
 LOGS = HOME / "logs"
 ARTIFACTS = HOME / "artifacts"
@@ -51,6 +51,10 @@ GRACE = timedelta(seconds=env.number("DEBATOMIC_GRACE_SECONDS", 1, most=60))
 CAPACITY = env.number("DEBATOMIC_CAPACITY", 2, least=1, most=256)
 MIRROR = env.address("DEBATOMIC_MIRROR")  # empty: the machine's own apt configuration
 UPLOAD_LIMIT_BYTES = int(env.number("DEBATOMIC_UPLOAD_LIMIT_MB", 2048, least=1) * 1024 * 1024)
+EXAMINE_SECONDS = env.number("DEBATOMIC_EXAMINE_SECONDS", 300)  # between two looks of a builder at its machine; 0: none
+IGNORED_CHECKS = env.words("DEBATOMIC_IGNORED_CHECKS", [])  # of the engine's doctor, by name
+DISK_LOW_BYTES = int(env.number("DEBATOMIC_DISK_LOW_GIB", 2) * 1024**3)  # less: a host takes no tasks
+QUARANTINE_AFTER = int(env.number("DEBATOMIC_QUARANTINE_AFTER", 3, most=100))  # failures in a row; 0: never
 LOG_LIMIT_BYTES = int(env.number("DEBATOMIC_LOG_LIMIT_MB", 256, least=1) * 1024 * 1024)  # of one log
 
 INSTALLED_APPS = [

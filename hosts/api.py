@@ -1,18 +1,17 @@
-"""Tasks, hosts, channels and artifacts in the API."""
+"""Tasks, channels and artifacts in the API."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import FloatField, Q, QuerySet, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django_filters.filters import CharFilter, MultipleChoiceFilter, NumberFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
@@ -24,11 +23,10 @@ from debatomic.access.refusals import allow
 from hosts import hub, logs
 from hosts.causes import CHOICES
 from hosts.downloads import download
-from hosts.models import HELD, Artifact, Channel, Host, Log, State, Task
+from hosts.models import Artifact, Channel, Log, State, Task
 from hosts.serializers import (
     ArtifactSerializer,
     ChannelSerializer,
-    HostSerializer,
     LogSerializer,
     PrioritySerializer,
     TaskDetailSerializer,
@@ -160,30 +158,6 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
         headers = {"X-Log-Offset": str(there), "X-Log-Sealed": "yes" if at_end else "no", "Cache-Control": "no-store",
                    "Content-Disposition": "attachment"}  # fmt: skip
         return HttpResponse(content, content_type="application/octet-stream", headers=headers)
-
-
-class HostViewSet(ReadOnlyModelViewSet[Host]):
-    """The machines that do the work."""
-
-    rights = {"*": "hosts.view", "doctor": "hosts.edit"}
-    queryset = Host.objects.all()
-    serializer_class = HostSerializer
-    filterset_fields = ("enabled", "is_hub")
-    lookup_field = "name"
-    lookup_value_regex = "[^/]+"
-
-    def get_queryset(self) -> QuerySet[Host]:
-        held = Sum("tasks__weight", filter=Q(tasks__state__in=HELD))
-        used = Coalesce(held, Value(0.0), output_field=FloatField())
-        return Host.objects.annotate(used=used).prefetch_related("channels")
-
-    @extend_schema(request=None, responses={201: TaskSerializer})
-    @action(detail=True, methods=["post"])
-    def doctor(self, request: Request, name: str) -> Response:
-        """Have it look at itself; the task's result says what it can do, and what mends what it cannot."""
-        task = hub.doctor(self.get_object(), by=person(request.user))
-        context = self.get_serializer_context()
-        return Response(TaskSerializer(task, context=context).data, status=status.HTTP_201_CREATED)
 
 
 class ChannelViewSet(ReadOnlyModelViewSet[Channel]):

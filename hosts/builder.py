@@ -22,8 +22,9 @@ from django.conf import settings
 
 from debatomic.tools.errors import ToolError
 from debatomic.tools.run import run
-from hosts import cleaning, hub, lifeline, logs, machine, registry, workplace
+from hosts import cleaning, hub, lifeline, logs, machine, registry, tending, workplace
 from hosts.connection import Held, Hub, Unreachable
+from hosts.examining import Examiner
 from hosts.models import State
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class Builder:
         self.grace = grace
         self.clusters: list[RunningCluster] = []
         self.held: list[Held] = []
+        self.examiner = Examiner(registry.examinations(Path(settings.STATE)), seconds=settings.EXAMINE_SECONDS)
         self._started = 0
         self._start_at = 0.0
         self._report_at = 0.0
@@ -185,7 +187,9 @@ class Builder:
 
     def _look_after(self) -> None:
         """Bury the dead, tell the hub how this host is, and reap where the hub is here."""
-        lifeline.reap(but=[cluster.pid for cluster in self.clusters])
+        if not self.examiner.is_running:
+            lifeline.reap(but=[cluster.pid for cluster in self.clusters])
+        self.examiner.look()
         self._bury()
         self._report()
         if not settings.IS_REMOTE_BUILDER and time.monotonic() >= self._reap_at:
@@ -206,7 +210,7 @@ class Builder:
             return
         self._report_at = time.monotonic() + REPORT_SECONDS
         try:
-            self.held = self.hub.report(machine.report())
+            self.held = self.hub.report(machine.report(self.examiner.problems))
         except ToolError as error:
             logger.warning("The hub was not told how this host is: %s", error.sentence)
             return
@@ -245,6 +249,7 @@ def tick() -> None:
         cleaning.clean_next()
         for due in registry.rounds():
             due()
+        tending.tend()
     except Exception:  # the next one comes soon
         logger.exception("The reaper stumbled")
 

@@ -20,7 +20,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
 from debatomic.tools.errors import ToolError
-from hosts import hub, local, store
+from hosts import hub, local, registering, store
 from hosts.connection import ClaimLost, File
 from hosts.models import Host, Task
 
@@ -105,6 +105,14 @@ def claim(request: HttpRequest) -> HttpResponse:
 def report(request: HttpRequest) -> HttpResponse:
     held = hub.report(_host(request), _said(request))
     return JsonResponse({"held": [asdict(one) for one in held]})
+
+
+@_verb("POST")
+def register(request: HttpRequest) -> HttpResponse:
+    """The one thing a machine without a host token may say: exchange a registration token for one."""
+    said = _said(request)
+    host, token = registering.register(str(said.get("token", "")), said)
+    return JsonResponse({"name": host.name, "token": token}, status=201)
 
 
 @_verb("POST")
@@ -210,6 +218,7 @@ async def files(request: HttpRequest, claim: uuid.UUID, sha256: str) -> HttpResp
 
 
 urlpatterns = [
+    path("register", register),
     path("claim", claim),
     path("report", report),
     path("claims/<uuid:claim>/start", start),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import platform
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ def system() -> str:
     return fields.get("PRETTY_NAME", "Linux").strip('"')
 
 
-def report() -> Mapping[str, Any]:
-    """Load, memory, disk (bytes), versions and the number of running attempts."""
+def report(problems: Sequence[Mapping[str, str]] = ()) -> Mapping[str, Any]:
+    """Load, memory, disk (bytes), versions, clock (seconds of the epoch), running attempts, and what is wrong here."""
     memory = psutil.virtual_memory()
     Path(settings.STATE).mkdir(parents=True, exist_ok=True)
     disk = psutil.disk_usage(str(settings.STATE))
@@ -46,14 +47,20 @@ def report() -> Mapping[str, Any]:
         "versions": {"system": system(), "kernel": platform.release(), "python": platform.python_version(),
                      "django": django.__version__},
         "running": sum(note.is_alive for note in workplace.notes()),
+        "clock": time.time(), "problems": list(problems),
     }  # fmt: skip
 
 
 @transaction.atomic
 def register_here() -> Host:
-    """The row of the hub's own machine, as its settings say it is."""
-    here = {"architectures": [architecture()], "capacity": settings.CAPACITY, "is_hub": True}
-    host, _ = Host.objects.update_or_create(name=settings.HOST_NAME, defaults=here)
+    """The row of the hub's own machine, as its settings say it is where nobody edited it."""
+    here = {"architectures": [architecture()], "capacity": settings.CAPACITY}
+    host, _ = Host.objects.update_or_create(
+        name=settings.HOST_NAME, defaults={"is_hub": True}, create_defaults={**here, "is_hub": True}
+    )
+    if host.report and host.report.get("slots") != int(settings.CAPACITY):  # changed there since; else the page's holds
+        host.capacity = settings.CAPACITY
+        host.save(update_fields=["capacity"])
     if not host.channels.exists():
         host.channels.add(Channel.objects.get_or_create(name=DEFAULT_CHANNEL)[0])
     return host

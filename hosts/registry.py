@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,19 @@ class Outcome:
     files: tuple[KeptFile, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a task is about, for statistics and for comparing how the same package fares on several hosts."""
+
+    package: str = ""
+    target: str = ""
+
+
+def _unknown(request: Mapping[str, Any]) -> About:
+    """The default for methods that are about no package."""
+    return About()
+
+
 def _nothing(task: Task) -> None:
     """The default for methods that keep no rows of their own."""
 
@@ -78,6 +91,7 @@ class Method:
     outcome: Callable[[Job], Outcome] | None = None
     after: Callable[[Job], list[str]] | None = None  # cleans the host up after a kill; short
     changed: Callable[[Task], None] = _nothing
+    about: Callable[[Mapping[str, Any]], About] = _unknown  # of the frozen request
     needs_hub: bool = False  # only a host that shares the hub's folder
     caches: Callable[[dict[str, Any]], tuple[str, ...]] = _nowhere  # what it leaves on its host for the next such task
     at_start: Callable[[Path], list[str]] | None = None  # (state folder): cleans up when a builder starts
@@ -106,6 +120,12 @@ def find(name: str) -> Method | None:
     return _methods.get(name)
 
 
+def about(name: str, request: Mapping[str, Any]) -> About:
+    """What a task of this method and request is about."""
+    known = _methods.get(name)
+    return known.about(request) if known else About()
+
+
 def names() -> list[str]:
     return sorted(_methods)
 
@@ -132,6 +152,20 @@ def register_round(due: Callable[[], object]) -> None:
 
 def rounds() -> list[Callable[[], object]]:
     return list(_rounds)
+
+
+Examination = Callable[[Path], list[str]]  # (state folder): prints {"checks": [{name, ok, needed, found, mend}]}
+_examinations: list[Examination] = []
+
+
+def register_examination(command: Examination) -> None:
+    """Have builders look at their machine with this program, now and then (hosts.examining)."""
+    if command not in _examinations:
+        _examinations.append(command)
+
+
+def examinations(state: Path) -> list[list[str]]:
+    return [command(state) for command in _examinations]
 
 
 Contents = Callable[[Set[str]], Set[str]]

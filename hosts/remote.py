@@ -30,7 +30,7 @@ def token() -> str:
         return Path(settings.HOST_TOKEN_FILE).read_text().strip()
     except OSError as error:
         reason = error.strerror or str(error)
-        hint = "`manage.py add_host` on the hub prints one; name its file in DEBATOMIC_HOST_TOKEN_FILE."
+        hint = "`manage.py builder --register TOKEN` makes it, with a registration token of the hub's page Hosts."
         raise InputError(f"The host token {settings.HOST_TOKEN_FILE!r} cannot be read: {reason}.", hint=hint) from error
 
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from hosts import logs, why
-from hosts.models import Artifact, Attempt, Channel, Host, Log, Task
+from hosts.models import Artifact, Attempt, Channel, Log, Task
 
 OF_A_TASK = (
     "id", "method", "title", "state", "reason", "kind", "cause", "decisive", "progress", "parent", "is_parent",
@@ -144,28 +144,6 @@ class ChannelSerializer(serializers.ModelSerializer[Channel]):
     class Meta:
         model = Channel
         fields = ("name", "description")
-
-
-class HostSerializer(serializers.ModelSerializer[Host]):
-    """A machine: `used` is the sum of the weights of what it runs, of `capacity`."""
-
-    channels: Any = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
-    architectures = LinesField(read_only=True)
-    is_alive = serializers.BooleanField(read_only=True)
-    used = serializers.FloatField(read_only=True)
-    page = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Host
-        fields = (
-            "name", "architectures", "channels", "capacity", "used", "enabled", "is_hub", "is_alive", "comment",
-            "seen_at", "report", "page",
-        )  # fmt: skip
-        read_only_fields = fields
-
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, host: Host) -> str:
-        return page_of(host, self.context)
 
 
 class ArtifactSerializer(serializers.ModelSerializer[Artifact]):

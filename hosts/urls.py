@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from hosts import views
+from hosts import host_views, statistics_views, views
 from hosts.log_urls import log_urlpatterns
+from hosts.models.host import VERBS
 
 urlpatterns = [
     path("tasks/", views.task_list, name="task-list"),
@@ -13,11 +14,17 @@ urlpatterns = [
     path("tasks/<int:pk>/retry/", views.task_retry, name="task-retry"),
     path("tasks/<int:pk>/log/<int:attempt>/<str:name>/", views.task_log, name="task-log"),
     *log_urlpatterns,
-    path("hosts/", views.host_list, name="host-list"),
-    path("hosts/<str:name>/", views.host_detail, name="host"),
-    path("hosts/<str:name>/enable/", views.host_enable, name="host-enable"),
-    path("hosts/<str:name>/disable/", views.host_disable, name="host-disable"),
-    path("hosts/<str:name>/doctor/", views.host_doctor, name="host-doctor"),
+    path("hosts/", host_views.host_list, name="host-list"),
+    path("hosts/-/registrations/", host_views.registrations, name="host-registrations"),
+    path("hosts/-/registrations/<int:pk>/revoke/", host_views.registration_revoke, name="registration-revoke"),
+    path("hosts/<str:name>/", host_views.host_detail, name="host"),
+    path("hosts/<str:name>/edit/", host_views.host_edit, name="host-edit"),
+    path("hosts/<str:name>/ran/", host_views.host_ran, name="host-ran"),
+    path("hosts/<str:name>/lift/", host_views.host_lift, name="host-lift"),
+    path("hosts/<str:name>/doctor/", host_views.host_doctor, name="host-doctor"),
+    *(path(f"hosts/<str:name>/{verb}/", host_views.host_switch, {"verb": verb}, name=f"host-{verb}") for verb in VERBS),
+    path("statistics/", statistics_views.statistics_page, name="statistics"),
+    path("statistics/export/<str:form>/", statistics_views.statistics_export, name="statistics-export"),
     path("artifacts/", views.artifact_list, name="artifact-list"),
     path("artifacts/<int:pk>/<str:name>", views.artifact_download, name="artifact-download"),
 ]

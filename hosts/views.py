@@ -1,4 +1,4 @@
-"""Pages of tasks, hosts and artifacts."""
+"""Pages of tasks and artifacts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import FloatField, OuterRef, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -21,8 +19,7 @@ from hosts import hub
 from hosts.choosing import refusals
 from hosts.downloads import download
 from hosts.filters import ArtifactFilter, TaskFilter
-from hosts.forms import HostCommentForm
-from hosts.models import HELD, Artifact, Host, Log, Task
+from hosts.models import Artifact, Log, Task
 from hosts.why import why_waiting
 
 # Tasks
@@ -120,94 +117,6 @@ def task_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     except ToolError as error:
         messages.error(request, error.sentence)
     return redirect(task)
-
-
-# Hosts
-
-
-def with_use(hosts: QuerySet[Host]) -> QuerySet[Host]:
-    """The hosts with `used`: the sum of the weights of what they hold."""
-    held = Task.objects.filter(host=OuterRef("pk"), state__in=HELD).order_by().values("host")
-    used = Subquery(held.annotate(sum=Sum("weight")).values("sum"), output_field=FloatField())
-    return hosts.annotate(used=Coalesce(used, Value(0.0))).prefetch_related("channels")
-
-
-@require_safe
-@reading("hosts.view")
-def host_list(request: PageRequest) -> HttpResponse:
-    template = "hosts/_hosts.html" if request.htmx else "hosts/host_list.html"
-    return render(request, template, {"hosts": list(with_use(Host.objects.all()))})
-
-
-@require_safe
-@reading()
-def host_detail(request: PageRequest, name: str) -> HttpResponse:
-    host = get_object_or_404(with_use(Host.objects.visible_to(request.user)), name=name)
-    tasks = Task.objects.visible_to(request.user).for_lists().filter(host=host)
-    checkup = Task.objects.filter(method=hub.DOCTOR, only_on=host).order_by("-pk").first()
-    context = {
-        "host": host,
-        "running": list(tasks.filter(state__in=HELD)),
-        "lately": list(tasks.exclude(state__in=HELD)[:20]),
-        "report": _report(host),
-        "checkup": checkup,
-        "checks": _checks(checkup),
-        "form": HostCommentForm(initial={"comment": host.comment}),
-    }
-    return render(request, "hosts/_host.html" if request.htmx else "hosts/host.html", context)
-
-
-def _checks(checkup: Task | None) -> list[dict[str, Any]]:
-    """What the host found when it looked at itself: first what keeps builds from running, then what else lacks."""
-    found: list[dict[str, Any]] = checkup.result.get("checks", []) if checkup else []
-    return sorted(found, key=lambda check: (check["ok"], not check["needed"]))
-
-
-def _report(host: Host) -> list[tuple[str, str]]:
-    """What the host's last beat said of itself."""
-    told = host.report
-    room = {name: told.get(name) for name in ("memory", "disk") if told.get(name)}
-    found = [(f"Free {name}", f"{pages.size(one['free'])} of {pages.size(one['total'])}") for name, one in room.items()]
-    if load := told.get("load"):
-        found.insert(0, ("Load", f"{' '.join(map(str, load))} on {told.get('processors', '?')} processors"))
-    return found + [(name.capitalize(), str(value)) for name, value in told.get("versions", {}).items()]
-
-
-@require_POST
-@acting()
-def host_enable(request: SignedInRequest, name: str) -> HttpResponse:
-    return _switch(request, name, enabled=True)
-
-
-@require_POST
-@acting()
-def host_disable(request: SignedInRequest, name: str) -> HttpResponse:
-    return _switch(request, name, enabled=False)
-
-
-@require_POST
-@acting()
-def host_doctor(request: SignedInRequest, name: str) -> HttpResponse:
-    """Have the host look at itself."""
-    host = get_object_or_404(Host.objects.visible_to(request.user), name=name)
-    require(host.can_edit(request.user))
-    try:
-        hub.doctor(host, by=request.user)
-        messages.success(request, f"{host} looks at itself; what it finds is shown below.")
-    except ToolError as error:
-        messages.error(request, error.sentence)
-    return redirect(host)
-
-
-def _switch(request: SignedInRequest, name: str, *, enabled: bool) -> HttpResponse:
-    host = get_object_or_404(Host.objects.visible_to(request.user), name=name)
-    require(host.can_edit(request.user))
-    form = HostCommentForm(request.POST)
-    host.switch(enabled=enabled, comment=form.cleaned_data["comment"] if form.is_valid() else "", by=request.user)
-    messages.success(
-        request, f"{host} {'claims tasks again' if enabled else 'claims no more tasks; what runs goes on'}."
-    )
-    return redirect(host)
 
 
 # Artifacts

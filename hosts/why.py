@@ -19,14 +19,18 @@ from hosts.order import Line, place
 
 ANYWHERE = ("", "all")
 SOON = timedelta(seconds=1)
+SWITCHED_OFF = "is switched off"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A host as the claim sees it: `used` is the weight of the `number` of tasks it holds."""
+    """A host as the claim sees it: `used` is the weight of the `number` of tasks it holds.
+
+    `out` ends the sentence that says why it takes no tasks at all; empty if it does.
+    """
 
     name: str
-    enabled: bool
+    out: str
     is_alive: bool
     is_hub: bool
     seen_at: datetime | None
@@ -43,7 +47,7 @@ class Candidate:
 
 def candidate(host: Host, used: float, number: int, channels: Iterable[int]) -> Candidate:
     return Candidate(
-        name=host.name, enabled=host.enabled, is_alive=host.is_alive, is_hub=host.is_hub, seen_at=host.seen_at,
+        name=host.name, out=host.out_of_service, is_alive=host.is_alive, is_hub=host.is_hub, seen_at=host.seen_at,
         architectures=tuple(host.architectures), channels=frozenset(channels), capacity=host.capacity,
         used=used, number=number, slots=int(host.report.get("slots") or host.capacity), pk=host.pk or 0,
         load=_load(host.report), free_memory=int((host.report.get("memory") or {}).get("free") or 0),
@@ -67,8 +71,8 @@ def unsuitable(task: Task, host: Candidate) -> str:
     """Why this host cannot run this task however idle it is; empty if it can."""
     if task.only_on_id not in (None, host.pk):
         return f"The task is not for {host.name}."
-    if not host.enabled:
-        return f"{host.name} is switched off."
+    if host.out:
+        return f"{host.name} {host.out}"
     if task.channel_id not in host.channels:
         return f"{host.name} does not serve channel {task.channel}."
     if task.architecture not in (*ANYWHERE, *host.architectures):
@@ -191,14 +195,25 @@ def _why(task: Task, queue: Queue) -> str:
 
 def _nobody(task: Task, hosts: Sequence[Candidate]) -> str:
     """Which wish no host fulfils."""
-    if not any(host.enabled for host in hosts):
-        return "All hosts are switched off." if hosts else "There is no host yet."
-    anyway = [replace(host, enabled=True) for host in hosts]
-    if suitable := [host for host in anyway if not unsuitable(task, host)]:
-        return f"{_listed(suitable)}, which could run it, {'is' if len(suitable) == 1 else 'are'} switched off."
+    if not hosts:
+        return "There is no host yet."
+    if all(host.out.startswith(SWITCHED_OFF) for host in hosts):
+        return "All hosts are switched off."
+    if suitable := [host for host in hosts if not unsuitable(task, replace(host, out=""))]:
+        return _all_out(suitable)
     if task.architecture and not any(task.architecture in (*ANYWHERE, *host.architectures) for host in hosts):
         return f"No host for {task.architecture}."
     return f"No host for {task.architecture or task.method} in channel {task.channel}."
+
+
+def _all_out(hosts: Sequence[Candidate]) -> str:
+    """Why none of these takes it, though each could run it."""
+    if len(hosts) == 1:
+        return f"{hosts[0].name}, which could run it, {hosts[0].out}"
+    if all(host.out.startswith(SWITCHED_OFF) for host in hosts):
+        return f"{_listed(hosts)}, which could run it, are switched off."
+    more = f" {len(hosts) - 3} more are out, too." if len(hosts) > 3 else ""
+    return "All hosts that could run it are out: " + " ".join(f"{host.name} {host.out}" for host in hosts[:3]) + more
 
 
 def _listed(hosts: Sequence[Candidate]) -> str:

@@ -15,7 +15,7 @@ from chroots.models import Chroot, Refresh
 from composes.models import Compose, Definition, Revision
 from debatomic.access.models import User
 from hosts import hub, logs, store
-from hosts.models import Artifact, Channel, Host, State, Task
+from hosts.models import Artifact, Channel, Host, Registration, State, Task
 
 TREEFILE = """\
 name: debian-atomic
@@ -162,4 +162,5 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
         "compose": compose(by, on.channel).pk, "secret_compose": compose(by, on.channel, number=1, public=False).pk,
         "host": host.name, "definition": "debian-atomic", "revision": 1, "variant": "minimal",
         "architecture": "amd64", "form": "yaml", "before": before.pk, "after": after.pk,
+        "registration": Registration.objects.issue(by=None)[0].pk,
     }  # fmt: skip

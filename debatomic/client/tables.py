@@ -11,7 +11,7 @@ COLUMNS = {
     "builds": ("id", "source", "version", "target", "state", "created_by", "created_at"),
     "composes": ("id", "identity", "variant", "state", "created_by", "created_at"),
     "tasks": ("id", "state", "host", "priority", "created_at", "title"),
-    "hosts": ("name", "is_alive", "enabled", "used", "capacity", "architectures", "channels"),
+    "hosts": ("name", "is_alive", "state", "in_service", "used", "capacity", "architectures", "channels"),
     "targets": ("name", "enabled", "tag", "chroots"),
     "chroots": ("name", "suite", "architecture", "enabled"),
     "definitions": ("name", "revision", "variants"),

@@ -42,6 +42,14 @@ STATES = {
     "silent": ("silent", "cross", "bad"),
     "never-seen": ("never seen", "clock", "ended"),
     "disabled": ("disabled", "ban", "ended"),
+    "draining": ("draining", "down", "waiting"),
+    "drained": ("drained", "ban", "ended"),
+    "maintenance": ("in maintenance", "warning", "waiting"),
+    "quarantine": ("in quarantine", "warning", "bad"),
+    "open": ("open", "clock", "waiting"),
+    "used": ("used", "check", "ended"),
+    "expired": ("expired", "ban", "ended"),
+    "unhealthy": ("out of service", "cross", "bad"),
     "enabled": ("enabled", "check", "good"),
     "can-build": ("builds can run here", "check", "good"),
     "cannot-build": ("builds cannot run here", "cross", "bad"),
@@ -96,8 +104,15 @@ def task_state(task: Any) -> SafeString:
 
 @register.simple_tag
 def host_state(host: Any) -> SafeString:
-    if not host.enabled:
-        return state("disabled")
+    """What people decided, then what is wrong with it, then whether it is there."""
+    if host.state == "draining":
+        return state("draining" if getattr(host, "used", 1) else "drained")
+    if host.state != "enabled":
+        return state(host.state)
+    if host.quarantined_at:
+        return state("quarantine")
+    if host.problems:
+        return state("unhealthy")
     if host.seen_at is None:
         return state("never-seen")
     return state("alive" if host.is_alive else "silent")
@@ -149,6 +164,12 @@ def _time(moment: datetime | None, sentence: str, kind: str, *, units: int) -> S
         '<time datetime="{}" title="{}" data-time="{}">{}</time>',
         moment.isoformat(timespec="seconds"), f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}", kind, text,
     )  # fmt: skip
+
+
+@register.simple_tag
+def percent(share: float | None) -> str:
+    """A share of 1 for people: 97 %, 99.5 %; nothing where it is not known."""
+    return "" if share is None else f"{share:.1%}".replace(".0%", "%").replace("%", " %")
 
 
 @register.simple_tag

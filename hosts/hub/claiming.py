@@ -49,7 +49,7 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None) -> Task | None:
     if mine := Task.objects.filter(claim=token, host=host).first():
         return mine
     held = Task.objects.held().filter(host=host).aggregate(weight=Sum("weight", default=0.0), number=Count("pk"))
-    if not host.enabled or (slots is not None and held["number"] >= slots):
+    if not host.in_service or (slots is not None and held["number"] >= slots):
         return None
     fitting = eligible(host)
     if held["number"]:  # what weighs more than the whole host runs there alone
@@ -60,7 +60,8 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None) -> Task | None:
     moment = timezone.now()
     move(task, State.ASSIGNED, host=host, claim=token, claimed_at=moment, lease_ends_at=moment + settings.LEASE,
          attempt=task.attempt + 1, progress={}, reason="")  # fmt: skip
-    Attempt.objects.create(task=task, number=task.attempt, host=host)
+    about = registry.about(task.method, task.request)
+    Attempt.objects.create(task=task, number=task.attempt, host=host, package=about.package, target=about.target)
     return task
 
 

@@ -19,8 +19,8 @@ LIMITS = {"time_limit": 300}  # seconds
 def doctor(host: Host, *, by: Any) -> Task:
     """Have the host look at itself. Raises InputError where it takes no tasks."""
     channel = host.channels.order_by("pk").first()
-    if not host.enabled or channel is None:
-        why = "is disabled" if not host.enabled else "serves no channel"
+    if not host.in_service or channel is None:
+        why = host.out_of_service.rstrip(".") or "serves no channel"
         raise InputError(f"{host} {why}, so it takes no tasks.", hint="Run `bin/debatomic-chroot doctor` there.")
     title = f"doctor of {host}"
     task = submit(DOCTOR, title, request={}, channel=channel, only_on=host, weight=0.1, limits=LIMITS, by=by)

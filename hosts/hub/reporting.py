@@ -7,13 +7,17 @@ from typing import Any
 
 from django.utils import timezone
 
+from hosts import health, samples
 from hosts.connection import Held
 from hosts.models import Host, Task
 
 
 def report(host: Host, said: dict[str, Any]) -> list[Held]:
-    """Write a host's report down and answer with what it holds."""
-    Host.objects.filter(pk=host.pk).update(seen_at=timezone.now(), report=said)
+    """Write a host's report down, judge it, and answer with what it holds."""
+    moment = timezone.now()
+    Host.objects.filter(pk=host.pk).update(seen_at=moment, report=said | health.clock(said, moment))
+    health.judge(host, said, moment)
+    samples.note_host(host, said, moment)
     held = Task.objects.held().filter(host=host).order_by("pk")
     columns = held.values_list("pk", "attempt", "claim", "state", "claimed_at", "started_at")
     return [

@@ -3,9 +3,12 @@
 from hosts.models.artifact import Artifact, Log
 from hosts.models.cache import HostCache
 from hosts.models.event import Event
-from hosts.models.host import Channel, Host
+from hosts.models.host import Channel, Host, HostState
+from hosts.models.registration import Registration
+from hosts.models.sample import DayCount, HostSample, QueueSample
+from hosts.models.scaling import ScalingAct
 from hosts.models.task import Attempt, Task
 from hosts.states import FINAL, HELD, LIVE, State
 
-__all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "Event", "Host", "HostCache", "Log", "State",
-           "Task"]  # fmt: skip
+__all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "DayCount", "Event", "Host", "HostCache",
+           "HostSample", "HostState", "Log", "QueueSample", "Registration", "ScalingAct", "State", "Task"]  # fmt: skip

@@ -185,10 +185,18 @@ class Attempt(models.Model):
     finished_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=20, blank=True)  # completed, failed, canceled, lost
     reason = models.TextField(blank=True)
+    package = models.CharField(max_length=200, blank=True)  # what it was about, by its method (registry.About)
+    target = models.CharField(max_length=100, blank=True)
+    counted = models.BooleanField(default=False)  # in the statistics
 
     class Meta:
         ordering: ClassVar = ["task", "number"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["task", "number"], name="attempt_once")]
+        indexes: ClassVar = [
+            models.Index(fields=["host", "-id"], name="attempt_host"),
+            models.Index(fields=["package", "-id"], name="attempt_package", condition=~Q(package="")),
+            models.Index(fields=["finished_at"], name="attempt_uncounted", condition=Q(counted=False)),
+        ]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of task {self.task_id}"

@@ -239,8 +239,8 @@ def test_a_scrubbed_copy_is_forgotten_unless_it_stayed(
 def test_a_host_that_takes_no_tasks_cannot_look_at_itself(host: Host, somebody: User) -> None:
     task = hub.doctor(host, by=somebody)
     assert (task.method, task.only_on, acts()) == ("doctor", host, ["host.doctor"])
-    host.switch(enabled=False, by=somebody)
-    with pytest.raises(InputError, match="builder-1 is disabled"):
+    host.switch("disable", by=somebody)
+    with pytest.raises(InputError, match="builder-1 is switched off, so it takes no tasks"):
         hub.doctor(host, by=somebody)
 
 

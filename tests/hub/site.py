@@ -31,7 +31,7 @@ class Site:
         self.environment = {
             **os.environ, "DJANGO_SETTINGS_MODULE": "tests.hub.tryout.settings", "DEBATOMIC_HOME": str(home),
             "DEBATOMIC_HOST_NAME": "here", "DEBATOMIC_LEASE_SECONDS": "6", "DEBATOMIC_HEARTBEAT_SECONDS": "0.3",
-            "DEBATOMIC_POLL_SECONDS": "0.1", **environment,
+            "DEBATOMIC_POLL_SECONDS": "0.1", "DEBATOMIC_EXAMINE_SECONDS": "0", **environment,
         }  # fmt: skip
         self.processes: list[subprocess.Popen[Any]] = []
         self._control: subprocess.Popen[str] | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,7 @@ class TestChoice:
 
     def test_a_host_that_is_switched_off_gets_nothing(self, make: Any, host: Host) -> None:
         make()
-        Host.objects.update(enabled=False)
+        Host.objects.update(state="disabled")
         assert claims(host) == []
 
     def test_an_idle_poll_writes_nothing(
@@ -99,7 +100,9 @@ def test_the_page_gives_the_reason_the_claim_had(
     Task.objects.all().delete()
     images = Channel.objects.get_or_create(name="images")[0]
     for one in (host, other):
-        one.enabled, one.is_hub = data.draw(st.booleans()), data.draw(st.booleans())
+        one.is_hub = data.draw(st.booleans())
+        one.state = data.draw(st.sampled_from(["enabled", "enabled", "enabled", "draining", "maintenance", "disabled"]))
+        one.quarantined_at = data.draw(st.sampled_from([None, None, timezone.now()]))
         one.channels.set(data.draw(st.lists(st.sampled_from([images, *Channel.objects.filter(name="default")]))))
         one.save()
         hub.report(one, {"slots": data.draw(st.integers(1, 3))})

@@ -20,7 +20,7 @@ def hosts(make: Any) -> Callable[..., list[Host]]:
     """Make hosts, each from what is special about it; `busy` is the weights of the tasks it runs."""
 
     def make_one(
-        number: int, *, busy: Sequence[float] = (), silent: float | None = 0, enabled: bool = True,
+        number: int, *, busy: Sequence[float] = (), silent: float | None = 0, out: dict[str, Any] | None = None,
         channels: Sequence[str] = ("default",), **columns: Any,
     ) -> Host:  # fmt: skip
         seen_at = None if silent is None else timezone.now() - timedelta(seconds=silent)
@@ -30,8 +30,8 @@ def hosts(make: Any) -> Callable[..., list[Host]]:
         for weight in busy:
             task = make("held", weight=weight, priority=1)
             assert hub.claim(host) == task
-        host.enabled = enabled
-        host.save()
+        Host.objects.filter(pk=host.pk).update(**(out or {}))
+        host.refresh_from_db()
         return host
 
     return lambda *given: [make_one(number, **special) for number, special in enumerate(given, 1)]
@@ -41,7 +41,12 @@ def plain(sentence: str) -> str:
     return sentence.replace("\xa0", " ")
 
 
-OFF, FULL = {"enabled": False}, {"busy": [2]}
+FULL = {"busy": [2]}
+OFF = {"out": {"state": "disabled"}}
+DRAINED = {"out": {"state": "draining"}}
+MAINTAINED = {"out": {"state": "maintenance", "comment": "New disk."}}
+DISTRUSTED = {"out": {"quarantined_at": timezone.now(), "quarantine": "3 tasks failed."}}
+ILL = {"out": {"problems": [{"name": "disk", "found": "0 GiB are free", "mend": "Free it."}]}}
 
 
 @pytest.mark.parametrize(("given", "columns", "sentence"), [
@@ -52,6 +57,13 @@ OFF, FULL = {"enabled": False}, {"busy": [2]}
     ([OFF, OFF, {"channels": []}], {}, "host-1 and host-2, which could run it, are switched off."),
     ([OFF, OFF, OFF, OFF, {"channels": []}], {},
      "host-1, host-2, host-3 and 1 more, which could run it, are switched off."),
+    ([MAINTAINED, {"channels": []}], {}, "host-1, which could run it, is in maintenance: New disk."),
+    ([OFF, DRAINED], {},
+     "All hosts that could run it are out: host-1 is switched off. host-2 is being drained."),
+    ([ILL, DISTRUSTED, OFF, DRAINED], {},
+     "All hosts that could run it are out: host-1 is out of service: disk: 0 GiB are free. "
+     "host-2 is in quarantine: 3 tasks failed. host-3 is switched off. 1 more are out, too."),
+    ([ILL, {}], {}, "Place 1 in the queue: a host takes it in a moment."),
     ([{}], {"architecture": "arm64"}, "No host for arm64."),
     ([{"channels": ["other"]}], {"architecture": "amd64"}, "No host for amd64 in channel default."),
     ([{"channels": ["other"]}], {"architecture": "all"}, "No host for all in channel default."),
@@ -83,6 +95,10 @@ def test_what_hosts_make_a_task_wait(
 @pytest.mark.parametrize(("given", "columns", "sentence"), [
     ({}, {}, ""),
     (OFF, {}, "host-1 is switched off."),
+    (DRAINED, {}, "host-1 is being drained."),
+    (MAINTAINED, {}, "host-1 is in maintenance: New disk."),
+    (DISTRUSTED, {}, "host-1 is in quarantine: 3 tasks failed."),
+    (ILL, {}, "host-1 is out of service: disk: 0 GiB are free."),
     ({"channels": ["other"]}, {}, "host-1 does not serve channel default."),
     ({}, {"architecture": "arm64"}, "host-1 does not run arm64."),
     ({}, {"method": "hub-work"}, "host-1 does not share the hub's folder."),
@@ -161,7 +177,7 @@ def test_a_parent_waits_as_its_first_waiting_child(family: Any, hosts: Any) -> N
     parent, [first, second, last] = family(3)
     assert why.why_waiting(parent) == "Place 1 in the queue: a host takes it in a moment."
     Task.objects.filter(pk__in=[first.pk, second.pk]).update(state=State.COMPLETED)
-    Host.objects.filter(pk=host.pk).update(enabled=False)
+    Host.objects.filter(pk=host.pk).update(state="disabled")
     assert why.why_waiting(parent) == "All hosts are switched off."
     Task.objects.filter(pk=last.pk).update(state=State.COMPLETED)
     assert why.why_waiting(parent) == ""

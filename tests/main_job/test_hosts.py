@@ -76,4 +76,4 @@ def _switch(application: Application, name: str, *, enabled: bool) -> None:
     with application.signed_in("administrator") as browser:
         answer = browser.post(f"/hosts/{name}/{'enable' if enabled else 'disable'}/")
     assert answer.status_code == 302, answer.text
-    assert application.get(f"hosts/{name}/")["enabled"] is enabled
+    assert application.get(f"hosts/{name}/")["in_service"] is enabled

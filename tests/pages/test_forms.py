@@ -119,10 +119,10 @@ def test_a_compose_is_submitted(definition: str, client_of: Callable[[str], Clie
 
 def test_a_host_is_disabled_with_a_comment(host: Any, client_of: Callable[[str], Client]) -> None:
     client = client_of("administrator")
-    client.post(f"/hosts/{host}/disable/", {"comment": "New disk"})
+    client.post(f"/hosts/{host}/disable/", {"reason": "New disk"})
 
     host.refresh_from_db()
-    assert (host.enabled, host.comment) == (False, "New disk")
+    assert (host.state, host.comment) == ("disabled", "New disk")
     assert "New disk" in client.get("/hosts/").content.decode()
 
 

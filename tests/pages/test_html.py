@@ -39,6 +39,11 @@ PAGES = [
     "/tasks/{failed_task}/log/1/build/",
     "/hosts/",
     "/hosts/{host}/",
+    "/hosts/{host}/edit/",
+    "/hosts/{host}/ran/",
+    "/hosts/-/registrations/",
+    "/statistics/",
+    "/statistics/?by=package",
     "/chroots/",
     "/chroots/trixie-amd64/",
     "/chroots/new/",
@@ -114,7 +119,7 @@ def test_a_failed_build_says_why_first(world: dict[str, Any], client_of: Callabl
 def test_the_dashboard_says_what_fails_and_why_things_wait(
     world: dict[str, Any], client_of: Callable[[str], Client]
 ) -> None:
-    Host.objects.update(enabled=False)
+    Host.objects.update(state="disabled")
     html = client_of("viewer").get("/").content.decode()
 
     assert "dpkg-buildpackage exited with status 2." in html

@@ -88,6 +88,19 @@ TABLE = [
     ("POST", "/hosts/{host}/enable/", "302 404 403 403 403 302"),
     ("POST", "/hosts/{host}/disable/", "302 404 403 403 403 302"),
     ("POST", "/hosts/{host}/doctor/", "302 404 403 403 403 302"),
+    ("POST", "/hosts/{host}/drain/", "302 404 403 403 403 302"),
+    ("POST", "/hosts/{host}/maintenance/", "302 404 403 403 403 302"),
+    ("POST", "/hosts/{host}/lift/", "302 404 403 403 403 302"),
+    ("GET", "/hosts/{host}/edit/", "302 404 403 403 403 200"),
+    ("POST", "/hosts/{host}/edit/", "302 404 403 403 403 422"),
+    ("GET", "/hosts/{host}/ran/", "302 404 200 200 200 200"),
+    ("GET", "/hosts/-/registrations/", "302 403 403 403 403 200"),
+    ("POST", "/hosts/-/registrations/", "302 403 403 403 403 422"),
+    ("POST", "/hosts/-/registrations/{registration}/revoke/", "302 403 403 403 403 302"),
+    ("GET", "/statistics/", "302 403 200 200 200 200"),
+    ("GET", "/statistics/?by=package&days=7", "302 403 200 200 200 200"),
+    ("GET", "/statistics/export/csv/?by=host", "302 403 200 200 200 200"),
+    ("GET", "/statistics/export/xml/", "302 403 404 404 404 404"),
     ("GET", "/chroots/", LIST),
     ("GET", "/chroots/trixie-amd64/", READ),
     ("GET", "/chroots/new/", "302 403 403 403 403 200"),
@@ -169,7 +182,7 @@ def addresses(patterns: list[URLPattern | URLResolver], before: str = "") -> lis
 
 
 def test_no_page_is_left_out() -> None:
-    shapes = [re.sub(r"\{\w+\}|trixie-amd64|999999|another-name|no-such-host", "*", row[1]) for row in TABLE]
+    shapes = [re.sub(r"\{\w+\}|trixie-amd64|999999|another-name|no-such-host|csv|xml", "*", row[1]) for row in TABLE]
     asked = {re.sub(r"/log/1/build/", "/log/*/*/", shape).partition("?")[0].lstrip("/") for shape in shapes}
     pages = {re.sub(r"<[^>]+>", "*", address) for address in addresses(get_resolver().url_patterns)
              if not address.startswith(ELSEWHERE) and not address.endswith(OWN_TESTS)}  # fmt: skip

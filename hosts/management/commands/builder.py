@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from debatomic.tools.errors import ToolError
-from hosts import cluster, machine
+from hosts import cluster, joining, machine
 from hosts.builder import Builder
 from hosts.hubs import connect
 
@@ -27,6 +27,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         grace = "how long running tasks may go on after a stop before they are given back (default: 5)"
         parser.add_argument("--grace", type=float, default=5.0, metavar="SECONDS", help=grace)
+        parser.add_argument("--register", metavar="TOKEN", help="make this machine a host of the hub, once, and end")
         parser.add_argument("--as-cluster", type=Path, help=SUPPRESS)
         parser.add_argument("--of", type=int, help=SUPPRESS)
 
@@ -35,6 +36,10 @@ class Command(BaseCommand):
             cluster.serve(options["as_cluster"], options["of"])
             return
         try:
+            if options["register"]:
+                host = joining.join(options["register"])
+                self.stdout.write(f"This machine is host {host} of {settings.HUB_ADDRESS}; now start its builder.")
+                return
             with only_one():
                 if not settings.IS_REMOTE_BUILDER:
                     machine.register_here()

@@ -1,0 +1,57 @@
+"""Statistics and the queue's history in the API."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from hosts import statistics
+from hosts.models import DayCount
+
+
+class AskedSerializer(serializers.Serializer[Any]):
+    by = serializers.ChoiceField(choices=DayCount.Dimension.choices, default=DayCount.Dimension.ALL)
+    days = serializers.IntegerField(min_value=1, max_value=3660, default=30)
+    most = serializers.IntegerField(min_value=1, max_value=10_000, default=200, help_text="Rows, for names.")
+
+
+class FiguresSerializer(serializers.Serializer[Any]):
+    """Attempts of one name or day (UTC); waits and durations are seconds, success a share of 1."""
+
+    name = serializers.CharField()
+    attempts = serializers.IntegerField()
+    completed = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    lost = serializers.IntegerField()
+    canceled = serializers.IntegerField()
+    success = serializers.FloatField(allow_null=True)
+    mean_wait = serializers.FloatField()
+    longest_wait = serializers.FloatField()
+    mean_run = serializers.FloatField()
+    longest_run = serializers.FloatField()
+
+
+class StatisticsSerializer(serializers.Serializer[Any]):
+    by = serializers.CharField()
+    days = serializers.IntegerField()
+    rows = FiguresSerializer(many=True)
+
+
+class StatisticsViewSet(ViewSet):
+    """How attempts ended, waited and ran, by day, package, target, architecture, host or method."""
+
+    rights: ClassVar = {"*": "tasks.view"}
+
+    @extend_schema(parameters=[AskedSerializer], responses=StatisticsSerializer)
+    def list(self, request: Request) -> Response:
+        """Days newest first; names with most attempts first."""
+        asked = AskedSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        by, days = asked.validated_data["by"], asked.validated_data["days"]
+        rows = statistics.figures(by, days, asked.validated_data["most"])
+        return Response({"by": by, "days": days, "rows": [row.told for row in rows]})

@@ -1,0 +1,95 @@
+"""The page of statistics, and the same as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from debatomic.charts import Chart, Line, bar_chart, line_chart
+from debatomic.gates import PageRequest, reading
+from debatomic.templatetags import pages
+from hosts import history, statistics
+from hosts.models import DayCount
+from hosts.statistics import Figures
+
+DAYS = [(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")]
+SHOWN, EXPORTED = 50, 100_000  # rows
+OUTCOMES = ("completed", "failed", "lost")
+
+
+class StatisticsForm(forms.Form):
+    by = forms.ChoiceField(label="By", choices=DayCount.Dimension.choices, required=False)
+    days = forms.TypedChoiceField(label="Of the last", choices=DAYS, coerce=int, required=False)
+
+    @property
+    def asked(self) -> tuple[str, int]:
+        """Dimension and days; the usual ones where something else is asked for."""
+        valid = self.cleaned_data if self.is_valid() else {}
+        return valid.get("by") or DayCount.Dimension.ALL, valid.get("days") or 30
+
+
+@require_safe
+@reading("tasks.view", public=False)
+def statistics_page(request: PageRequest) -> HttpResponse:
+    form = StatisticsForm({"by": "all", "days": 30, **request.GET.dict()})
+    by, days = form.asked
+    every = statistics.by_day(days)
+    context: dict[str, Any] = {
+        "form": form, "by": by, "days": days, "query": f"by={by}&days={days}",
+        "heading": DayCount.Dimension(by).label.capitalize(),
+        "figures": statistics.figures(by, days, SHOWN), "total": statistics.totals(every),
+        "bars": _bars(every), "times": _times(every), "queue": history.of_queue(_span(days)), "shown": SHOWN,
+    }  # fmt: skip
+    return render(request, "hosts/statistics.html", context)
+
+
+def _bars(every: list[Figures]) -> Any:
+    return bar_chart("Attempts by day", OUTCOMES, [
+        (day.name, [getattr(day, outcome) for outcome in OUTCOMES]) for day in every
+    ])  # fmt: skip
+
+
+def _times(every: list[Figures]) -> Chart:
+    """Mean wait and duration of each day that had any."""
+    known = [(statistics.noon(day.name), day) for day in every if day.attempts]
+    waits = Line(name="Wait", points=[(at, day.mean_wait) for at, day in known])
+    runs = Line(name="Duration", points=[(at, day.mean_run) for at, day in known])
+    ends = statistics.noon(every[0].name), statistics.noon(every[-1].name)
+    return line_chart("Mean wait and duration", [waits, runs], begin=ends[0], end=ends[1], step=statistics.ONE_DAY,
+                      told=pages.duration)  # fmt: skip
+
+
+def _span(days: int) -> history.Span:
+    """How much of the queue's history suits the page: all that is kept fine enough."""
+    return history.span_of("week" if days <= 7 else "quarter")
+
+
+@require_safe
+@reading("tasks.view", public=False)
+def statistics_export(request: PageRequest, form: str) -> HttpResponse:
+    """The same as a file, csv or json, with every name."""
+    if form not in ("csv", "json"):
+        raise Http404("Statistics are exported as csv and json.")
+    by, days = StatisticsForm(request.GET).asked
+    rows = [row.told for row in statistics.figures(by, days, EXPORTED)]
+    name = f"statistics-{by}-{days}-days.{form}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    if form == "json":
+        told = json.dumps({"by": by, "days": days, "rows": rows}, indent=2)
+        return HttpResponse(told, content_type="application/json", headers=headers)
+    answer = HttpResponse(content_type="text/csv; charset=utf-8", headers=headers)
+    writer = csv.DictWriter(answer, statistics.TOLD)
+    writer.writeheader()
+    writer.writerows({**row, "name": _harmless(row["name"])} for row in rows)
+    return answer
+
+
+def _harmless(name: str) -> str:
+    """No spreadsheet takes it for a formula."""
+    return f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name
