@@ -31,6 +31,7 @@ from hosts.host_serializers import (
     TrialSerializer,
 )
 from hosts.models import HELD, Host, HostState, Registration
+from hosts.models.host import VERBS
 from hosts.serializers import TaskSerializer
 
 
@@ -52,9 +53,7 @@ class HostViewSet(ReadOnlyModelViewSet[Host]):
 
     rights: ClassVar = {
         "*": "hosts.view",
-        **dict.fromkeys(
-            ("partial_update", "enable", "drain", "maintenance", "disable", "lift", "doctor"), "hosts.edit"
-        ),
+        **dict.fromkeys(("partial_update", *VERBS, "lift", "doctor"), "hosts.edit"),
     }
     queryset = Host.objects.all()
     serializer_class = HostSerializer

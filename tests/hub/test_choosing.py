@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from hosts import hub
 from hosts.choosing import refusals
-from hosts.models import Channel, Host, HostCache, Task
+from hosts.models import Channel, Host, HostCache, HostState, Task
 from hosts.registry import Method
 from hosts.strategies import STRATEGIES, Idle
 
@@ -108,7 +108,9 @@ class TestGrace:
         assert dict(refusals(task)) == {"better": "", "worse": ""}
         assert hub.claim(worse) == task
 
-    @pytest.mark.parametrize("columns", [{"seen_at": None}, {"enabled": False}, {"architectures": ["arm64"]}])
+    @pytest.mark.parametrize("columns", [{"seen_at": None}, {"state": HostState.DISABLED}, {"architectures": ["mips"]}])
+        "columns", [{"seen_at": None}, {"state": HostState.DISABLED}, {"architectures": ["arm64"]}]
+    )
     def test_nor_for_one_that_cannot_come(self, make: Any, make_host: MakeHost, columns: dict[str, Any]) -> None:
         worse, _ = make_host("worse", report={"load": [3.0], "processors": 1}), make_host("better", **columns)
         task = make(architecture="amd64")
