@@ -108,7 +108,7 @@ class TestGrace:
         assert dict(refusals(task)) == {"better": "", "worse": ""}
         assert hub.claim(worse) == task
 
-    @pytest.mark.parametrize("columns", [{"seen_at": None}, {"state": HostState.DISABLED}, {"architectures": ["mips"]}])
+    @pytest.mark.parametrize(
         "columns", [{"seen_at": None}, {"state": HostState.DISABLED}, {"architectures": ["arm64"]}]
     )
     def test_nor_for_one_that_cannot_come(self, make: Any, make_host: MakeHost, columns: dict[str, Any]) -> None:
