@@ -155,16 +155,17 @@ def host_detail(request: PageRequest, name: str) -> HttpResponse:
         "lately": list(tasks.exclude(state__in=HELD)[:20]),
         "report": _report(host),
         "checkup": checkup,
-        "checks": _checks(checkup),
+        **_checks(checkup),
         "form": HostCommentForm(initial={"comment": host.comment}),
     }
     return render(request, "hosts/_host.html" if request.htmx else "hosts/host.html", context)
 
 
-def _checks(checkup: Task | None) -> list[dict[str, Any]]:
-    """What the host found when it looked at itself: first what keeps builds from running, then what else lacks."""
+def _checks(checkup: Task | None) -> dict[str, list[dict[str, Any]]]:
+    """What the host found when it looked at itself; of what lacks first what keeps builds from running."""
     found: list[dict[str, Any]] = checkup.result.get("checks", []) if checkup else []
-    return sorted(found, key=lambda check: (check["ok"], not check["needed"]))
+    lacking = sorted((check for check in found if not check["ok"]), key=lambda check: not check["needed"])
+    return {"lacking": lacking, "fine": [check for check in found if check["ok"]]}
 
 
 def _report(host: Host) -> list[tuple[str, str]]:
