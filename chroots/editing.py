@@ -13,7 +13,6 @@ from chroots.models import Chroot
 from chroots.schedule import first_time
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError, ToolError
-from hosts.models import Host
 
 MOST_HOURS = 24 * 365
 
@@ -72,7 +71,8 @@ def change(
 ) -> None:
     """Give it another definition or schedule, or switch it on or off; None leaves things as they are.
 
-    Tasks that exist keep the definition they were submitted with. Raises InputError with the field that is wrong.
+    Tasks that exist keep the definition they were submitted with; hosts remove what it was made into.
+    Raises InputError with the field that is wrong.
     """
     columns: dict[str, Any] = {}
     if text is not None and text != chroot.definition:
@@ -82,6 +82,7 @@ def change(
                 hint="Make another chroot like it instead.", field="definition",
             )  # fmt: skip
         columns |= {"definition": text, **facts(_read(chroot.name, text))}
+        upkeep.scrub_everywhere(chroot, by=by)  # what it was: nothing would use it any more
     if enabled is not None and enabled != chroot.enabled:
         columns["enabled"] = enabled
     if refresh_hours is not None and refresh_hours != chroot.refresh_hours:
@@ -111,9 +112,7 @@ def delete(chroot: Chroot, *, by: Any) -> int:
     list(Chroot.objects.select_for_update().filter(pk=chroot.pk))
     if reason := chroot.why_needed():
         raise ToolError(f"{chroot} cannot be deleted. {reason}", hint="Take it out there first, or disable it.")
-    hosts = list(Host.objects.in_service().filter(chroot_copies__chroot=chroot))
-    for host in hosts:
-        upkeep.scrub(chroot, host, by=by)
+    hosts = upkeep.scrub_everywhere(chroot, by=by)
     AuditEntry.note(by, "chroot.delete", chroot.name, definition=chroot.definition)
     chroot.delete()
-    return len(hosts)
+    return hosts

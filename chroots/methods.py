@@ -75,9 +75,10 @@ def scrub_command(job: Job) -> list[str]:
 
 
 def scrub_changed(task: Task) -> None:
-    """The copy is gone, unless something that uses it kept it there."""
+    """The copy is gone, unless something that uses it kept it there, or there is another one by now."""
     if task.state == State.COMPLETED and not task.result.get("stayed"):
-        ChrootCopy.objects.filter(chroot__name=task.request["chroot"], host=task.host_id).delete()
+        told = {"chroot__name": task.request["chroot"], "base_id": task.request["base_id"]}
+        ChrootCopy.objects.filter(host=task.host_id, **told).delete()
     announce(task)
 
 

@@ -28,12 +28,22 @@ def clean(chroot: Chroot, host: Host, *, by: Any) -> Task:
     return _submit(CLEAN, "clean", chroot, host, by)
 
 
+def scrub_everywhere(chroot: Chroot, *, by: Any) -> int:
+    """Have every host that has it, as it is defined now, remove its copy; the number of these hosts."""
+    hosts = list(Host.objects.in_service().filter(chroot_copies__chroot=chroot).order_by("name"))
+    for host in hosts:
+        scrub(chroot, host, by=by)
+    return len(hosts)
+
+
 @transaction.atomic
 def _submit(method: str, word: str, chroot: Chroot, host: Host, by: Any) -> Task:
-    if not chroot.copies.filter(host=host).exists():
+    copy = chroot.copies.filter(host=host).first()
+    if copy is None:
         raise InputError(f"{host} has no copy of {chroot}.", field="host")
+    request = {**chroot.request, "base_id": copy.base_id}
     task = hub.submit(
-        method, f"{word} {chroot} on {host}", request=chroot.request, channel=channel_of(host), only_on=host,
+        method, f"{word} {chroot} on {host}", request=request, channel=channel_of(host), only_on=host,
         weight=0.1, limits=LIMITS, by=by,
     )  # fmt: skip
     AuditEntry.note(by, f"chroot.{word}", chroot.name, host=host.name, task=task.pk)

@@ -54,7 +54,7 @@ def host_detail(request: PageRequest, name: str) -> HttpResponse:
     context: dict[str, Any] = {
         "host": host,
         "checkup": checkup,
-        "checks": _checks(checkup),
+        **_checks(checkup),
         "running": list(tasks.filter(state__in=HELD)),
         "report": _report(host),
         "trials": quarantine.trials(host),
@@ -82,10 +82,11 @@ def host_ran(request: PageRequest, name: str) -> HttpResponse:
     return render(request, "hosts/host_ran.html", {"host": host, "page": page, "attempts": page.rows})
 
 
-def _checks(checkup: Task | None) -> list[dict[str, Any]]:
-    """What the host found when it looked at itself: first what keeps builds from running, then what else lacks."""
+def _checks(checkup: Task | None) -> dict[str, list[dict[str, Any]]]:
+    """What the host found when it looked at itself; of what lacks first what keeps builds from running."""
     found: list[dict[str, Any]] = checkup.result.get("checks", []) if checkup else []
-    return sorted(found, key=lambda check: (check["ok"], not check["needed"]))
+    lacking = sorted((check for check in found if not check["ok"]), key=lambda check: not check["needed"])
+    return {"lacking": lacking, "fine": [check for check in found if check["ok"]]}
 
 
 def _report(host: Host) -> list[tuple[str, str]]:

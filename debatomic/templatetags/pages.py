@@ -53,7 +53,6 @@ STATES = {
     "enabled": ("enabled", "check", "good"),
     "can-build": ("builds can run here", "check", "good"),
     "cannot-build": ("builds cannot run here", "cross", "bad"),
-    "fine": ("fine", "check", "good"),
     "missing": ("missing", "cross", "bad"),
     "lacking": ("lacking", "warning", "waiting"),
 }
