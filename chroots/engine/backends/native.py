@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 from chroots.engine.archives.dsc import Dsc
 from chroots.engine.building.backend import Job, Made
@@ -28,7 +30,8 @@ class Native:
     @contextmanager
     def built(self, job: Job, dsc: Dsc, base: Layer, keeper: Warden) -> Iterator[Made]:
         spec, journal = job.spec, job.journal
-        installer = Installer(spec=spec, dsc=dsc, base=base, state=job.state, warden=keeper, journal=journal,
+        needing = with_toolchain(dsc, spec.host, job.work / "needs") if spec.host else dsc
+        installer = Installer(spec=spec, dsc=needing, base=base, state=job.state, warden=keeper, journal=journal,
                               folder=job.work)  # fmt: skip
         layers = installer.layers()
         job.layers.extend(layer.identity for layer in layers)
@@ -38,6 +41,18 @@ class Native:
             with explained(dsc, root.root, keeper, journal), journal.phase("build", " ".join(command)):
                 root.run(command, user=BUILDER_UID, folder=f"{PLACE}/{tree_name(dsc)}", environment=environment(spec))
             yield Made(root=root.root, folder=PLACE)
+
+
+def with_toolchain(dsc: Dsc, host: str, folder: Path) -> Dsc:
+    """The `.dsc` that apt is asked about, in a new folder: with what every cross-build needs besides, as for sbuild."""
+    toolchain = (f"crossbuild-essential-{host}:native", "libc-dev", "libstdc++-dev")
+    needs = [dsc.build_fields.get("Build-Depends", ""), *toolchain]
+    fields = {**dsc.build_fields, "Build-Depends": ", ".join(filter(None, needs))}
+    folder.mkdir()
+    path = folder / dsc.path.name
+    about = {"Format": "1.0", "Source": dsc.name, "Version": dsc.version, "Architecture": " ".join(dsc.architectures)}
+    path.write_text("".join(f"{name}: {value}\n" for name, value in {**about, **fields}.items()))
+    return replace(dsc, path=path, build_fields=fields)
 
 
 @contextmanager

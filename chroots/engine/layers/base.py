@@ -15,6 +15,7 @@ from typing import Any
 from chroots.engine.archives.fetch import persistently
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.repositories import Sources, release_digest, sources
+from chroots.engine.isolation.machine import is_emulated
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
 from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
@@ -32,6 +33,7 @@ BUILDER = {  # written, not added by a program: whether a base has useradd depen
 }
 NO_SOURCES = Sources()
 TIME_LIMIT, IDLE_LIMIT = 7200.0, 900.0  # seconds, for mmdebstrap; a download may take a while without a word
+EMULATED_IDLE_LIMIT = 3600.0  # it says nothing while it installs packages
 NETWORK_TROUBLE = ("Could not resolve", "Connection failed", "Connection timed out", "Unable to connect",
                    "Temporary failure", "Could not connect", "Network is unreachable")  # fmt: skip
 
@@ -176,7 +178,8 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, log: Output) -> None:
         try:
             with sources(spec, mirror) as more:
                 command = bootstrap_command(spec, mirror, tree, more)
-                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT)
+                idle = EMULATED_IDLE_LIMIT if is_emulated(spec.architecture) else IDLE_LIMIT
+                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=idle)
                 more.forget(tree)
         except CommandFailed as error:
             raise bootstrap_failure(spec, error.tail) from error
