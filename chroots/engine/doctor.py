@@ -14,6 +14,7 @@ from chroots.engine.archives.fetch import opened
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.backends.table import BACKENDS
 from chroots.engine.building.backend import Backend, missing_programs
+from chroots.engine.isolation.machine import MACHINES
 from chroots.engine.layers.overlay import file_system
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
@@ -25,9 +26,7 @@ PROGRAMS = ("bwrap", "chroot", "gpgv", "mkfs.ext4", "mmdebstrap", "mount", "setp
 DISK_WANTED = 10 << 30
 CGROUPS = Path("/sys/fs/cgroup")
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
-# Debian's name of an architecture, by the kernel's name of the machine and by qemu's.
-MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "riscv64": "riscv64",
-            "s390x": "s390x", "i686": "i386"}  # fmt: skip
+# qemu's names of architectures.
 EMULATED = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
 
 

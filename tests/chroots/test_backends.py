@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from chroots.engine.archives.dsc import Dsc, parse_dsc
-from chroots.engine.backends import pbuilder, sbuild
+from chroots.engine.archives.dsc import Dsc, control_fields, parse_dsc
+from chroots.engine.backends import native, pbuilder, sbuild
 from chroots.engine.backends.sections import LINE_LIMIT, Mark, Sections
 from chroots.engine.backends.table import BACKENDS
 from chroots.engine.backends.tool import early_failure
@@ -23,6 +23,7 @@ from chroots.engine.building.build import build_command, environment
 from chroots.engine.commands.building import build_spec
 from chroots.engine.commands.main import parser
 from chroots.engine.doctor import backend_check
+from chroots.engine.isolation.machine import is_emulated
 from chroots.engine.journal import Journal
 from chroots.engine.layers import shared
 from chroots.engine.layers.base import Layer, bootstrap_command
@@ -214,6 +215,21 @@ def test_the_commands_of_a_crossing(dsc: Dsc) -> None:
     assert "CONFIG_SITE" not in environment(SPEC) and not any("host" in part for part in apt_command(SPEC, dsc))
 
 
+def test_every_crossing_needs_a_compiler(dsc: Dsc, tmp_path: Path, source_package: MakeSource) -> None:
+    needing = native.with_toolchain(dsc, "arm64", tmp_path / "one")
+    assert build_depends(needing) == "crossbuild-essential-arm64:native, libc-dev, libstdc++-dev"
+    other = parse_dsc(source_package("other-test", depends="bc, dc"))
+    assert build_depends(native.with_toolchain(other, "arm64", tmp_path / "two")).startswith("bc, dc, crossbuild-")
+    names = [each["name"] for [each] in relations(needing, crossing(SPEC, "arm64"))]
+    assert names == ["crossbuild-essential-arm64", "libc-dev", "libstdc++-dev"]
+
+
+def build_depends(dsc: Dsc) -> str:
+    """The build dependencies as they stand in the file."""
+    assert control_fields(dsc.path)["Build-Depends"] == dsc.build_fields["Build-Depends"]
+    return dsc.build_fields["Build-Depends"]
+
+
 def test_a_crossing_has_layers_and_dependencies_of_its_own(source_package: MakeSource) -> None:
     dsc = parse_dsc(source_package("tiny-test", depends="a [arm64], b [amd64], c <!cross>, d <cross>"))
     base = Layer(identity="b" * 64, tree=Path("/tree"))
@@ -221,6 +237,15 @@ def test_a_crossing_has_layers_and_dependencies_of_its_own(source_package: MakeS
     assert shared.quick_key(base, dsc, SPEC) != shared.quick_key(base, dsc, arm64)
     assert [each["name"] for [each] in relations(dsc, arm64)] == ["a", "d"]
     assert [each["name"] for [each] in relations(dsc, SPEC)] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    "architecture, machine, emulated",
+    [("amd64", "x86_64", False), ("i386", "x86_64", False), ("arm64", "x86_64", True), ("arm64", "aarch64", False),
+     ("amd64", "aarch64", True), ("loong64", "loong64", False)],
+)  # fmt: skip
+def test_which_programs_are_emulated(architecture: str, machine: str, emulated: bool) -> None:
+    assert is_emulated(architecture, machine) == emulated
 
 
 def test_a_backend_shares_the_base_of_its_chroot() -> None:

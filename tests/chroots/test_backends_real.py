@@ -114,3 +114,37 @@ def test_a_package_is_cross_built_for_arm64(engine: Engine, source_package: Make
     assert machine(deb, tmp_path / "tree", "usr/share/cross-test/payload") == 183
     buildinfo = (tmp_path / "cross-test_1.0_arm64.buildinfo").read_text()
     assert "zlib1g-dev:arm64 (=" in buildinfo and "Host-Architecture" not in fields(deb, "Package")
+
+
+INSIDE = (
+    "@uname -m; dpkg --print-architecture; id -u",
+    "@grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status",
+    "@unshare -Ur true 2>&1 || echo no user namespace",
+    '@perl -e \'print syscall(280) < 0 ? "no bpf: $$!\\n" : "bpf\\n"\'',
+    *COMPILE,
+    "./payload && echo it ran",
+)
+
+
+@pytest.fixture
+def emulator() -> None:
+    """Programs of arm64 run here: the kernel is told, as Debian's package does where there is systemd."""
+    subprocess.run(["update-binfmts", "--enable", "qemu-aarch64"], check=True)
+
+
+@pytest.mark.timeout(2400)
+def test_a_foreign_chroot_builds_in_the_same_jail(
+    engine: Engine, source_package: MakeSource, tmp_path: Path, emulator: None
+) -> None:
+    source = source_package("foreign-test", *INSIDE, architecture="any")
+    status, output = engine("build", source, "--chroot", "trixie-arm64", "--output", tmp_path)
+    assert status == 0, output[-3000:]
+    lines = output.splitlines()
+    start = lines.index("aarch64")
+    assert lines[start : start + 3] == ["aarch64", "arm64", "1234"]
+    for line in ("CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2", "no user namespace",
+                 "no bpf: Operation not permitted", "it ran"):  # fmt: skip
+        assert line in lines, line
+    deb = tmp_path / "foreign-test_1.0_arm64.deb"
+    assert fields(deb, "Architecture") == ["arm64"]
+    assert machine(deb, tmp_path / "tree", "usr/share/foreign-test/payload") == 183

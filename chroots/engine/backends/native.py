@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from chroots.engine.archives.dsc import Dsc
@@ -32,7 +33,8 @@ class Native:
     def built(self, job: Job, dsc: Dsc, base: Layer, keeper: Warden) -> Iterator[Made]:
         spec, journal, hooks, context = job.spec, job.journal, job.hooks, job.hooks.context
         hooks.call("pre_deps")
-        installer = Installer(spec=spec, dsc=dsc, base=base, state=job.state, warden=keeper, journal=journal,
+        needing = with_toolchain(dsc, spec.host, job.work / "needs") if spec.host else dsc
+        installer = Installer(spec=spec, dsc=needing, base=base, state=job.state, warden=keeper, journal=journal,
                               folder=job.work)  # fmt: skip
         context.layers = layers = installer.layers()
         context.layer_made = any(name == "install" for name, _ in journal.seconds)
@@ -54,6 +56,18 @@ class Native:
                          read_only=context.read_only, writable=cache.writable)  # fmt: skip
                 cache.succeeded = True
             yield Made(root=root.root, folder=PLACE)
+
+
+def with_toolchain(dsc: Dsc, host: str, folder: Path) -> Dsc:
+    """The `.dsc` that apt is asked about, in a new folder: with what every cross-build needs besides, as for sbuild."""
+    toolchain = (f"crossbuild-essential-{host}:native", "libc-dev", "libstdc++-dev")
+    needs = [dsc.build_fields.get("Build-Depends", ""), *toolchain]
+    fields = {**dsc.build_fields, "Build-Depends": ", ".join(filter(None, needs))}
+    folder.mkdir()
+    path = folder / dsc.path.name
+    about = {"Format": "1.0", "Source": dsc.name, "Version": dsc.version, "Architecture": " ".join(dsc.architectures)}
+    path.write_text("".join(f"{name}: {value}\n" for name, value in {**about, **fields}.items()))
+    return replace(dsc, path=path, build_fields=fields)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 from chroots.engine.archives.fetch import persistently
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.repositories import Sources, release_digest, releases, sources
+from chroots.engine.isolation.machine import is_emulated
 from chroots.engine.layers.reproducible import EPOCH_VARIABLE, epoch, tree_digest, without_traces
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
 from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, taken, temporary
@@ -33,6 +34,7 @@ BUILDER = {  # written, not added by a program: whether a base has useradd depen
 }
 NO_SOURCES = Sources()
 TIME_LIMIT, IDLE_LIMIT = 7200.0, 900.0  # seconds, for mmdebstrap; a download may take a while without a word
+EMULATED_IDLE_LIMIT = 3600.0  # it says nothing while it installs packages
 NETWORK_TROUBLE = ("Could not resolve", "Connection failed", "Connection timed out", "Unable to connect",
                    "Temporary failure", "Could not connect", "Network is unreachable")  # fmt: skip
 
@@ -188,7 +190,8 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, latest: int, log: Outp
         try:
             with sources(spec, mirror) as more:
                 command = bootstrap_command(spec, mirror, tree, more)
-                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT, env={EPOCH_VARIABLE: str(latest)})
+                idle = EMULATED_IDLE_LIMIT if is_emulated(spec.architecture) else IDLE_LIMIT
+                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=idle, env={EPOCH_VARIABLE: str(latest)})
                 more.forget(tree)
         except CommandFailed as error:
             raise bootstrap_failure(spec, error.tail) from error
