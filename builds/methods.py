@@ -37,6 +37,8 @@ def build_command(job: Job) -> list[str]:
         "--idle-limit": job.limits.get("idle_limit"),
         "--memory": job.limits.get("memory"),
         "--disk": job.limits.get("disk"),
+        "--layers-size": settings.LAYERS_BYTES,
+        "--layers-days": settings.LAYERS_DAYS,
     }
     given = [str(word) for name, value in options.items() if value for word in (name, value)]
     return program(

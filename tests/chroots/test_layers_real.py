@@ -59,7 +59,7 @@ def installed(output: str) -> list[str]:
 
 def newly(output: str) -> int:
     """How many packages apt installed."""
-    return int(output.split(" newly installed")[0].rpartition(" ")[2])
+    return int(output.split(" newly installed", maxsplit=1)[0].rpartition(" ")[2])
 
 
 def test_a_miss_pays_only_for_what_the_nearest_layer_lacks(

@@ -31,7 +31,7 @@ def remains(state: Path, output: Path, others: set[Path]) -> list[str]:
     folders = [
         *state.glob("work/.[nd]*-*"),
         *state.glob("layers/.[nd]*-*"),
-        *state.glob("files/*/.*"),
+        *state.glob("files/*/.*", "files/fetching/*"),
         *output.glob(".debatomic*"),
     ]
     return [*survivors(), *mounts, *loop_devices(state), *map(os.fspath, [*folders, *(groups() - others)])]
