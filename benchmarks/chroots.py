@@ -1,23 +1,37 @@
-"""How long a buildroot takes to be ready and to be gone, on a warm base: medians.
+"""Buildroots and builds of the engine on one host, against its peers: medians, interleaved.
 
-    sudo python -m benchmarks.chroots [--rounds 50] [--state DIR] [--chroot trixie-amd64]
+    sudo python -m benchmarks.chroots [PART...] [--rounds 20] [--user NAME] [--folder DIR]
 
-Ready is what a build has before its first program: a folder of its own, user namespace, devices, control group,
-limited space and the mounted tree; gone is when none of that is left. Rows: with the space in memory and on disk, each
-empty and after a program inside wrote files; below them what each part costs. Results with method: docs/benchmarks.md.
+Parts (all of them without a name):
+
+roots     how long a buildroot takes to be ready and to be gone, on a warm base: what a build has before its first
+          program (folder, user namespace, devices, control group, limited space, mounted tree), in memory and on disk,
+          empty and after a program inside wrote files; against `cp -al` of the base (cowbuilder) and the base unpacked
+          from .tar.zst (sbuild) and .tar.gz (pbuilder). Below that, what each piece of a buildroot costs.
+parallel  1, 2, 4 and 8 builds of figlet at once, dependency layer warm: builds a minute, memory and disk for each.
+first     a build of figlet and of jq without layers and downloads, against sbuild as NAME (see benchmarks/builds.py).
+
+Results with method: docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
+from benchmarks.builds import CHROOT, TOP, fetched, make_tarball, sbuild, timed
 from chroots.engine.configuration import definitions
 from chroots.engine.isolation.contain import is_contained
 from chroots.engine.isolation.devices import devices
@@ -25,17 +39,20 @@ from chroots.engine.isolation.userns import sealed_user_namespace
 from chroots.engine.layers import base
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, buildroot, group_name, warden
-from chroots.engine.layers.overlay import available_memory, limited_space, overlay, total_memory
-from chroots.engine.spec import Limits
-from chroots.engine.state import State, remember, temporary
+from chroots.engine.layers.overlay import limited_space, overlay, total_memory
+from chroots.engine.spec import Limits, Tmpfs
+from chroots.engine.state import State, remember, remove_tree, temporary
 from debatomic.tools.limits import limited, planned
 from debatomic.tools.run import contained, run
 
 Part = Callable[[Path], AbstractContextManager[object]]
+Times = tuple[float, float]  # milliseconds until ready, and until gone
 MEMORY = total_memory() // 2
+DISK = 16 << 30
 IN_MEMORY = 1 << 30
 FILES = 2000
 WRITE = ["sh", "-c", f"for i in $(seq {FILES}); do echo $i > /build/$i; done"]
+AT_ONCE = (1, 2, 4, 8)
 
 
 def silent(chunk: bytes) -> None:
@@ -43,34 +60,59 @@ def silent(chunk: bytes) -> None:
 
 
 @contextmanager
-def whole(layer: Layer, state: State, disk: int) -> Iterator[Buildroot]:
+def whole(layer: Layer, state: State, disk: int, tmpfs: Tmpfs) -> Iterator[Buildroot]:
     """A buildroot exactly as a build has it."""
     with temporary(state.work) as work, ExitStack() as undo:
         remember(work, planned(group_name(work)))
         keeper = undo.enter_context(warden(work, group_name(work), Limits(disk=disk), MEMORY, silent))
-        space = undo.enter_context(limited_space(work, disk, MEMORY, silent))
+        space = undo.enter_context(limited_space(work, disk, MEMORY, silent, tmpfs))
         yield undo.enter_context(buildroot([layer], keeper, at=work / "root", upper=space))
+
+
+def write(root: object) -> None:
+    """What a small build does to its tree."""
+    assert isinstance(root, Buildroot)
+    root.run(WRITE)
+
+
+@contextmanager
+def made_by(command: list[str], state: State) -> Iterator[Path]:
+    """A tree that a peer's command makes in a folder (`TREE` in its arguments), removed as peers do."""
+    tree = state.work / "peer"
+    tree.mkdir()
+    run([part.replace("TREE", str(tree)) for part in command])
+    try:
+        yield tree
+    finally:
+        run(["rm", "-rf", "--one-file-system", str(tree)])
+
+
+def peers(layer: Layer, folder: Path) -> dict[str, list[str]]:
+    """The commands with which cowbuilder, sbuild and pbuilder make a root; their tarballs are kept in `folder`."""
+    found = {"`cp -al` (cowbuilder)": ["cp", "-al", f"{layer.tree}/.", "TREE"]}
+    for name, option, whose in (("tar.zst", "--zstd", "sbuild"), ("tar.gz", "--gzip", "pbuilder")):
+        tarball = folder / f"peer-{layer.identity[:12]}.{name}"
+        if not tarball.exists():
+            run(["tar", "-C", str(layer.tree), option, "-cf", str(tarball), "."])
+        found[f"unpacking a .{name} ({whose})"] = ["tar", "-C", "TREE", "-xf", str(tarball)]
+    return found
 
 
 def parts(layer: Layer) -> dict[str, Part]:
     """What a buildroot is made of, each alone."""
+    space = partial(limited_space, memory=MEMORY, log=silent)
     return {
         "folder and lock": lambda folder: temporary(folder / "more"),
         "user namespace": lambda folder: sealed_user_namespace(),
         "devices": lambda folder: devices(folder / "dev"),
         "control group": lambda folder: limited("debatomic-benchmark", processes=4096, memory=MEMORY),
-        "space in memory": lambda folder: limited_space(folder, IN_MEMORY, MEMORY, silent),
-        "space on disk": lambda folder: limited_space(folder, on_disk(), MEMORY, silent),
+        "space in memory": lambda folder: space(folder, IN_MEMORY, tmpfs=Tmpfs.ALWAYS),
+        "space on disk": lambda folder: space(folder, DISK, tmpfs=Tmpfs.NEVER),
         "overlay": lambda folder: overlay([layer], folder / "root", upper=folder / "upper"),
     }
 
 
-def on_disk() -> int:
-    """A limit too large for memory."""
-    return available_memory() // 2
-
-
-def timed(make: Callable[[], AbstractContextManager[object]], act: Callable[[object], object]) -> tuple[float, float]:
+def lasting(make: Callable[[], AbstractContextManager[object]], act: Callable[[object], object]) -> Times:
     """Milliseconds until it was ready, and from the end of `act` until it was gone."""
     began = time.monotonic()
     with make() as made:
@@ -80,44 +122,150 @@ def timed(make: Callable[[], AbstractContextManager[object]], act: Callable[[obj
     return (ready - began) * 1000, (time.monotonic() - over) * 1000
 
 
-def row(name: str, rounds: int, once: Callable[[], tuple[float, float]]) -> str:
-    """One line of the table."""
-    found = [once() for _ in range(rounds + 2)][2:]  # the first two only warm up
-    cells = (f"{statistics.median(times):.1f} | {min(times):.1f} | {max(times):.1f}"
-             for times in zip(*found, strict=True))  # fmt: skip
-    return f"| {name} | {' | '.join(cells)} |"
-
-
-def measure(layer: Layer, state: State, rounds: int) -> None:
-    print("| | ready: median ms | least | most | gone: median ms | least | most |\n|---|---|---|---|---|---|---|")
-    for place, disk in (("in memory", IN_MEMORY), ("on disk", on_disk())):
-        for what, act in (("empty", id), (f"{FILES} files", lambda root: root.run(WRITE))):
-            print(row(f"buildroot {place}, {what}", rounds, lambda d=disk, a=act: timed(  # type: ignore[misc]
-                lambda: whole(layer, state, d), a)), flush=True)  # fmt: skip
-    for name, make in parts(layer).items():
-        print(row(name, rounds, lambda m=make: alone(m, state)), flush=True)  # type: ignore[misc]
-
-
-def alone(make: Part, state: State) -> tuple[float, float]:
-    """One part, in a folder that was there before."""
+def alone(make: Part, state: State) -> Times:
+    """One piece, in a folder that was there before."""
     with temporary(state.work) as folder:
-        return timed(lambda: make(folder), id)
+        return lasting(lambda: make(folder), id)
+
+
+def contenders(layer: Layer, state: State) -> dict[str, Callable[[], Times]]:
+    found: dict[str, Callable[[], Times]] = {}
+    for place, disk, tmpfs in (("in memory", IN_MEMORY, Tmpfs.ALWAYS), ("on disk", DISK, Tmpfs.NEVER)):
+        make = partial(whole, layer, state, disk, tmpfs)
+        found[f"engine {place}, empty"] = partial(lasting, make, id)
+        found[f"engine {place}, {FILES} files"] = partial(lasting, make, write)
+    for name, command in peers(layer, state.root.parent).items():
+        found[name] = partial(lasting, partial(made_by, command, state), id)
+    return found
+
+
+def roots(options: argparse.Namespace, state: State) -> None:
+    layer = base.ensure(definitions.load(CHROOT), state, silent)
+    state.work.mkdir(parents=True, exist_ok=True)
+    table("root", interleaved(contenders(layer, state), options.rounds))
+    table("piece of a buildroot", interleaved(
+        {name: partial(alone, make, state) for name, make in parts(layer).items()}, options.rounds))  # fmt: skip
+
+
+def interleaved(found: Mapping[str, Callable[[], Times]], rounds: int) -> dict[str, list[Times]]:
+    """Each contender once in every round; the first round only warms up."""
+    times: dict[str, list[Times]] = {name: [] for name in found}
+    for _ in range(rounds + 1):
+        for name, once in found.items():
+            times[name].append(once())
+    return {name: taken[1:] for name, taken in times.items()}
+
+
+def table(what: str, found: Mapping[str, list[Times]]) -> None:
+    print(f"\n| {what} | ready: median ms | least | gone: median ms | least |\n|---|---|---|---|---|")
+    for name, times in found.items():
+        cells = (f"{statistics.median(each):.1f} | {min(each):.1f}" for each in zip(*times, strict=True))
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def engine(source: str, output: Path, state: State, *more: str) -> list[str]:
+    return [sys.executable, "-m", "chroots.engine", "build", source, "--chroot", CHROOT, "--state", str(state.root),
+            "--output", str(output), *more]  # fmt: skip
+
+
+class Disk:
+    """The most that was written below a folder while the block ran, in bytes, seen from outside every 50 ms."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.before = self.least = shutil.disk_usage(folder).free
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def _watch(self) -> None:
+        while not self._end.wait(0.05):
+            self.least = min(self.least, shutil.disk_usage(self.folder).free)
+
+    def __enter__(self) -> Disk:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    @property
+    def used(self) -> int:
+        return self.before - self.least
+
+
+def parallel(options: argparse.Namespace, state: State) -> None:
+    """One job for each build: more builds than processors are a host's answer to many small packages."""
+    print("\n| figlet builds at once | wall s | builds a minute | most memory of one, MiB | disk for each, MiB |\n"
+          "|---|---|---|---|---|")  # fmt: skip
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        run(engine("figlet", Path(name, "warm"), state), cwd=TOP)
+        for count in AT_ONCE:
+            outputs = [Path(name, f"{count}-{number}") for number in range(count)]
+            with Disk(options.folder) as disk:
+                seconds = timed(partial(at_once, [engine("figlet", output, state, "--tmpfs", "never")
+                                                  for output in outputs]))  # fmt: skip
+            memory = max(json.loads((output / "result.json").read_text())["peak_memory"] for output in outputs)
+            print(f"| {count} | {seconds:.1f} | {count * 60 / seconds:.1f} | {memory >> 20} | "
+                  f"{disk.used / count / (1 << 20):.1f} |", flush=True)  # fmt: skip
+
+
+def at_once(commands: list[list[str]]) -> None:
+    started = [subprocess.Popen(command, cwd=TOP, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+               for command in commands]  # fmt: skip
+    statuses = [process.wait() for process in started]
+    if any(statuses):
+        raise SystemExit("a build failed; its build.log says why")
+
+
+def first(options: argparse.Namespace, state: State) -> None:
+    """Everything a second build would find is removed before each; the base is there, as sbuild's tarball is."""
+    print(
+        "\n| first build of | engine: median s | least | sbuild: median s | least | ratio |\n|---|---|---|---|---|---|"
+    )
+    for source in ("figlet", "jq"):
+        bench = fetched(source, options.folder, options.user)
+        make_tarball(bench)
+        times: dict[str, list[float]] = {"engine": [], "sbuild": []}
+        for _ in range(min(options.rounds, 3)):
+            for part in (state.layers, state.files):
+                if part.exists():
+                    remove_tree(part)
+            with tempfile.TemporaryDirectory(dir=options.folder) as output:
+                times["engine"].append(timed(partial(run, engine(source, Path(output), state), cwd=TOP)))
+            times["sbuild"].append(sbuild(bench))
+        ours, theirs = (statistics.median(taken) for taken in times.values())
+        print(f"| {source} | {ours:.1f} | {min(times['engine']):.1f} | {theirs:.1f} | {min(times['sbuild']):.1f} | "
+              f"{ours / theirs:.2f} |", flush=True)  # fmt: skip
+
+
+PARTS: dict[str, Callable[[argparse.Namespace, State], None]] = {"roots": roots, "parallel": parallel, "first": first}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Milliseconds until a buildroot is ready, and until it is gone.")
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--state", type=Path, default=Path("/var/tmp/debatomic-benchmark/state"))
-    parser.add_argument("--chroot", default="trixie-amd64")
+    parser = argparse.ArgumentParser(description="The engine's buildroots and builds against its peers.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--user", default=os.environ.get("SUDO_USER", ""), help="who runs sbuild (default: who sudos)")
+    parser.add_argument("--folder", type=Path, default=Path("/var/tmp/debatomic-benchmark"), help="kept between runs")
     options = parser.parse_args()
-    if os.geteuid() != 0:
-        parser.error("run it as root: it mounts file systems.")
-    if not is_contained():
-        run(contained([sys.executable, "-m", "benchmarks.chroots", *sys.argv[1:]]), log=sys.stdout.buffer.write,
-            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})  # fmt: skip
-        return
-    state = State(options.state.absolute())
-    measure(base.ensure(definitions.load(options.chroot), state, silent), state, options.rounds)
+    chosen = options.parts or list(PARTS)
+    if os.geteuid() != 0 or not set(chosen) <= set(PARTS):
+        parser.error(f"run it as root; the parts are {', '.join(PARTS)}.")
+    if "first" in chosen and not options.user:
+        parser.error("name an ordinary user with --user: sbuild's unshare mode wants one.")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    state = State(options.folder.absolute() / "state")
+    print(f"load before: {os.getloadavg()[0]:.1f} with {os.cpu_count()} processors")
+    for name in chosen:
+        if name == "roots" and not is_contained():
+            again = [sys.executable, "-m", "benchmarks.chroots", "roots", "--rounds", str(options.rounds), "--folder",
+                     str(options.folder)]  # fmt: skip
+            run(contained(again), log=sys.stdout.buffer.write,
+                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})  # fmt: skip
+        else:
+            PARTS[name](options, state)
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

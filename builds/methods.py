@@ -40,6 +40,8 @@ def build_command(job: Job) -> list[str]:
         "--memory": job.limits.get("memory"),
         "--disk": job.limits.get("disk"),
         "--processors": job.limits.get("processors"),
+        "--layers-size": settings.LAYERS_BYTES,
+        "--layers-days": settings.LAYERS_DAYS,
     }
     given = [str(word) for name, value in options.items() if value for word in (name, value)]
     return program(

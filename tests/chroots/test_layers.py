@@ -193,6 +193,7 @@ def test_how_much_is_kept_is_set_by_the_environment(
     monkeypatch.setenv(expiry.SIZE_VARIABLE, size)
     monkeypatch.setenv(expiry.AGE_VARIABLE, days)
     assert Keep.chosen() == keep
+    assert Keep.chosen(1 << 20, 2) == Keep(size=1 << 20, age=2 * DAY)
     monkeypatch.setenv(expiry.AGE_VARIABLE, "a week")
     with pytest.raises(InputError, match="DEBATOMIC_LAYERS_DAYS is 'a week'"):
         Keep.chosen()

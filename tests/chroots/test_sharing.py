@@ -70,7 +70,7 @@ def test_downloads_wait_only_for_the_same_file(server: str, tmp_path: Path) -> N
         thread.join()
     assert sorted(Meeting.asked) == ["/one", "/same"]
     assert [Store(tmp_path).get(file).read_bytes() for file in files] == list(CONTENTS.values())
-    assert not list(tmp_path.glob("*/.*"))
+    assert not [*tmp_path.glob("*/.*"), *tmp_path.glob("fetching/*")]
 
 
 def test_half_a_download_of_a_dead_process_is_swept(tmp_path: Path) -> None:
@@ -78,10 +78,12 @@ def test_half_a_download_of_a_dead_process_is_swept(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("abdead", "ablive"):
         (folder / f".{name}.x1y2z3").write_text("half")
-        (folder / f".{name}.lock").touch()
-    with locked(folder / ".ablive.lock"):
+    with locked(tmp_path / "files/fetching/abdead"):
+        pass
+    with locked(tmp_path / "files/fetching/ablive"):
         sweep(State(tmp_path))
-    assert sorted(path.name for path in folder.iterdir()) == [".ablive.lock", ".ablive.x1y2z3"]
+    assert [path.name for path in folder.iterdir()] == [".ablive.x1y2z3"]
+    assert [path.name for path in (tmp_path / "files/fetching").iterdir()] == ["ablive"]
 
 
 def test_small_files_nobody_finished_are_swept(tmp_path: Path) -> None:

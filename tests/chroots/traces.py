@@ -28,12 +28,9 @@ def groups() -> set[Path]:
 def remains(state: Path, output: Path, others: set[Path]) -> list[str]:
     """Processes, mounts, folders and control groups that a build left."""
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if os.fspath(state) in line]
-    folders = [
-        *state.glob("work/.[nd]*-*"),
-        *state.glob("layers/.[nd]*-*"),
-        *state.glob("files/*/.*"),
-        *output.glob(".debatomic*"),
-    ]
+    patterns = ("work/.[nd]*-*", "layers/.[nd]*-*", "ccache/*/*/.[nd]*-*", "bases/*/.[nd]*-*", "files/*/.*",
+                "files/fetching/*")  # fmt: skip
+    folders = [*(path for pattern in patterns for path in state.glob(pattern)), *output.glob(".debatomic*")]
     return [*survivors(), *mounts, *loop_devices(state), *map(os.fspath, [*folders, *(groups() - others)])]
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from chroots.engine.archives.admission import read_secret
-from chroots.engine.state import LOCK, locked, locked_now
+from chroots.engine.state import locked, locked_now
 from debatomic.tools.errors import InfrastructureError, InputError
 from debatomic.tools.files import whole
 
@@ -32,6 +32,7 @@ ATTEMPTS = 3
 PARALLEL = 6
 CHUNK = 1 << 18
 BYTES_KEPT = 10 << 30
+FETCHING = "fetching"  # has a lock for each file that is being fetched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +167,7 @@ class Store:
         """Where the file's content is, fetched if it is not here yet."""
         path = self.path(file.sha256)
         if not self._has(path):
-            lock = path.with_name(f".{path.name}{LOCK}")  # of this file alone: others are fetched meanwhile
+            lock = self.folder / FETCHING / file.sha256  # of this file alone: others are fetched meanwhile
             with locked(lock):
                 try:
                     if not self._has(path):
@@ -217,10 +218,11 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what killed processes had fetched a part of; their locks tell."""
-        for lock in self.folder.glob(f"??/.*{LOCK}"):
+        for lock in (self.folder / FETCHING).glob("*"):
             with locked_now(lock) as dead:
                 if dead:
-                    for part in lock.parent.glob(f"{lock.name.removesuffix(LOCK)}.*"):
+                    path = self.path(lock.name)
+                    for part in (*path.parent.glob(f".{path.name}.*"), lock):
                         part.unlink(missing_ok=True)
 
     @staticmethod

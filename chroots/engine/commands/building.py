@@ -53,6 +53,8 @@ def _build_options(command: argparse.ArgumentParser) -> None:
                          help="use a compiler cache of this source package's own (of 1G)")  # fmt: skip
     command.add_argument("--plugin", action="append", type=_plugin, default=[], metavar="PLUGIN",
                          help="a plugin's name, or {name: N, OPTION: VALUE}; may be given several times")  # fmt: skip
+    command.add_argument("--layers-size", type=size, metavar="SIZE", help="of all layers kept (20G)")
+    command.add_argument("--layers-days", type=float, metavar="DAYS", help="an unused layer is kept (30)")
     command.add_argument(
         "--expect", type=Path, metavar="FILE", help="JSON: SHA-256 by file name; refuse any other source"
     )
@@ -110,7 +112,7 @@ def _build(options: argparse.Namespace) -> int:
     spec = build_spec(options)
     outcome = build(spec, options.state, BACKENDS[spec.chroot.backend], echo=echo)
     if any(phase["name"] == "fetch" for phase in outcome.phases) or options.ccache:  # else nothing was added
-        keep = Keep.chosen()
+        keep = Keep.chosen(options.layers_size, options.layers_days)
         evict(options.state, keep)
         ccache.evict(options.state, time.time() - keep.age)
         Store(options.state.files).evict()

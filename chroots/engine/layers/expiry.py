@@ -29,9 +29,10 @@ class Keep:
     age: float = 30 * DAY
 
     @classmethod
-    def chosen(cls) -> Keep:
-        """What the environment says, where it does."""
-        return cls(size=int(_number(SIZE_VARIABLE, 20) * (1 << 30)), age=_number(AGE_VARIABLE, 30) * DAY)
+    def chosen(cls, size: int | None = None, days: float | None = None) -> Keep:
+        """These values; for those that are None what the environment says, where it does."""
+        size = int(_number(SIZE_VARIABLE, 20) * (1 << 30)) if size is None else size
+        return cls(size=size, age=(_number(AGE_VARIABLE, 30) if days is None else days) * DAY)
 
 
 def _number(name: str, default: float) -> float:
