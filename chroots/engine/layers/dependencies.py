@@ -122,7 +122,8 @@ class Installer:
         command = apt_command(self.spec, self.dsc, *found.options, "--no-download")
 
         def install(scratch: Path) -> None:
-            with buildroot([self.base], self.warden, at=self.folder / "install", upper=scratch) as root:
+            limit = self.spec.limits.disk
+            with buildroot([self.base], self.warden, at=self.folder / "install", upper=scratch, limit=limit) as root:
                 root.run(command, read_only=read_only, scratch=[f"{ARCHIVES}/partial"])
 
         with self.journal.phase("install", f"{len(debs)} packages"), self._explained():

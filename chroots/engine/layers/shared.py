@@ -14,14 +14,14 @@ from typing import Any
 from chroots.engine.archives.dsc import Dsc
 from chroots.engine.layers.base import ABOUT as BASE_ABOUT
 from chroots.engine.layers.base import Layer
+from chroots.engine.layers.sealing import seal
 from chroots.engine.spec import BuildSpec
-from chroots.engine.state import LOCK, State, directory_size, discard, locked, locked_now, remove_tree, temporary
+from chroots.engine.state import LOCK, State, directory_size, discard, locked, locked_now, temporary
 from debatomic.tools.files import whole, write_json
 from debatomic.tools.run import run
 
 ABOUT = "layer.json"
 BYTES_KEPT = 20 << 30
-NOT_KEPT = ("var/cache/apt", "var/lib/apt/lists", "var/log/apt", "run", "tmp")
 
 
 def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec) -> str:
@@ -79,8 +79,7 @@ def make(state: State, key: str, base: Layer, packages: Sequence[str], install: 
             install(scratch)
             folder = scratch / "layer"
             folder.mkdir()
-            for name in NOT_KEPT:
-                remove_tree(scratch / "changes" / name)
+            seal(scratch / "changes")
             (scratch / "changes").rename(folder / "tree")
             write_json(folder / ABOUT, {"base": base.identity, "packages": sorted(packages), "made_at": time.time(),
                                         "bytes": directory_size(folder / "tree")})  # fmt: skip
