@@ -48,7 +48,7 @@ def require_diffoscope() -> None:
 
 def diffoscope_command(name: str, seconds: float | None) -> list[str]:
     """Two files of one name; half of the time is for looking into archives, the rest for writing it down."""
-    timeout = [f"--timeout={int(seconds / 2)}"] if seconds else []
+    timeout = [f"--timeout={int(seconds / 2)}"] if seconds and seconds >= 60 else []
     return [
         PROGRAM, "--no-progress", *timeout, "--max-container-depth=12", "--max-diff-block-lines=2000",
         f"--max-text-report-size={REPORT_LIMIT}", f"--max-report-size={REPORT_LIMIT}",

@@ -16,7 +16,9 @@ from chroots.engine.isolation.seccomp import filter_file
 from chroots.engine.isolation.terminal import Attachment, attached, with_terminal
 from chroots.engine.isolation.userns import sealed_user_namespace
 from chroots.engine.layers.base import Layer
+from chroots.engine.layers.gauge import Gauge
 from chroots.engine.layers.overlay import LAST_RESERVE, RESERVE, overlay, require_space
+from chroots.engine.layers.sealing import require_places
 from chroots.engine.spec import Limits
 from debatomic.tools.errors import Kind, TimedOut
 from debatomic.tools.limits import Group, limited
@@ -82,6 +84,7 @@ class Buildroot:
 
     root: Path
     warden: Warden
+    gauge: Gauge | None = None  # of what root in it writes; None: only the space of the host counts
 
     def run(
         self,
@@ -106,7 +109,8 @@ class Buildroot:
             try:
                 return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
                            time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
-                           tick=partial(require_space, warden.folder, reserve=LAST_RESERVE if user else RESERVE),
+                           tick=self.gauge if self.gauge and not user else partial(
+                               require_space, warden.folder, reserve=LAST_RESERVE if user else RESERVE),
                            pass_fds=[warden.user_namespace, filter_fd], before=warden.group.enter)  # fmt: skip
             except TimedOut as error:
                 raise warden.out_of_time(error) from error
@@ -135,6 +139,7 @@ class Buildroot:
         network: bool = False,
     ) -> Jail:
         warden = self.warden
+        require_places(self.root, ("/dev", "/proc", "/run", *(read_only or {}), *scratch))
         return Jail(
             root=self.root, user_namespace=warden.user_namespace, filter=filter_fd, devices=warden.devices,
             user=user, folder=folder, environment=environment or {}, read_only=read_only or {}, scratch=scratch,
@@ -144,7 +149,13 @@ class Buildroot:
 
 
 @contextmanager
-def buildroot(layers: Sequence[Layer], warden: Warden, *, at: Path, upper: Path) -> Iterator[Buildroot]:
-    """Stack `layers` (topmost first), changes going to `upper`; leaving the block unmounts."""
+def buildroot(
+    layers: Sequence[Layer], warden: Warden, *, at: Path, upper: Path, limit: int | None = None
+) -> Iterator[Buildroot]:
+    """Stack `layers` (topmost first), changes going to `upper`; leaving the block unmounts.
+
+    `limit` is how many bytes root in it may write, where `upper` has no size of its own.
+    """
     with overlay(layers, at, upper=upper) as root:
-        yield Buildroot(root=root, warden=warden)
+        yield Buildroot(root=root, warden=warden,
+                        gauge=Gauge(folder=upper, root=root, group=warden.group, limit=limit))  # fmt: skip

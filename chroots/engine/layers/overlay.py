@@ -142,10 +142,10 @@ def file_system(path: Path, mountinfo: str) -> str:
 def require_space(folder: Path, *, reserve: int = RESERVE) -> None:
     """End what fills the disk of this host before everybody else on it suffers.
 
-    Raises: ToolError when less than `reserve` bytes are left where `folder` is.
+    Raises: ToolError when less than `reserve` bytes, or one in a hundred inodes, are left where `folder` is.
     """
     found = os.statvfs(folder)
-    if found.f_bavail * found.f_frsize < reserve:
+    if found.f_bavail * found.f_frsize < reserve or found.f_favail * 100 < found.f_files:
         raise ToolError(f"The disk of this host is full: less than {reserve >> 20} MiB are left.", kind=Kind.DISK,
                         hint="Free some space below the state folder, then retry.")  # fmt: skip
 

@@ -18,8 +18,9 @@ from typing import Any
 from chroots.engine.archives.dsc import Dsc
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.reproducible import tree_digest
+from chroots.engine.layers.sealing import seal
 from chroots.engine.spec import BuildSpec
-from chroots.engine.state import State, directory_size, discard, locked, remove_tree, taken, temporary
+from chroots.engine.state import State, directory_size, discard, locked, taken, temporary
 from debatomic.tools.files import whole, write_json
 
 ABOUT = "layer.json"
@@ -27,7 +28,6 @@ CHECKED = "checked"  # during which boot of the host its files were last known t
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 QUICK = "quick"
 LAYERS_AT_MOST = 8  # in a stack: each one makes looking up files a little slower
-NOT_KEPT = ("var/cache/apt", "var/lib/apt/lists", "var/log/apt", "run", "tmp")
 Stack = list[Layer]  # topmost first, without the base
 
 
@@ -141,8 +141,7 @@ def _keep(scratch: Path, place: Path, told: dict[str, Any]) -> None:
     """Make a layer of what was installed: in its place it is whole, as its digest will show after a crash."""
     folder = scratch / "layer"
     folder.mkdir()
-    for name in NOT_KEPT:
-        remove_tree(scratch / "changes" / name)
+    seal(scratch / "changes")
     tree = (scratch / "changes").rename(folder / "tree")
     write_json(folder / ABOUT, {**told, "made_at": time.time(), "bytes": directory_size(tree),
                                 "digest": tree_digest(tree)})  # fmt: skip

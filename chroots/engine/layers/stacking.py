@@ -92,7 +92,8 @@ class Stacker:
     def _layer(self, wanted: Packages, command: Sequence[str], below: Stack) -> Stack:
         def install(scratch: Path) -> None:
             at = self.folder / f"on-{below[0].identity if below else 'base'}"
-            with buildroot([*below, self.base], self.warden, at=at, upper=scratch) as root:
+            limit = self.warden.limits.disk
+            with buildroot([*below, self.base], self.warden, at=at, upper=scratch, limit=limit) as root:
                 self.install(root, command)
                 if below:
                     self._require_same(root, wanted)

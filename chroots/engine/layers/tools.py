@@ -56,7 +56,8 @@ def _installed(
         os.link(path, archives / deb.name)
 
     def install(scratch: Path) -> None:
-        with buildroot([base], warden, at=folder / "install", upper=scratch) as root:
+        limit = warden.limits.disk
+        with buildroot([base], warden, at=folder / "install", upper=scratch, limit=limit) as root:
             root.run([*apt_get("--no-download"), "install", *names], read_only={ARCHIVES: archives},
                      scratch=[f"{ARCHIVES}/partial"])  # fmt: skip
 
