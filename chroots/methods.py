@@ -7,7 +7,9 @@ import json
 from django.conf import settings
 
 from chroots.models import ChrootCopy
+from chroots.orders import REFRESH
 from hosts.models import Event, State, Task
+from hosts.orders import register as register_order
 from hosts.registry import Job, Method, Outcome, program, register
 
 
@@ -33,4 +35,5 @@ def init_changed(task: Task) -> None:
 
 
 def register_methods() -> None:
+    register_order(REFRESH)
     register(Method(name="chroot-init", weight=1.0, command=init_command, outcome=init_outcome, changed=init_changed))

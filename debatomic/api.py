@@ -17,6 +17,7 @@ from composes.api import ComposeViewSet, DefinitionViewSet
 from debatomic.access import schema as _schemes  # noqa: F401  describes the ways to sign in
 from debatomic.access.api import KeyViewSet, MeView
 from hosts.api import ArtifactViewSet, ChannelViewSet, HostViewSet, TaskViewSet
+from hosts.schedule_api import ScheduleViewSet
 
 
 class Root(APIRootView):
@@ -33,6 +34,7 @@ class Router(DefaultRouter):
 router = Router()
 for prefix, viewset, name in (
     ("tasks", TaskViewSet, "task"),
+    ("schedules", ScheduleViewSet, "schedule"),
     ("hosts", HostViewSet, "host"),
     ("channels", ChannelViewSet, "channel"),
     ("artifacts", ArtifactViewSet, "artifact"),

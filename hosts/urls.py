@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hosts import views
+from hosts import schedule_views, views
 from hosts.log_urls import log_urlpatterns
 
 urlpatterns = [
@@ -13,6 +13,13 @@ urlpatterns = [
     path("tasks/<int:pk>/retry/", views.task_retry, name="task-retry"),
     path("tasks/<int:pk>/log/<int:attempt>/<str:name>/", views.task_log, name="task-log"),
     *log_urlpatterns,
+    path("schedules/", schedule_views.schedule_list, name="schedule-list"),
+    path("schedules/new/", schedule_views.schedule_new, name="schedule-new"),
+    path("schedules/<slug:name>/", schedule_views.schedule_detail, name="schedule"),
+    path("schedules/<slug:name>/enable/", schedule_views.schedule_enable, name="schedule-enable"),
+    path("schedules/<slug:name>/disable/", schedule_views.schedule_disable, name="schedule-disable"),
+    path("schedules/<slug:name>/run/", schedule_views.schedule_run, name="schedule-run"),
+    path("schedules/<slug:name>/delete/", schedule_views.schedule_delete, name="schedule-delete"),
     path("hosts/", views.host_list, name="host-list"),
     path("hosts/<str:name>/", views.host_detail, name="host"),
     path("hosts/<str:name>/enable/", views.host_enable, name="host-enable"),

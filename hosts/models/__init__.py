@@ -4,8 +4,9 @@ from hosts.models.artifact import Artifact, Log
 from hosts.models.cache import HostCache
 from hosts.models.event import Event
 from hosts.models.host import Channel, Host
+from hosts.models.schedule import Occurrence, Schedule
 from hosts.models.task import Attempt, Task
 from hosts.states import FINAL, HELD, LIVE, State
 
-__all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "Event", "Host", "HostCache", "Log", "State",
-           "Task"]  # fmt: skip
+__all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "Event", "Host", "HostCache", "Log",
+           "Occurrence", "Schedule", "State", "Task"]  # fmt: skip
