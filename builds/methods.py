@@ -10,10 +10,12 @@ from typing import Any
 from django.conf import settings
 
 from builds.models import BinaryPackage, Build, Comparison, TagEntry
+from builds.orders import BUILD
 from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
 from debatomic.tools.files import write_json
 from hosts.models import Artifact, Event, State, Task
+from hosts.orders import register as register_order
 from hosts.registry import About, Job, KeptFile, Method, Outcome, program, register, register_contents
 
 KINDS = {
@@ -160,6 +162,7 @@ def source_files(contents: Set[str]) -> set[str]:
 
 
 def register_methods() -> None:
+    register_order(BUILD)
     register_contents(source_files)
     register(Method(name="build", changed=build_changed))
     register(

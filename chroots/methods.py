@@ -11,8 +11,10 @@ from django.conf import settings
 
 from chroots import refreshing, schedule, upkeep
 from chroots.models import ChrootCopy, Refresh
+from chroots.orders import REFRESH
 from hosts import hub
 from hosts.models import Artifact, Event, State, Task
+from hosts.orders import register as register_order
 from hosts.registry import (
     Job,
     KeptFile,
@@ -117,6 +119,7 @@ def examination(state: Path) -> list[str]:
 
 
 def register_methods() -> None:
+    register_order(REFRESH)
     register(Method(name=refreshing.REFRESH))
     register(Method(name=refreshing.INIT, command=init_command, outcome=init_outcome, changed=init_changed))
     register(Method(name=upkeep.SCRUB, command=scrub_command, outcome=told_outcome, changed=scrub_changed))

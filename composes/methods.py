@@ -11,9 +11,11 @@ from django.conf import settings
 
 from composes.definitions import write_files
 from composes.models import Compose, Deliverable
+from composes.orders import COMPOSE
 from debatomic.tools.errors import InputError
 from hosts import store
 from hosts.models import Artifact, Event, State, Task
+from hosts.orders import register as register_order
 from hosts.registry import About, Job, KeptFile, Method, Outcome, program, register
 
 KINDS = {
@@ -104,6 +106,7 @@ def _record(compose: Compose, task: Task) -> None:
 
 
 def register_methods() -> None:
+    register_order(COMPOSE)
     register(Method(name="compose", changed=compose_changed))
     register(
         Method(

@@ -19,6 +19,7 @@ from debatomic.access import schema as _schemes  # noqa: F401  describes the way
 from debatomic.access.api import KeyViewSet, MeView
 from hosts.api import ArtifactViewSet, ChannelViewSet, TaskViewSet
 from hosts.host_api import HostViewSet, RegistrationViewSet
+from hosts.schedule_api import ScheduleViewSet
 from hosts.statistics_api import StatisticsViewSet
 
 
@@ -36,6 +37,7 @@ class Router(DefaultRouter):
 router = Router()
 for prefix, viewset, name in (
     ("tasks", TaskViewSet, "task"),
+    ("schedules", ScheduleViewSet, "schedule"),
     ("hosts", HostViewSet, "host"),
     ("channels", ChannelViewSet, "channel"),
     ("registrations", RegistrationViewSet, "registration"),

@@ -22,7 +22,7 @@ from django.conf import settings
 
 from debatomic.tools.errors import ToolError
 from debatomic.tools.run import run
-from hosts import cleaning, hub, lifeline, logs, machine, registry, tending, workplace
+from hosts import cleaning, hub, lifeline, logs, machine, registry, schedules, tending, workplace
 from hosts.connection import Held, Hub, Unreachable
 from hosts.examining import Examiner
 from hosts.models import State
@@ -240,11 +240,12 @@ class Builder:
 
 
 def tick() -> None:
-    """What any process on the hub's machine may do at any time: free tasks, seal logs, remove what nothing names,
-    and what apps have due."""
+    """What any process on the hub's machine may do at any time: free tasks, run schedules, seal logs, clean up, and
+    what apps have due."""
     try:
         if freed := hub.reap():
             logger.warning("%d tasks were not renewed by their hosts and are free again", freed)
+        schedules.run_due()
         logs.seal_ended()
         cleaning.clean_next()
         for due in registry.rounds():

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hosts import host_views, statistics_views, views
+from hosts import host_views, schedule_views, statistics_views, views
 from hosts.log_urls import log_urlpatterns
 from hosts.models.host import VERBS
 
@@ -14,6 +14,13 @@ urlpatterns = [
     path("tasks/<int:pk>/retry/", views.task_retry, name="task-retry"),
     path("tasks/<int:pk>/log/<int:attempt>/<str:name>/", views.task_log, name="task-log"),
     *log_urlpatterns,
+    path("schedules/", schedule_views.schedule_list, name="schedule-list"),
+    path("schedules/new/", schedule_views.schedule_new, name="schedule-new"),
+    path("schedules/<slug:name>/", schedule_views.schedule_detail, name="schedule"),
+    path("schedules/<slug:name>/enable/", schedule_views.schedule_enable, name="schedule-enable"),
+    path("schedules/<slug:name>/disable/", schedule_views.schedule_disable, name="schedule-disable"),
+    path("schedules/<slug:name>/run/", schedule_views.schedule_run, name="schedule-run"),
+    path("schedules/<slug:name>/delete/", schedule_views.schedule_delete, name="schedule-delete"),
     path("hosts/", host_views.host_list, name="host-list"),
     path("hosts/-/registrations/", host_views.registrations, name="host-registrations"),
     path("hosts/-/registrations/<int:pk>/revoke/", host_views.registration_revoke, name="registration-revoke"),

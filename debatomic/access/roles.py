@@ -31,6 +31,7 @@ TABLE: Final = {
     "tasks.cancel":         "r a",
     "tasks.retry":          "r a",
     "tasks.prioritize":     "r a",
+    "schedules.edit":       "r a",      # one's own: whoever made it
     "composes.submit":      "r a",
     "composes.cancel":      "r a",
     "composes.publish":     "r a",

@@ -66,6 +66,24 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Schedule',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.SlugField(max_length=60, unique=True)),
+                ('order', models.CharField(max_length=40)),
+                ('parameters', models.JSONField(default=dict)),
+                ('cron', models.CharField(blank=True, max_length=100)),
+                ('time_zone', models.CharField(default='UTC', max_length=60)),
+                ('enabled', models.BooleanField(default=True)),
+                ('next_at', models.DateTimeField(null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='schedules', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['name'],
+            },
+        ),
+        migrations.CreateModel(
             name='Task',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -104,6 +122,20 @@ class Migration(migrations.Migration):
                 ('host', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='tasks', to='hosts.host')),
                 ('only_on', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='hosts.host')),
                 ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='hosts.task')),
+            ],
+            options={
+                'ordering': ['-pk'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Occurrence',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('due_at', models.DateTimeField()),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('reason', models.TextField(blank=True)),
+                ('schedule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='occurrences', to='hosts.schedule')),
+                ('task', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='hosts.task')),
             ],
             options={
                 'ordering': ['-pk'],
@@ -164,6 +196,10 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('name', 'host'), name='cache_once_per_host'),
         ),
         migrations.AddIndex(
+            model_name='schedule',
+            index=models.Index(condition=models.Q(('enabled', True)), fields=['next_at'], name='schedule_due'),
+        ),
+        migrations.AddIndex(
             model_name='task',
             index=models.Index(condition=models.Q(('is_parent', False), ('ready_at__isnull', False), ('state', 'free')), fields=['priority', 'share', 'id'], name='task_queue'),
         ),
@@ -202,6 +238,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='task',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('is_parent', False), ('state__in', ['assigned', 'running']), _negated=True), models.Q(('claim__isnull', False), ('host__isnull', False), ('lease_ends_at__isnull', False)), _connector='OR'), name='task_held_by_a_host'),
+        ),
+        migrations.AddIndex(
+            model_name='occurrence',
+            index=models.Index(condition=models.Q(('ended_at', None)), fields=['id'], name='occurrence_open'),
+        ),
+        migrations.AddConstraint(
+            model_name='occurrence',
+            constraint=models.UniqueConstraint(fields=('schedule', 'due_at'), name='occurrence_once'),
         ),
         migrations.AddConstraint(
             model_name='log',

@@ -7,8 +7,10 @@ from hosts.models.host import Channel, Host, HostState
 from hosts.models.registration import Registration
 from hosts.models.sample import DayCount, HostSample, QueueSample
 from hosts.models.scaling import ScalingAct
+from hosts.models.schedule import Occurrence, Schedule
 from hosts.models.task import Attempt, Task
 from hosts.states import FINAL, HELD, LIVE, State
 
 __all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "DayCount", "Event", "Host", "HostCache",
-           "HostSample", "HostState", "Log", "QueueSample", "Registration", "ScalingAct", "State", "Task"]  # fmt: skip
+           "HostSample", "HostState", "Log", "Occurrence", "QueueSample", "Registration", "ScalingAct",
+           "Schedule", "State", "Task"]  # fmt: skip

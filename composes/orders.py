@@ -1,0 +1,29 @@
+"""What schedules can do with composes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from composes.models import Compose, Definition
+from debatomic.tools.errors import InputError
+from hosts.orders import Make, Order
+
+
+def prepare(parameters: Mapping[str, str], by: Any) -> Make:
+    """A compose of the definition's latest revision at that time."""
+    definition = Definition.objects.filter(name=parameters["definition"]).first()
+    if definition is None:
+        raise InputError(f"There is no definition named “{parameters['definition']}”.", field="definition")
+    architectures = parameters.get("architectures", "").split()
+    variant = parameters["variant"]
+    return lambda: (
+        Compose.objects.submit(definition=definition, variant=variant, architectures=architectures, by=by).task
+    )
+
+
+COMPOSE = Order(
+    name="compose", title="Compose", right="composes.submit", prepare=prepare,
+    needed={"definition": "The definition's name.", "variant": "One of its variants."},
+    optional={"architectures": "Empty: all that the variant is written for."},
+)  # fmt: skip
