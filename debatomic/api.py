@@ -18,7 +18,7 @@ from debatomic.access import schema as _schemes  # noqa: F401  describes the way
 from debatomic.access.api import KeyViewSet, MeView
 from hosts.api import ArtifactViewSet, ChannelViewSet, TaskViewSet
 from hosts.host_api import HostViewSet, RegistrationViewSet
-from hosts.statistics_api import StatisticsViewSet
+from hosts.statistics_api import RetentionViewSet, StatisticsViewSet
 
 
 class Root(APIRootView):
@@ -39,6 +39,7 @@ for prefix, viewset, name in (
     ("channels", ChannelViewSet, "channel"),
     ("registrations", RegistrationViewSet, "registration"),
     ("statistics", StatisticsViewSet, "statistics"),
+    ("retention", RetentionViewSet, "retention"),
     ("artifacts", ArtifactViewSet, "artifact"),
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from hosts import quarantine, samples, scaling, statistics
+from hosts import quarantine, retention, samples, scaling, statistics
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +20,5 @@ def tend() -> None:
 
 
 PARTS: tuple[Callable[[], object], ...] = (
-    statistics.count,
-    samples.note_queue,
-    samples.thin,
-    quarantine.look,
-    scaling.scale,
-)
+    statistics.count, samples.note_queue, samples.thin, quarantine.look, scaling.scale, retention.tend,
+)  # fmt: skip
