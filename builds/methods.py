@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,18 @@ from chroots.models import ChrootCopy
 from debatomic.tools.files import write_json
 from hosts.models import Artifact, Event, State, Task
 from hosts.orders import register as register_order
-from hosts.registry import About, Job, KeptFile, Method, Outcome, program, register, register_contents
+from hosts.registry import (
+    About,
+    Job,
+    Keeper,
+    KeptFile,
+    Method,
+    Outcome,
+    program,
+    register,
+    register_contents,
+    register_keeper,
+)
 
 KINDS = {
     ".deb": (Artifact.Kind.BINARY, "application/vnd.debian.binary-package"),
@@ -161,9 +172,23 @@ def source_files(contents: Set[str]) -> set[str]:
     return {file["sha256"] for files in uploaded.iterator() for file in files if file["sha256"] in contents}
 
 
+def kept_builds() -> Any:
+    """The tasks of builds that a tag has: retention leaves them alone."""
+    return TagEntry.objects.order_by().values("build__task_id")
+
+
+def forget_builds(tasks: Sequence[int]) -> None:
+    Build.objects.filter(task__in=tasks).delete()
+
+
+def forget_binaries(artifacts: Sequence[int]) -> None:
+    BinaryPackage.objects.filter(artifact__in=artifacts).delete()
+
+
 def register_methods() -> None:
     register_order(BUILD)
     register_contents(source_files)
+    register_keeper(Keeper(kept_builds, forget_builds, forget_binaries))
     register(Method(name="build", changed=build_changed))
     register(
         Method(

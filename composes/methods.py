@@ -16,7 +16,7 @@ from debatomic.tools.errors import InputError
 from hosts import store
 from hosts.models import Artifact, Event, State, Task
 from hosts.orders import register as register_order
-from hosts.registry import About, Job, KeptFile, Method, Outcome, program, register
+from hosts.registry import About, Job, Keeper, KeptFile, Method, Outcome, program, register, register_keeper
 
 KINDS = {
     "commit": (Artifact.Kind.TREE, "application/x-tar"),
@@ -105,8 +105,14 @@ def _record(compose: Compose, task: Task) -> None:
         Task.objects.filter(pk=publish.pk).update(request={**publish.request, **waiting})
 
 
+def kept_composes() -> Any:
+    """The tasks of all composes: retention leaves them alone."""
+    return Compose.objects.order_by().values("task_id")
+
+
 def register_methods() -> None:
     register_order(COMPOSE)
+    register_keeper(Keeper(kept_composes))
     register(Method(name="compose", changed=compose_changed))
     register(
         Method(

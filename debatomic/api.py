@@ -20,7 +20,7 @@ from debatomic.access.api import KeyViewSet, MeView
 from hosts.api import ArtifactViewSet, ChannelViewSet, TaskViewSet
 from hosts.host_api import HostViewSet, RegistrationViewSet
 from hosts.schedule_api import ScheduleViewSet
-from hosts.statistics_api import StatisticsViewSet
+from hosts.statistics_api import RetentionViewSet, StatisticsViewSet
 
 
 class Root(APIRootView):
@@ -42,6 +42,7 @@ for prefix, viewset, name in (
     ("channels", ChannelViewSet, "channel"),
     ("registrations", RegistrationViewSet, "registration"),
     ("statistics", StatisticsViewSet, "statistics"),
+    ("retention", RetentionViewSet, "retention"),
     ("artifacts", ArtifactViewSet, "artifact"),
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),

@@ -57,6 +57,10 @@ EXAMINE_SECONDS = env.number("DEBATOMIC_EXAMINE_SECONDS", 300)  # between two lo
 IGNORED_CHECKS = env.words("DEBATOMIC_IGNORED_CHECKS", [])  # of the engine's doctor, by name
 DISK_LOW_BYTES = int(env.number("DEBATOMIC_DISK_LOW_GIB", 2) * 1024**3)  # less: a host takes no tasks
 QUARANTINE_AFTER = int(env.number("DEBATOMIC_QUARANTINE_AFTER", 3, most=100))  # failures in a row; 0: never
+SCALING_FILE = env.text("DEBATOMIC_SCALING_FILE")  # policies that add and remove hosts
+KEEP_LOGS_DAYS = int(env.number("DEBATOMIC_KEEP_LOGS_DAYS", 0, most=36500))  # 0: for ever
+KEEP_ARTIFACTS_DAYS = int(env.number("DEBATOMIC_KEEP_ARTIFACTS_DAYS", 0, most=36500))
+KEEP_TASKS_DAYS = int(env.number("DEBATOMIC_KEEP_TASKS_DAYS", 0, most=36500))
 LOG_LIMIT_BYTES = int(env.number("DEBATOMIC_LOG_LIMIT_MB", 256, least=1) * 1024 * 1024)  # of one log
 
 INSTALLED_APPS = [

@@ -61,6 +61,9 @@ def register_here() -> Host:
     if host.report and host.report.get("slots") != int(settings.CAPACITY):  # changed there since; else the page's holds
         host.capacity = settings.CAPACITY
         host.save(update_fields=["capacity"])
+    if not host.architectures:  # a scaling policy made the row
+        host.architectures = here["architectures"]
+        host.save(update_fields=["architectures"])
     if not host.channels.exists():
         host.channels.add(Channel.objects.get_or_create(name=DEFAULT_CHANNEL)[0])
     return host

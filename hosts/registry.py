@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,6 +185,39 @@ def named(contents: Set[str]) -> set[str]:
         if rest := contents - found:
             found |= among(rest)
     return found
+
+
+def _nothing_kept() -> Any:
+    return []
+
+
+def _nothing_to_forget(_: Sequence[int]) -> None:
+    """The default for apps without rows that point there."""
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """What retention asks an app: `kept` is a query of the ids of those tasks whose families must stay.
+
+    `forget_tasks` and `forget_artifacts` remove the app's own rows that point to these tasks or artifacts.
+    """
+
+    kept: Callable[[], Any] = _nothing_kept
+    forget_tasks: Callable[[Sequence[int]], None] = _nothing_to_forget
+    forget_artifacts: Callable[[Sequence[int]], None] = _nothing_to_forget
+
+
+_keepers: list[Keeper] = []
+
+
+def register_keeper(keeper: Keeper) -> None:
+    """Have retention ask this app, too."""
+    if keeper not in _keepers:
+        _keepers.append(keeper)
+
+
+def keepers() -> list[Keeper]:
+    return list(_keepers)
 
 
 def program(module: str, *args: str | Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Statistics and the queue's history in the API."""
+"""Statistics and retention in the API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from hosts import statistics
+from hosts import retention, statistics
 from hosts.models import DayCount
 
 
@@ -40,6 +40,39 @@ class StatisticsSerializer(serializers.Serializer[Any]):
     by = serializers.CharField()
     days = serializers.IntegerField()
     rows = FiguresSerializer(many=True)
+
+
+class AgesSerializer(serializers.Serializer[Any]):
+    """Days to try out instead of the settings'; 0: never."""
+
+    logs = serializers.IntegerField(min_value=0, max_value=retention.MOST_DAYS, required=False)
+    artifacts = serializers.IntegerField(min_value=0, max_value=retention.MOST_DAYS, required=False)
+    tasks = serializers.IntegerField(min_value=0, max_value=retention.MOST_DAYS, required=False)
+
+
+class PlanSerializer(serializers.Serializer[Any]):
+    """What of one kind would go; `size` in bytes."""
+
+    kind = serializers.CharField()
+    days = serializers.IntegerField()
+    number = serializers.IntegerField()
+    size = serializers.IntegerField()
+    oldest = serializers.DateTimeField(allow_null=True)
+    examples = serializers.ListField(child=serializers.CharField())
+
+
+class RetentionViewSet(ViewSet):
+    """What retention would remove; asking removes nothing."""
+
+    rights: ClassVar = {"*": "retention.view"}
+
+    @extend_schema(parameters=[AgesSerializer], responses=PlanSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """By the ages of the settings, or by those given."""
+        asked = AgesSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        plans = retention.plans(retention.changed(asked.validated_data))
+        return Response(PlanSerializer(plans, many=True).data)
 
 
 class StatisticsViewSet(ViewSet):

@@ -1,9 +1,10 @@
-"""The page of statistics, and the same as CSV and JSON."""
+"""The page of statistics, the same as CSV and JSON, and what retention would remove."""
 
 from __future__ import annotations
 
 import csv
 import json
+from dataclasses import asdict
 from typing import Any
 
 from django import forms
@@ -14,13 +15,21 @@ from django.views.decorators.http import require_safe
 from debatomic.charts import Chart, Line, bar_chart, line_chart
 from debatomic.gates import PageRequest, reading
 from debatomic.templatetags import pages
-from hosts import history, statistics
+from hosts import history, retention, statistics
 from hosts.models import DayCount
 from hosts.statistics import Figures
 
 DAYS = [(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")]
 SHOWN, EXPORTED = 50, 100_000  # rows
 OUTCOMES = ("completed", "failed", "lost")
+
+
+class RetentionForm(forms.Form):
+    """Ages to try out; nothing is removed by it."""
+
+    logs = forms.IntegerField(min_value=0, max_value=retention.MOST_DAYS, required=False, label="Logs, days")
+    artifacts = forms.IntegerField(min_value=0, max_value=retention.MOST_DAYS, required=False, label="Artifacts, days")
+    tasks = forms.IntegerField(min_value=0, max_value=retention.MOST_DAYS, required=False, label="Tasks, days")
 
 
 class StatisticsForm(forms.Form):
@@ -93,3 +102,13 @@ def statistics_export(request: PageRequest, form: str) -> HttpResponse:
 def _harmless(name: str) -> str:
     """No spreadsheet takes it for a formula."""
     return f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name
+
+
+@require_safe
+@reading("retention.view")
+def retention_page(request: PageRequest) -> HttpResponse:
+    """What would go by the ages of the settings, or by others that are tried out here."""
+    form = RetentionForm({**asdict(retention.ages()), **request.GET.dict()})
+    wanted = retention.changed(form.cleaned_data) if form.is_valid() else retention.ages()
+    context = {"form": form, "plans": retention.plans(wanted), "used": retention.ages(), "wanted": wanted}
+    return render(request, "hosts/retention.html", context)

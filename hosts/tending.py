@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from hosts import quarantine, samples, statistics
+from hosts import quarantine, retention, samples, scaling, statistics
 
 logger = logging.getLogger(__name__)
 
@@ -19,4 +19,6 @@ def tend() -> None:
             logger.exception("%s.%s stumbled", part.__module__, part.__name__)
 
 
-PARTS: tuple[Callable[[], object], ...] = (statistics.count, samples.note_queue, samples.thin, quarantine.look)
+PARTS: tuple[Callable[[], object], ...] = (
+    statistics.count, samples.note_queue, samples.thin, quarantine.look, scaling.scale, retention.tend,
+)  # fmt: skip

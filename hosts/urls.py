@@ -32,6 +32,7 @@ urlpatterns = [
     *(path(f"hosts/<str:name>/{verb}/", host_views.host_switch, {"verb": verb}, name=f"host-{verb}") for verb in VERBS),
     path("statistics/", statistics_views.statistics_page, name="statistics"),
     path("statistics/export/<str:form>/", statistics_views.statistics_export, name="statistics-export"),
+    path("retention/", statistics_views.retention_page, name="retention"),
     path("artifacts/", views.artifact_list, name="artifact-list"),
     path("artifacts/<int:pk>/<str:name>", views.artifact_download, name="artifact-download"),
 ]

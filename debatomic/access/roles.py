@@ -40,6 +40,7 @@ TABLE: Final = {
     "chroots.refresh":      "r a",
     "chroots.edit":         "a",
     "hosts.edit":           "a",
+    "retention.view":       "a",
     "users.edit":           "a",
     "audit.view":           "a",
 }  # fmt: skip

@@ -324,6 +324,7 @@ class Migration(migrations.Migration):
                 ('policy', models.CharField(max_length=60)),
                 ('at', models.DateTimeField(auto_now_add=True)),
                 ('direction', models.CharField(max_length=4)),
+                ('host', models.CharField(max_length=200)),
                 ('hosts', models.PositiveIntegerField()),
                 ('wanted', models.PositiveIntegerField()),
                 ('reason', models.TextField()),

@@ -12,7 +12,8 @@ class ScalingAct(models.Model):
 
     policy = models.CharField(max_length=60)
     at = models.DateTimeField(auto_now_add=True)
-    direction = models.CharField(max_length=4)  # up, down
+    direction = models.CharField(max_length=4)  # up; down: drained; gone: removed
+    host = models.CharField(max_length=200)
     hosts = models.PositiveIntegerField()  # it had then
     wanted = models.PositiveIntegerField()
     reason = models.TextField()  # one sentence

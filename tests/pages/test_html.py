@@ -43,6 +43,7 @@ PAGES = [
     "/hosts/{host}/ran/",
     "/hosts/-/registrations/",
     "/statistics/",
+    "/retention/?logs=1&tasks=1",
     "/statistics/?by=package",
     "/chroots/",
     "/chroots/trixie-amd64/",

@@ -97,6 +97,7 @@ TABLE = [
     ("GET", "/hosts/-/registrations/", "302 403 403 403 403 200"),
     ("POST", "/hosts/-/registrations/", "302 403 403 403 403 422"),
     ("POST", "/hosts/-/registrations/{registration}/revoke/", "302 403 403 403 403 302"),
+    ("GET", "/retention/?logs=30", "302 403 403 403 403 200"),
     ("GET", "/statistics/", "302 403 200 200 200 200"),
     ("GET", "/statistics/?by=package&days=7", "302 403 200 200 200 200"),
     ("GET", "/statistics/export/csv/?by=host", "302 403 200 200 200 200"),
