@@ -71,6 +71,12 @@ class TestChoice:
         assert claims(other) == ["for arm64", "anywhere", "too"]
         assert claims(host) == ["for amd64", "near the hub"]
 
+    def test_what_is_for_one_host_goes_to_no_other(self, make: Any, host: Host, other: Host) -> None:
+        make("for the other", only_on=other)
+        make("for all")
+        assert claims(host) == ["for all"]
+        assert claims(other) == ["for the other"]
+
     def test_a_host_that_is_switched_off_gets_nothing(self, make: Any, host: Host) -> None:
         make()
         Host.objects.update(state="disabled")

@@ -136,6 +136,13 @@ def test_cancel_and_failure(make: Any, hub_here: Hub) -> None:
     assert task.state == State.CANCELED
 
 
+def test_a_failure_says_its_cause(make: Any, hub_here: Hub) -> None:
+    task = make()
+    assert hub_here.fail(started(hub_here), reason="No.", kind="build", decisive=["E: no"], cause="compile")
+    task.refresh_from_db()
+    assert (task.state, task.kind, task.cause, task.decisive) == (State.FAILED, "build", "compile", ["E: no"])
+
+
 def test_a_host_learns_what_it_holds(make: Any, hub_here: Hub, host: Host) -> None:
     task = make()
     claim = started(hub_here)

@@ -62,6 +62,18 @@ def test_a_failure_ends_by_its_kind(make: Any, host: Host, kind: str, ends: str)
     assert task.claim is None
 
 
+@pytest.mark.parametrize(("kind", "told", "cause"), [
+    ("build", "test", "test"), ("build", "", "build"), ("timeout", "", "timeout"), ("dep-wait", "dep-wait", "dep-wait"),
+])  # fmt: skip
+def test_a_failure_has_a_cause_until_it_is_tried_again(make: Any, host: Host, kind: str, told: str, cause: str) -> None:
+    task = make()
+    assert hub.fail(running(host).claim, reason="No.", kind=kind, cause=told)
+    task.refresh_from_db()
+    assert task.cause == cause
+    hub.retry(task, None)
+    assert task.cause == ""
+
+
 def test_infrastructure_faults_are_tried_again_until_no_attempt_is_left(make: Any, host: Host) -> None:
     task = make()
     for number in (1, 2, 3):
@@ -203,8 +215,9 @@ def test_a_parent_runs_and_completes_with_its_children(family: Family, host: Hos
 def test_a_failed_child_ends_its_parent_and_what_has_not_started(family: Family, host: Host) -> None:
     parent, (first, second, last) = family(3)
     failing, going_on = running(host), running(host)
-    hub.fail(failing.claim, reason="It does not compile.", kind="build", decisive=["error: x"])
+    hub.fail(failing.claim, reason="It does not compile.", kind="build", cause="compile", decisive=["error: x"])
     parent.refresh_from_db()
+    assert parent.cause == "compile"
     assert (parent.state, parent.reason, parent.kind) == (State.FAILED, "child 0: It does not compile.", "build")
     assert parent.decisive == ["error: x"]
     assert (state(first), state(second), state(last)) == (State.FAILED, State.RUNNING, State.CANCELED)

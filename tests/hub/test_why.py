@@ -114,6 +114,15 @@ def test_why_a_host_does_not_take_a_task(
     assert plain(why.refusal(make(**columns), host)) == sentence
 
 
+def test_a_task_for_one_host_waits_for_that(make: Any, hosts: Any) -> None:
+    first, second = hosts({}, FULL)
+    task = make(only_on=second)
+    assert why.refusal(task, first) == "The task is not for host-1."
+    assert why.why_waiting(task) == "Place 1 in the queue: host-2 is busy with 2 of 2."
+    Host.objects.filter(pk=second.pk).update(enabled=False)
+    assert why.why_waiting(task) == "host-2, which could run it, is switched off."
+
+
 def test_the_place_counts_what_comes_before_in_the_same_queue(make: Any, hosts: Any) -> None:
     hosts(FULL)
     make("another architecture", architecture="amd64")

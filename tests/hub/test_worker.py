@@ -125,6 +125,14 @@ def told(reason: str, kind: str = "dep-wait", before: str = "") -> str:
     return f"{before}echo '{result}' > $1/result.json; exit 100"
 
 
+@pytest.mark.parametrize(("script", "cause"), [
+    ('''echo '{"reason": "No.", "kind": "build", "class": "test"}' > $1/result.json; exit 1''', "test"),
+    (told("No libfoo."), "dep-wait"), ("exit 3", "build"), ("kill -9 $$", "killed"),
+])  # fmt: skip
+def test_a_failed_task_has_the_cause_its_program_told(run: Run, script: str, cause: str) -> None:
+    assert run(script).cause == cause
+
+
 def test_a_program_that_ends_well_completes_its_task(run: Run) -> None:
     task = run("""echo hello; echo one > $1/a.txt; echo '{"packages": 2}' > $1/result.json""")
     assert (task.state, task.result, task.reason, task.claim) == (State.COMPLETED, {"packages": 2}, "", None)

@@ -36,7 +36,7 @@ def test_a_chroot_is_defined_made_compared_and_removed(application: Application)
 def _refreshed(application: Application) -> dict[str, dict[str, str]]:
     """Have it refreshed; its packages then."""
     task = application.post("chroots/small/refresh/")
-    application.until(f"tasks/{task['id']}/", "completed")
+    application.until(f"tasks/{task['id']}/", "completed", seconds=800)
     return dict(application.get("chroots/small/packages/"))
 
 
