@@ -158,6 +158,22 @@ def test_whatever_is_killed_whenever_leaves_nothing(
     assert status == 0, text[-2000:]
 
 
+def test_a_base_whose_making_is_killed_leaves_nothing(
+    engine: Engine, start_engine: Start, fresh: Path, tmp_path: Path
+) -> None:
+    (fresh / "bases").unlink()
+    chance = random.Random(SEED)
+    for _ in range(3):
+        process = start_engine("init", "trixie-amd64-minbase", state=fresh)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0.5, 5))
+        send(signal.SIGKILL, [process.pid])
+        process.communicate(timeout=60)
+        assert engine("sweep", state=fresh)[0] == 0
+        assert not settled(lambda: remains(fresh, tmp_path, groups()))
+        assert not [path for path in fresh.glob("bases/*/*") if path.name != ".lock"]
+
+
 def settled(ask: Callable[[], list[str]]) -> list[str]:
     """What is still there after the moment a killed process needs to go."""
     until = time.monotonic() + 3
