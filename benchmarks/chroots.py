@@ -256,8 +256,9 @@ def main() -> None:
         parser.error("name an ordinary user with --user: sbuild's unshare mode wants one.")
     options.folder.mkdir(parents=True, exist_ok=True)
     state = State(options.folder.absolute() / "state")
-    print(f"load before: {os.getloadavg()[0]:.1f} with {os.cpu_count()} processors")
     for name in chosen:
+        if not is_contained():
+            print(f"\n{name}: load before {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors", flush=True)
         if name == "roots" and not is_contained():
             again = [sys.executable, "-m", "benchmarks.chroots", "roots", "--rounds", str(options.rounds), "--folder",
                      str(options.folder)]  # fmt: skip

@@ -1,7 +1,11 @@
 """`python -m chroots.engine`."""
 
+import os
 import sys
 
 from chroots.engine.commands.main import main
 
-sys.exit(main())
+status = main()
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(status)  # taking every module down in order takes 20 ms

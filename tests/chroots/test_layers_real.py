@@ -28,13 +28,14 @@ CHROOT = ("--chroot", "trixie-amd64")
 LIST = "dpkg-query --show | sed 's/^/installed: /'"
 SEED = 20260101
 KILLS = 10
+FILL = "dd if=/dev/zero of=fill bs=1M count=1290 oflag=direct"
 
 
 @pytest.fixture
 def fresh(engine: Engine, engine_state: Path) -> Iterator[Path]:
     """A state folder without layers; its bases and downloads are the shared ones."""
     assert engine("init", "trixie-amd64")[0] == 0
-    state = engine_state.with_name(f"{engine_state.name}-fresh")
+    state = engine_state.with_name(f"fresh-{engine_state.name}")
     shutil.rmtree(state, ignore_errors=True)
     share(engine_state, state)
     yield state
@@ -72,7 +73,7 @@ def test_a_miss_pays_only_for_what_the_nearest_layer_lacks(
     status, stacked = engine("build", two, *CHROOT, "--output", tmp_path / "two", state=fresh)
     assert status == 0 and "of them are in layer" in stacked, stacked[-2000:]
 
-    scratch = fresh.with_name(f"{fresh.name}-2")
+    scratch = fresh.with_name(f"other-{fresh.name}")
     share(engine_state, scratch)
     try:
         status, alone = engine("build", two, *CHROOT, "--output", tmp_path / "alone", state=scratch)
@@ -135,24 +136,42 @@ def test_whatever_is_killed_whenever_leaves_nothing(
     engine: Engine, start_engine: Start, source_package: MakeSource, fresh: Path, tmp_path: Path
 ) -> None:
     dsc = source_package("killed-test", "sleep 0.5", depends="cowsay, sl")
-    output, others, chance = tmp_path / "out", groups(), random.Random(SEED)
+    output, chance = tmp_path / "out", random.Random(SEED)
     arguments = ["build", dsc, *CHROOT, "--output", output, "--tmpfs", "never"]
     began = time.monotonic()
     assert engine(*arguments, state=fresh)[0] == 0
     seconds = time.monotonic() - began
     for _ in range(KILLS):
-        shutil.rmtree(fresh / "layers")
+        shutil.rmtree(fresh / "layers", ignore_errors=True)
         (output / "result.json").unlink(missing_ok=True)
         process = start_engine(*arguments, state=fresh)
         with suppress(subprocess.TimeoutExpired):
             process.wait(chance.uniform(0, seconds))
+        names = {f"debatomic-{path.name.strip('.')}" for path in fresh.glob("work/.new-*")}
         send(signal.SIGKILL, [chance.choice([process.pid, *family(process.pid)])])
         process.communicate(timeout=60)
         assert engine("sweep", state=fresh)[0] == 0
-        left = [path for path in fresh.glob("work/*") if not path.name.startswith("empty-")]
-        assert not left and not settled(lambda: remains(fresh, output, others))
+        left = [path for path in fresh.glob("work/*") if not path.name.startswith(("empty-", ".lock"))]
+        assert not left and not settled(lambda: remains(fresh, output, groups()))
+        assert not {path.name for path in groups()} & names
     status, text = engine(*arguments, state=fresh)
     assert status == 0, text[-2000:]
+
+
+def test_a_base_whose_making_is_killed_leaves_nothing(
+    engine: Engine, start_engine: Start, fresh: Path, tmp_path: Path
+) -> None:
+    (fresh / "bases").unlink()
+    chance = random.Random(SEED)
+    for _ in range(3):
+        process = start_engine("init", "trixie-amd64-minbase", state=fresh)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0.5, 5))
+        send(signal.SIGKILL, [process.pid])
+        process.communicate(timeout=60)
+        assert engine("sweep", state=fresh)[0] == 0
+        assert not settled(lambda: remains(fresh, tmp_path, groups()))
+        assert not [path for path in fresh.glob("bases/*/*") if path.name != ".lock"]
 
 
 def settled(ask: Callable[[], list[str]]) -> list[str]:
@@ -165,11 +184,11 @@ def settled(ask: Callable[[], list[str]]) -> list[str]:
 
 @pytest.fixture
 def small(engine: Engine, engine_state: Path) -> Iterator[Path]:
-    """A state folder on a disk of 700 MiB, with the shared bases and downloads."""
+    """A state folder on a small disk, with the shared bases and downloads."""
     assert engine("init", "trixie-amd64")[0] == 0
-    state = engine_state.with_name(f"{engine_state.name}-small")
+    state = engine_state.with_name(f"small-{engine_state.name}")
     state.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700m", "none", state], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "none", state], check=True)
     for name in ("bases", "files", "archive"):
         (state / name).symlink_to(engine_state / name)
     yield state
@@ -177,20 +196,21 @@ def small(engine: Engine, engine_state: Path) -> Iterator[Path]:
     state.rmdir()
 
 
-@pytest.mark.parametrize("commands, depends, options", [
-    ([], "cowsay, sl", []),  # installing stops a gibibyte before the end
-    (["dd if=/dev/zero of=fill bs=1M count=650; sleep 30"], "", ["--tmpfs", "never"]),  # building a quarter of one
+@pytest.mark.parametrize("commands, depends, options, free", [
+    ([], "cowsay, sl", [], 600),  # installing stops a gibibyte before the end
+    ([FILL, "sleep 30"], "", ["--tmpfs", "never"], 1300),  # building a quarter of one
 ])  # fmt: skip
 def test_a_disk_of_the_host_that_is_full_fails_that_build_and_is_as_free_as_before(
-    commands: list[str], depends: str, options: list[str], engine: Engine, source_package: MakeSource, small: Path,
-    tmp_path: Path,
+    commands: list[str], depends: str, options: list[str], free: int, engine: Engine, source_package: MakeSource,
+    small: Path, tmp_path: Path,
 ) -> None:  # fmt: skip
-    before = used(small)
+    subprocess.run(["mount", "-o", f"remount,size={free}m", small], check=True)
     dsc = source_package("filling-test", *commands, depends=depends)
     status, text = engine("build", dsc, *CHROOT, "--output", tmp_path, *options, state=small)
     assert (status, result(tmp_path)["kind"]) == (1, "disk"), text[-2000:]
     assert "The disk of this host is full" in result(tmp_path)["reason"]
-    assert not remains(small, tmp_path, groups()) and used(small) - before < 4 << 20
+    mount = Path("/proc/self/mounts").read_text().count(str(small))
+    assert len(remains(small, tmp_path, groups())) == mount == 1 and used(small) < 4 << 20
 
 
 def used(folder: Path) -> int:

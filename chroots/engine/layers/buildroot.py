@@ -107,13 +107,15 @@ class Buildroot:
             jail = self._jail(filter_fd, user, folder, environment, read_only=read_only, writable=writable,
                               scratch=scratch)  # fmt: skip
             try:
-                return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
+                done = run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
                            time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
                            tick=self.gauge if self.gauge and not user else partial(
                                require_space, warden.folder, reserve=LAST_RESERVE if user else RESERVE),
                            pass_fds=[warden.user_namespace, filter_fd], before=warden.group.enter)  # fmt: skip
             except TimedOut as error:
                 raise warden.out_of_time(error) from error
+        require_space(warden.folder, reserve=LAST_RESERVE)  # what could not be written may have been lost unnoticed
+        return done
 
     def attached(self, args: Sequence[str], *, user: int, folder: str, environment: Mapping[str, str],
                  network: bool) -> int:  # fmt: skip

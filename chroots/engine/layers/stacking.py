@@ -14,7 +14,7 @@ from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
 from chroots.engine.layers.installed import installed_inside
 from chroots.engine.layers.shared import Stack
 from chroots.engine.state import State
-from debatomic.tools.errors import CommandFailed, ToolError
+from debatomic.tools.errors import CommandFailed, InfrastructureError, ToolError
 from debatomic.tools.files import write_json
 
 # What nearly every package needs gets a layer of its own, on which the others stand.
@@ -25,6 +25,9 @@ Packages = Mapping[str, int]  # bytes to fetch, by `name sha256`
 
 class OtherPackages(ToolError):
     """On a stack, apt installed something else than it would have on the base."""
+
+
+UNFIT = (CommandFailed, OtherPackages, InfrastructureError)  # or the layer went a moment ago
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ class Stacker:
             self.journal.say(f"{count} of them are in layer {below[0].identity[:12]}.")
             try:
                 return self._layer(wanted, command, below)
-            except (CommandFailed, OtherPackages) as error:
+            except UNFIT as error:
                 self.journal.say(f"They are installed without that layer: {error}")
         return self._layer(wanted, command, [])
 
@@ -79,14 +82,16 @@ class Stacker:
             below = shared.nearest(self.state, self.base, part)
             try:
                 self.on(below, part, names)
-            except (CommandFailed, OtherPackages) as error:
+            except UNFIT as error:
                 self.journal.say(f"There is no layer with {' and '.join(names)} alone: {error}")
 
     def _seed(self, names: Sequence[str]) -> set[str]:
         """The packages of a seed; asked once for each base."""
         path = self.state.layers / SEEDS_KNOWN / shared.digest_of(" ".join([self.base.identity, *names]))
         if not path.exists():
-            write_json(path, self.resolve(names))
+            if not (found := self.resolve(names)):
+                return set()
+            write_json(path, found)
         return set(json.loads(path.read_text()))
 
     def _layer(self, wanted: Packages, command: Sequence[str], below: Stack) -> Stack:
