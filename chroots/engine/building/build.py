@@ -22,7 +22,7 @@ from chroots.engine.layers import base as bases
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot, group_name, warden
 from chroots.engine.layers.dependencies import SOURCE, Installer
-from chroots.engine.layers.overlay import limited_space, total_memory
+from chroots.engine.layers.overlay import is_limited, limited_space, total_memory
 from chroots.engine.plugins.plugin import Context
 from chroots.engine.spec import BUILDER_UID, BuildSpec
 from chroots.engine.state import State, remember, remove_tree, temporary
@@ -157,7 +157,8 @@ def _run_build(hooks: Hooks, dsc: Dsc, root: Buildroot, journal: Journal, outcom
 @contextmanager
 def _writable(spec: BuildSpec, stack: list[Layer], keeper: Warden, work: Path, journal: Journal) -> Iterator[Buildroot]:
     with limited_space(work, spec.limits.disk, keeper.group.memory, journal) as space:
-        with buildroot(stack, keeper, at=work / "root", upper=space) as root:
+        limit = None if is_limited(space) else spec.limits.disk
+        with buildroot(stack, keeper, at=work / "root", upper=space, limit=limit) as root:
             yield root
 
 

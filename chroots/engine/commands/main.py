@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -16,11 +17,12 @@ from chroots.engine.commands.options import common
 from chroots.engine.commands.verb import Verb
 from chroots.engine.doctor import PROGRAMS
 from chroots.engine.isolation.contain import adopt_streams, contained_run, is_contained
+from chroots.engine.isolation.unprivileged import is_host_root, obstacle
 from chroots.engine.layers.overlay import file_system
 from chroots.engine.layers.sweep import sweep
 from chroots.engine.state import State
 from debatomic.tools.errors import Canceled, InputError, ToolError
-from debatomic.tools.run import not_installed, plain_environment
+from debatomic.tools.run import contained, not_installed, plain_environment, run
 
 VERBS = (*building.VERBS, *comparing.VERBS, *bases.VERBS, *sessions.VERBS, *upkeep.VERBS)
 
@@ -43,13 +45,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(verb: Verb, options: argparse.Namespace, arguments: list[str]) -> int:
-    if verb.contained and not is_contained():
+    by_root = os.geteuid() == 0
+    if (verb.contained or (verb.alters and not by_root)) and not is_contained():
         check_host(options.state)
-        sweep(options.state)
+        if by_root:
+            sweep(options.state)
         command = ["-m", "chroots.engine", *arguments]
-        return contained_run(command, lambda: sweep(options.state), streams=verb.streams)
+        clean = partial(sweep if by_root else sweep_contained, options.state)
+        return contained_run(command, clean, streams=verb.streams or verb.alters)
     adopt_streams()
+    if verb.contained and not is_host_root():
+        sweep(options.state)  # outside, what it finds would belong to ids that are not ours
     return verb.run(options)
+
+
+def sweep_contained(state: State) -> None:
+    """As `sweep`, by a user: only in a namespace do the ids belong to them."""
+    command = [sys.executable, "-m", "chroots.engine", "sweep", "--state", os.fspath(state.root)]
+    run(contained(command), env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}, check=False)
 
 
 def _canceled(number: int, frame: FrameType | None) -> None:
@@ -60,15 +73,24 @@ def _canceled(number: int, frame: FrameType | None) -> None:
 
 def check_host(state: State) -> None:
     """Refuse what cannot work, before anything is done."""
+    if os.geteuid() != 0 and (found := obstacle()):
+        raise InputError(f"Without root, the engine cannot work here: {found.sentence}.",
+                         hint=f"As root: {found.mend}. Or run it with sudo.")  # fmt: skip
     if os.geteuid() != 0:
-        raise InputError("Building needs root: it mounts file systems and makes users in chroots.",
-                         hint="Run it with sudo.")  # fmt: skip
+        _require_own(state.root)
     if file_system(state.root, Path("/proc/self/mountinfo").read_text()) == "overlay":
         raise InputError(f"The state folder {state.root} is on an overlay file system, which cannot hold layers.",
                          hint="Choose a folder on a disk, with --state or DEBATOMIC_HOME.")  # fmt: skip
     for program in PROGRAMS:
         if not shutil.which(program, path=plain_environment()["PATH"]):
             raise not_installed(program)
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse a state folder that is somebody else's, or cannot be made."""
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(there, os.W_OK) or (there == folder and there.stat().st_uid != os.geteuid()):
+        raise InputError(f"The state folder {folder} is not yours.", hint="Choose another with --state.")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from typing import Any
 from chroots.engine.archives.fetch import persistently
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.repositories import Sources, release_digest, sources
+from chroots.engine.isolation.unprivileged import is_host_root
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
 from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
@@ -157,10 +158,12 @@ def _measured(tree: Path) -> dict[str, int]:
     return {"packages": status.count("\nStatus: install ok installed"), "size": size}
 
 
-def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path, more: Sources = NO_SOURCES) -> list[str]:
-    """mmdebstrap's command line, with more sources than the mirror."""
+def bootstrap_command(
+    spec: ChrootSpec, mirror: str, tree: Path, more: Sources = NO_SOURCES, *, mode: str = "root"
+) -> list[str]:
+    """mmdebstrap's command line, with more sources than the mirror; `mode` is root or unshare."""
     return [
-        "mmdebstrap", "--mode=root", "--format=directory", f"--variant={spec.variant}",
+        "mmdebstrap", f"--mode={mode}", "--format=directory", f"--variant={spec.variant}",
         f"--architectures={spec.architecture}", f"--components={','.join(spec.components)}",
         f"--keyring={spec.keyring}", "--aptopt=Acquire::Languages \"none\"", "--skip=cleanup/apt/lists",
         *(f"--include={name}" for name in spec.packages), *more.options,
@@ -174,7 +177,8 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, log: Output) -> None:
             remove_tree(tree)
         try:
             with sources(spec, mirror) as more:
-                command = bootstrap_command(spec, mirror, tree, more)
+                mode = "root" if is_host_root() else "unshare"
+                command = bootstrap_command(spec, mirror, tree, more, mode=mode)
                 run(command, log=log, time_limit=TIME_LIMIT, idle_limit=IDLE_LIMIT)
                 more.forget(tree)
         except CommandFailed as error:

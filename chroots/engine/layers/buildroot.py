@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -107,10 +107,16 @@ class Buildroot:
             try:
                 return run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
                            time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
-                           tick=None if user else self.gauge or partial(require_space, warden.folder),
+                           tick=self._watched(user),
                            pass_fds=[warden.user_namespace, filter_fd], before=warden.group.enter)  # fmt: skip
             except TimedOut as error:
                 raise warden.out_of_time(error) from error
+
+    def _watched(self, user: int) -> Callable[[], object] | None:
+        """What to look at while a program runs: who builds is held by the size of a file system, where there is one."""
+        if user and not (self.gauge and self.gauge.limit):
+            return None
+        return self.gauge or partial(require_space, self.warden.folder)
 
     def attached(self, args: Sequence[str], *, user: int, folder: str, environment: Mapping[str, str],
                  network: bool) -> int:  # fmt: skip
