@@ -124,8 +124,8 @@ def _build(hooks: Hooks, journal: Journal, outcome: Outcome) -> None:
             _unpack(root, dsc, journal, work)
             _run_build(hooks, dsc, root, journal, outcome)
             with journal.phase("collect"):
-                outcome.files = collect(root.root, PLACE, context.output, reserved={LOG, RESULT, *context.reports},
-                                        size_limit=spec.limits.disk)  # fmt: skip
+                ours = {LOG, f"{LOG}.xz", RESULT, *context.reports}
+                outcome.files = collect(root.root, PLACE, context.output, reserved=ours, size_limit=spec.limits.disk)
                 journal.say(f"{len(outcome.files)} files.")
             context.files = [file.name for file in outcome.files]
             hooks.call("post_build")
