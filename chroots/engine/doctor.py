@@ -15,6 +15,7 @@ from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.backends.table import BACKENDS
 from chroots.engine.building.backend import Backend, missing_programs
 from chroots.engine.isolation.machine import MACHINES
+from chroots.engine.isolation.unprivileged import obstacle
 from chroots.engine.layers.overlay import file_system
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
@@ -49,8 +50,7 @@ class Check:
 
 def examine(state: State, mirror: str) -> Iterator[Check]:
     """Look at everything, one thing after the other."""
-    is_root = os.geteuid() == 0
-    yield Check(name="root", ok=is_root, found="yes" if is_root else "no", mend="Run the engine with sudo.")
+    yield rights(os.geteuid() == 0)
     yield from map(_program, PROGRAMS)
     yield Check(name="keyring", ok=DEBIAN_KEYRING.exists(), found=str(DEBIAN_KEYRING),
                 mend="apt install debian-archive-keyring")  # fmt: skip
@@ -61,6 +61,15 @@ def examine(state: State, mirror: str) -> Iterator[Check]:
     yield _network(mirror or default_mirror())
     yield from emulation(platform.machine(), BINFMT)
     yield from (backend_check(each) for each in BACKENDS.values() if each.programs)
+
+
+def rights(is_root: bool) -> Check:
+    """Root, or a user with ids of their own."""
+    if is_root:
+        return Check(name="rights", ok=True, found="root")
+    found = obstacle()
+    told = f"no root, and {found.sentence}" if found else "no root; a user namespace with ids of your own does"
+    return Check(name="rights", ok=not found, found=told, mend=f"As root: {found.mend}" if found else "")
 
 
 def _program(name: str) -> Check:
@@ -92,8 +101,8 @@ def _overlay(state: State) -> Check:
     if kind == "overlay":
         return Check(name=name, ok=False, found="the folder is on an overlay file system itself",
                      mend="Choose a folder on a disk with --state or DEBATOMIC_HOME.")  # fmt: skip
-    if os.geteuid() != 0 or not shutil.which("unshare", path=plain_environment()["PATH"]):
-        return Check(name=name, ok=False, found="not tried: that takes root and unshare", mend="Run this with sudo.")
+    if not shutil.which("unshare", path=plain_environment()["PATH"]):
+        return Check(name=name, ok=False, found="not tried: that takes unshare", mend="apt install util-linux")
     try:
         said = _mounted(state)
     except (ToolError, OSError) as error:
@@ -109,12 +118,13 @@ def _mounted(state: State) -> str:
     for name in ("lower", "upper", "work", "at"):
         (folder / name).mkdir(parents=True)
     try:
-        options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
+        own = "" if os.geteuid() == 0 else ",userxattr"
+        options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work{own}"
         done = run(contained(["mount", "-t", "overlay", "-o", options, "overlay", f"{folder}/at"]), capture=True,
                    check=False)  # fmt: skip
         return done.stdout.strip() if done.returncode else ""
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # overlayfs leaves a folder that only its maker reads
 
 
 def control_groups(folder: Path) -> Check:

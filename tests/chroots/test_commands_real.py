@@ -191,7 +191,7 @@ def test_a_host_that_builds_is_called_ready(command: Command) -> None:
     done = command("doctor", "--json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["can_build"]) == (0, True), told
-    assert {"root", "user namespaces", "control groups", "mirror"} <= {check["name"] for check in told["checks"]}
+    assert {"rights", "user namespaces", "control groups", "mirror"} <= {check["name"] for check in told["checks"]}
 
 
 def test_a_host_without_network_is_told_what_to_do(command: Command) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from hosts import hub, why
-from hosts.models import Channel, Host, State, Task
+from hosts.models import Channel, Host, HostState, State, Task
 
 pytestmark = pytest.mark.django_db
 
@@ -119,7 +119,7 @@ def test_a_task_for_one_host_waits_for_that(make: Any, hosts: Any) -> None:
     task = make(only_on=second)
     assert why.refusal(task, first) == "The task is not for host-1."
     assert why.why_waiting(task) == "Place 1 in the queue: host-2 is busy with 2 of 2."
-    Host.objects.filter(pk=second.pk).update(enabled=False)
+    Host.objects.filter(pk=second.pk).update(state=HostState.DISABLED)
     assert why.why_waiting(task) == "host-2, which could run it, is switched off."
 
 

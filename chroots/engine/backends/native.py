@@ -15,7 +15,7 @@ from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
 from chroots.engine.layers.ccache import cache_home, compiler_cache
 from chroots.engine.layers.dependencies import SOURCE, Installer
-from chroots.engine.layers.overlay import limited_space
+from chroots.engine.layers.overlay import is_limited, limited_space
 from chroots.engine.spec import BUILDER_UID, BuildSpec
 from debatomic.tools.errors import CommandFailed
 
@@ -75,7 +75,8 @@ def _writable(job: Job, stack: list[Layer], keeper: Warden) -> Iterator[tuple[Bu
     """The buildroot, and the space that all it writes is in."""
     spec = job.spec
     with limited_space(job.work, spec.limits.disk, keeper.group.memory, job.journal, spec.chroot.tmpfs) as space:
-        with buildroot(stack, keeper, at=job.work / "root", upper=space) as root:
+        limit = None if is_limited(space) else spec.limits.disk
+        with buildroot(stack, keeper, at=job.work / "root", upper=space, limit=limit) as root:
             yield root, space
 
 

@@ -122,7 +122,8 @@ def _build(job: Job, backend: Backend, target: Path, outcome: Outcome) -> None:
         try:
             with backend.built(job, dsc, base, keeper) as made:
                 with journal.phase("collect"):
-                    outcome.files = collect(made.root, made.folder, target, reserved={LOG, RESULT, *context.reports},
+                    ours = {LOG, f"{LOG}.xz", RESULT, *context.reports}
+                    outcome.files = collect(made.root, made.folder, target, reserved=ours,
                                             size_limit=spec.limits.disk)  # fmt: skip
                     journal.say(f"{len(outcome.files)} files.")
                 context.files = [file.name for file in outcome.files]

@@ -17,11 +17,12 @@ from chroots.engine.commands import bases, building, comparing, sessions, upkeep
 from chroots.engine.commands.options import common
 from chroots.engine.doctor import PROGRAMS
 from chroots.engine.isolation.contain import adopt_streams, contained_call, is_contained, temporary_files
+from chroots.engine.isolation.unprivileged import is_host_root, obstacle
 from chroots.engine.layers.overlay import file_system
 from chroots.engine.layers.sweep import sweep
 from chroots.engine.state import State
 from debatomic.tools.errors import Canceled, InputError, ToolError
-from debatomic.tools.run import not_installed, plain_environment
+from debatomic.tools.run import contained, not_installed, plain_environment, run
 
 VERBS = (*building.VERBS, *comparing.VERBS, *bases.VERBS, *sessions.VERBS, *upkeep.VERBS)
 
@@ -33,8 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(0o022)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _canceled)
-    if options.verb.contained and not is_contained():
-        return _told(options, partial(_run_contained, options))
+    alone = options.verb.contained or (options.verb.alters and os.geteuid() != 0)
+    if alone and not is_contained():
+        return _told(options, partial(_run_contained, options, arguments))
     return _run(options)
 
 
@@ -50,17 +52,29 @@ def _told(options: argparse.Namespace, act: Callable[[], int]) -> int:
         return int(options.verb.trouble)
 
 
-def _run_contained(options: argparse.Namespace) -> int:
+def _run_contained(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     check_host(options.state)
-    sweep(options.state)
-    return contained_call(partial(_run, options), lambda: sweep(options.state), streams=options.verb.streams)
+    by_root = os.geteuid() == 0
+    if by_root:
+        sweep(options.state)
+    clean = partial(sweep if by_root else sweep_contained, options.state)
+    return contained_call(partial(_run, options), clean, again=["-m", "chroots.engine", *arguments],
+                          streams=options.verb.streams or options.verb.alters)  # fmt: skip
 
 
 def _run(options: argparse.Namespace) -> int:
     """Do it here; in a contained process, temporary files go with it, too."""
     adopt_streams()
+    if options.verb.contained and not is_host_root():
+        sweep(options.state)  # outside, what it finds would belong to ids that are not ours
     with temporary_files(options.state.root) if options.verb.contained else nullcontext():
         return _told(options, partial(options.verb.run, options))
+
+
+def sweep_contained(state: State) -> None:
+    """As `sweep`, by a user: only in a namespace do the ids belong to them."""
+    command = [sys.executable, "-m", "chroots.engine", "sweep", "--state", os.fspath(state.root)]
+    run(contained(command), env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}, check=False)
 
 
 def _canceled(number: int, frame: FrameType | None) -> None:
@@ -71,15 +85,24 @@ def _canceled(number: int, frame: FrameType | None) -> None:
 
 def check_host(state: State) -> None:
     """Refuse what cannot work, before anything is done."""
+    if os.geteuid() != 0 and (found := obstacle()):
+        raise InputError(f"Without root, the engine cannot work here: {found.sentence}.",
+                         hint=f"As root: {found.mend}. Or run it with sudo.")  # fmt: skip
     if os.geteuid() != 0:
-        raise InputError("Building needs root: it mounts file systems and makes users in chroots.",
-                         hint="Run it with sudo.")  # fmt: skip
+        _require_own(state.root)
     if file_system(state.root, Path("/proc/self/mountinfo").read_text()) == "overlay":
         raise InputError(f"The state folder {state.root} is on an overlay file system, which cannot hold layers.",
                          hint="Choose a folder on a disk, with --state or DEBATOMIC_HOME.")  # fmt: skip
     for program in PROGRAMS:
         if not shutil.which(program, path=plain_environment()["PATH"]):
             raise not_installed(program)
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse a state folder that is somebody else's, or cannot be made."""
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(there, os.W_OK) or (there == folder and there.stat().st_uid != os.geteuid()):
+        raise InputError(f"The state folder {folder} is not yours.", hint="Choose another with --state.")
 
 
 def parser() -> argparse.ArgumentParser:

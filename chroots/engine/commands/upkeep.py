@@ -135,12 +135,8 @@ VERBS = (
     Verb(
         name="doctor", help="what this host can and cannot do, and how to mend it", options=_doctor_options, run=_doctor
     ),
-    Verb(name="sweep", help="remove what killed builds left behind", options=nothing, run=_sweep),
-    Verb(name="clean", help="remove kept layers", options=_clean_options, run=_clean),
-    Verb(
-        name="scrub",
-        help="remove bases, dependency layers, compiler caches and downloads",
-        options=_scrub_options,
-        run=_scrub,
-    ),
-)
+    Verb(name="sweep", help="remove what killed builds left behind", options=nothing, run=_sweep, alters=True),
+    Verb(name="clean", help="remove kept layers", options=_clean_options, run=_clean, alters=True),
+    Verb(name="scrub", help="remove bases, dependency layers, compiler caches and downloads", options=_scrub_options,
+         run=_scrub, alters=True),
+)  # fmt: skip

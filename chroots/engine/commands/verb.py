@@ -16,5 +16,6 @@ class Verb:
     options: Callable[[argparse.ArgumentParser], object]
     run: Callable[[argparse.Namespace], int]  # the exit status
     contained: bool = False  # it mounts: run it as root in namespaces that die with it
+    alters: bool = False  # it removes what others of our ids own: without root it is contained, too
     streams: bool = False  # what it prints is data: it gets our own standard streams, and failures go to the third
     trouble: int = 1  # the exit status when the engine could not do it

@@ -8,8 +8,8 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from chroots.engine.isolation.mounts import NOSUID, mounted
 from chroots.engine.isolation.screen import Screen
 from debatomic.tools.errors import Canceled
 from debatomic.tools.progress import Progress
-from debatomic.tools.run import PROGRESS_FD_VARIABLE, Child, plain_environment, spawn
+from debatomic.tools.run import PROGRESS_FD_VARIABLE, Child, Watch, contained, plain_environment, spawn
 
 STREAMS = (0, 1, 2)
 STREAMS_VARIABLE = "DEBATOMIC_STREAMS"
@@ -30,9 +30,12 @@ def is_contained() -> bool:
     return os.getpid() == 1
 
 
-def contained_call(action: Callable[[], int], clean: Callable[[], object], *, streams: bool = False) -> int:
-    """Call `action` in a contained process, showing its output; the status it returns. Only for the host's root.
+def contained_call(
+    action: Callable[[], int], clean: Callable[[], object], *, again: Sequence[str], streams: bool = False
+) -> int:
+    """Call `action` in a contained process, showing its output; the status it returns.
 
+    Without root on the host that process is Python with the arguments `again`: only unshare's helpers may give it ids.
     With `streams` it gets our own standard streams (see `adopt_streams`), a person's terminal among them. When we
     are canceled it may end by itself for a moment; then it is killed. `clean` is called after that.
     """
@@ -45,10 +48,9 @@ def contained_call(action: Callable[[], int], clean: Callable[[], object], *, st
         env |= {STREAMS_VARIABLE: ",".join(map(str, ours)), "TERM": os.environ.get("TERM", "dumb")}
     with ExitStack() as undo:
         reports = _reports(undo, env, passed)
-        instead = contained_instead(action, plain_environment(env), passed)
         undo.enter_context(_terminal_kept())
         sys.stdout.flush()
-        child, watch = undo.enter_context(spawn([sys.executable], log=_shower(), pass_fds=passed, before=instead))
+        child, watch = undo.enter_context(_started(action, again, env, passed))
         if reports is not None:
             watch.follow(reports, _shown())
         try:
@@ -62,6 +64,16 @@ def contained_call(action: Callable[[], int], clean: Callable[[], object], *, st
     if status != 0:
         clean()
     return status if status >= 0 else 128 - status
+
+
+def _started(
+    action: Callable[[], int], again: Sequence[str], env: dict[str, str], passed: Sequence[int]
+) -> AbstractContextManager[tuple[Child, Watch]]:
+    if os.geteuid() == 0:
+        instead = contained_instead(action, plain_environment(env), passed)
+        return spawn([sys.executable], log=_shower(), pass_fds=passed, before=instead)
+    env = env | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return spawn(contained([sys.executable, *again]), log=_shower(), env=env, pass_fds=passed)
 
 
 def _reports(undo: ExitStack, env: dict[str, str], passed: list[int]) -> int | None:

@@ -16,6 +16,7 @@ from chroots.engine.archives.fetch import persistently
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.repositories import Sources, release_digest, releases, sources
 from chroots.engine.isolation.machine import is_emulated
+from chroots.engine.isolation.unprivileged import is_host_root
 from chroots.engine.layers.reproducible import EPOCH_VARIABLE, epoch, tree_digest, without_traces
 from chroots.engine.spec import BUILDER_UID, ChrootSpec
 from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, taken, temporary
@@ -171,10 +172,12 @@ def _measured(tree: Path) -> dict[str, int]:
     return {"packages": status.count("\nStatus: install ok installed"), "size": size}
 
 
-def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path, more: Sources = NO_SOURCES) -> list[str]:
-    """mmdebstrap's command line, with more sources than the mirror."""
+def bootstrap_command(
+    spec: ChrootSpec, mirror: str, tree: Path, more: Sources = NO_SOURCES, *, mode: str = "root"
+) -> list[str]:
+    """mmdebstrap's command line, with more sources than the mirror; `mode` is root or unshare."""
     return [
-        "mmdebstrap", "--mode=root", "--format=directory", f"--variant={spec.variant}",
+        "mmdebstrap", f"--mode={mode}", "--format=directory", f"--variant={spec.variant}",
         f"--architectures={','.join([spec.architecture, *spec.foreign_architectures])}",
         f"--components={','.join(spec.components)}",
         f"--keyring={spec.keyring}", "--aptopt=Acquire::Languages \"none\"", "--skip=cleanup/apt/lists",
@@ -189,7 +192,8 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, latest: int, log: Outp
             remove_tree(tree)
         try:
             with sources(spec, mirror) as more:
-                command = bootstrap_command(spec, mirror, tree, more)
+                mode = "root" if is_host_root() else "unshare"
+                command = bootstrap_command(spec, mirror, tree, more, mode=mode)
                 idle = EMULATED_IDLE_LIMIT if is_emulated(spec.architecture) else IDLE_LIMIT
                 run(command, log=log, time_limit=TIME_LIMIT, idle_limit=idle, env={EPOCH_VARIABLE: str(latest)})
                 more.forget(tree)

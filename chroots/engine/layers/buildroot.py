@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -109,13 +109,18 @@ class Buildroot:
             try:
                 done = run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
                            time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
-                           tick=self.gauge if self.gauge and not user else partial(
-                               require_space, warden.folder, reserve=LAST_RESERVE if user else RESERVE),
+                           tick=self._watched(user),
                            pass_fds=[warden.user_namespace, filter_fd], before=warden.group.enter)  # fmt: skip
             except TimedOut as error:
                 raise warden.out_of_time(error) from error
         require_space(warden.folder, reserve=LAST_RESERVE)  # what could not be written may have been lost unnoticed
         return done
+
+    def _watched(self, user: int) -> Callable[[], object]:
+        """What to look at while a program runs: who builds is held by the size of a file system, where there is one."""
+        if self.gauge and (not user or self.gauge.limit):
+            return self.gauge
+        return partial(require_space, self.warden.folder, reserve=LAST_RESERVE if user else RESERVE)
 
     def attached(self, args: Sequence[str], *, user: int, folder: str, environment: Mapping[str, str],
                  network: bool) -> int:  # fmt: skip

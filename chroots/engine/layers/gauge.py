@@ -20,7 +20,7 @@ SHARE = 5  # looking may take one part in so many of the time
 
 @dataclass(kw_only=True)
 class Gauge:
-    """Called now and then while packages are being installed, it ends what writes more than it may.
+    """Called now and then while programs run, it ends what writes more than it may.
 
     It looks; nothing stops a program between two looks. `root` is where the folder is mounted, for what programs have
     open and unlinked; `limit` is in bytes, None for none but the host's own.
@@ -42,8 +42,8 @@ class Gauge:
         now = time.monotonic()
         self._next_at = now + (now - started) * SHARE
         if size > self.limit:
-            raise ToolError(f"Installing packages filled the disk limit of {self.limit >> 20} MiB and was ended.",
-                            kind=Kind.DISK, hint="Give the build more with --disk if that is all right.")  # fmt: skip
+            told = f"More than the disk limit of {self.limit >> 20} MiB was written, and what did it was ended."
+            raise ToolError(told, kind=Kind.DISK, hint="Give the build more with --disk if that is all right.")
 
 
 def unlinked_size(processes: Iterable[int], device: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chroots.engine.isolation.loop import mounted_image
 from chroots.engine.isolation.mounts import mounted
+from chroots.engine.isolation.unprivileged import is_host_root
 from chroots.engine.layers.base import Layer
 from chroots.engine.spec import Tmpfs
 from debatomic.tools.errors import InputError, Kind, ToolError
@@ -27,7 +28,9 @@ LAST_RESERVE = 256 << 20  # and what building does, which has a limit of its own
 
 def overlay_options(lowers: Sequence[Path], upper: Path) -> str:
     """For an overlay that never waits for the disk: what it holds is thrown away, or synced by its maker."""
-    return f"lowerdir={':'.join(map(os.fspath, lowers))},upperdir={upper}/changes,workdir={upper}/scratch,volatile"
+    without_root = "" if is_host_root() else ",userxattr"  # else the kernel's notes in files are for root only
+    folders = f"upperdir={upper}/changes,workdir={upper}/scratch"
+    return f"lowerdir={':'.join(map(os.fspath, lowers))},{folders},volatile{without_root}"
 
 
 @contextmanager
@@ -55,13 +58,33 @@ def limited_space(folder: Path, size: int, memory: int, log: Output, tmpfs: Tmpf
     at = folder / "space"
     at.mkdir()
     with ExitStack() as undo:
-        if in_memory(size, memory, tmpfs):
-            inodes = max(1 << 16, size * INODES_PER_GIB >> 30)
-            options = f"size={size},nr_inodes={inodes},mode=755"
-            undo.enter_context(mounted("tmpfs", at, options))
+        inodes = max(1 << 16, size * INODES_PER_GIB >> 30)
+        options = f"size={size},nr_inodes={inodes},mode=755"
+        if in_memory(size, memory, tmpfs) and _mounted_memory(at, options, undo):
+            pass
+        elif not is_host_root():
+            log(b"Without root there are no loop devices: the disk limit is looked after, a moment late.\n")
         else:
             undo.enter_context(_image(folder / "space.img", at, size, log))
         yield at
+
+
+def _mounted_memory(at: Path, options: str, undo: ExitStack) -> bool:
+    """Mount memory there, unless an overlay of ours could not be on it: that took users Linux 6.6."""
+    with ExitStack() as attempt:
+        attempt.enter_context(mounted("tmpfs", at, options))
+        if not is_host_root():
+            try:
+                os.setxattr(at, "user.debatomic", b"")
+            except OSError:
+                return False
+        undo.push(attempt.pop_all())
+    return True
+
+
+def is_limited(space: Path) -> bool:
+    """Whether a `limited_space` has a file system, and so a size, of its own."""
+    return space.stat().st_dev != space.parent.stat().st_dev
 
 
 @contextmanager
