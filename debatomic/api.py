@@ -18,6 +18,7 @@ from debatomic.access import schema as _schemes  # noqa: F401  describes the way
 from debatomic.access.api import KeyViewSet, MeView
 from hosts.api import ArtifactViewSet, ChannelViewSet, HostViewSet, TaskViewSet
 from hosts.schedule_api import ScheduleViewSet
+from hosts.window_api import WindowViewSet
 
 
 class Root(APIRootView):
@@ -35,6 +36,7 @@ router = Router()
 for prefix, viewset, name in (
     ("tasks", TaskViewSet, "task"),
     ("schedules", ScheduleViewSet, "schedule"),
+    ("windows", WindowViewSet, "window"),
     ("hosts", HostViewSet, "host"),
     ("channels", ChannelViewSet, "channel"),
     ("artifacts", ArtifactViewSet, "artifact"),

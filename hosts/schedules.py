@@ -94,7 +94,7 @@ def _note_due(schedule: Schedule, moment: datetime) -> None:
     """Write the time that came and the next one, unless another tick did. Of many missed times the first counts."""
     following = cron.following(schedule.cron, schedule.time_zone, moment) if schedule.cron else None
     unchanged = Schedule.objects.filter(pk=schedule.pk, next_at=schedule.next_at, enabled=True)
-    if unchanged.update(next_at=following):
+    if schedule.next_at and unchanged.update(next_at=following):
         Occurrence.objects.get_or_create(schedule=schedule, due_at=schedule.next_at)
 
 

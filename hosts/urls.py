@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from hosts import schedule_views, views
+from hosts import schedule_views, views, window_views
 from hosts.log_urls import log_urlpatterns
 
 urlpatterns = [
     path("tasks/", views.task_list, name="task-list"),
+    path("tasks/bulk/", views.task_bulk, name="task-bulk"),
     path("tasks/<int:pk>/", views.task_detail, name="task"),
+    path("tasks/<int:pk>/priority/", views.task_priority, name="task-priority"),
     path("tasks/<int:pk>/row/", views.task_row, name="task-row"),
     path("tasks/<int:pk>/cancel/", views.task_cancel, name="task-cancel"),
     path("tasks/<int:pk>/retry/", views.task_retry, name="task-retry"),
@@ -20,6 +22,9 @@ urlpatterns = [
     path("schedules/<slug:name>/disable/", schedule_views.schedule_disable, name="schedule-disable"),
     path("schedules/<slug:name>/run/", schedule_views.schedule_run, name="schedule-run"),
     path("schedules/<slug:name>/delete/", schedule_views.schedule_delete, name="schedule-delete"),
+    path("channels/", window_views.window_list, name="window-list"),
+    path("channels/<slug:name>/strategy/", window_views.channel_strategy, name="channel-strategy"),
+    path("windows/<int:pk>/delete/", window_views.window_delete, name="window-delete"),
     path("hosts/", views.host_list, name="host-list"),
     path("hosts/<str:name>/", views.host_detail, name="host"),
     path("hosts/<str:name>/enable/", views.host_enable, name="host-enable"),

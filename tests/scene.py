@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from django.utils import timezone
 
 from builds.models import Build, Tag, Target
 from chroots.models import Chroot
 from composes.models import Compose, Definition, Revision
 from debatomic.access.models import User
 from hosts import hub, logs, store
-from hosts.models import Artifact, Channel, Host, State, Task
+from hosts.models import Artifact, Channel, Host, Schedule, State, Task, Window
 
 
 def target(channel: Channel) -> Target:
@@ -54,6 +57,21 @@ def compose(by: User, channel: Channel, *, number: int = 0, public: bool = True)
     )  # fmt: skip
     hub.submit("compose-arch", f"{parent}, amd64", request={}, parent=parent, architecture="amd64", **common)
     return made
+
+
+def schedule(by: User) -> Schedule:
+    """A schedule that refreshes a chroot every night; its owner may not."""
+    later = timezone.now() + timedelta(hours=1)
+    parameters = {"chroot": "trixie-amd64"}
+    return Schedule.objects.create(
+        name="nightly", order="chroot-refresh", parameters=parameters, cron="30 4 * * *", next_at=later, created_by=by
+    )
+
+
+def window(host: Host) -> Window:
+    """A maintenance window of the host, long past."""
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    return Window.objects.create(host=host, reason="New memory.", starts_at=day, ends_at=day + timedelta(hours=1))
 
 
 def begin(thing: Build | Compose, host: Host) -> Task:

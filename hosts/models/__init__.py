@@ -6,7 +6,8 @@ from hosts.models.event import Event
 from hosts.models.host import Channel, Host
 from hosts.models.schedule import Occurrence, Schedule
 from hosts.models.task import Attempt, Task
+from hosts.models.window import Window
 from hosts.states import FINAL, HELD, LIVE, State
 
 __all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "Event", "Host", "HostCache", "Log",
-           "Occurrence", "Schedule", "State", "Task"]  # fmt: skip
+           "Occurrence", "Schedule", "State", "Task", "Window"]  # fmt: skip

@@ -49,4 +49,5 @@ def world(target: Target, somebody: User, host: Host, tmp_path: Path) -> dict[st
         "waiting_task": waiting.task.children.get().pk, "failed_task": failed_task.pk,
         "finished_task": finished_task.pk, "private_task": private.task_id, "artifact": artifact.pk,
         "compose": compose.pk, "secret_compose": secret.pk, "host": host.name,
+        "schedule": scene.schedule(somebody).name, "window": scene.window(host).pk,
     }  # fmt: skip

@@ -42,5 +42,5 @@ def world(target: Target, somebody: User, host: Host, tmp_path: Path) -> dict[st
         "artifact": artifact.pk, "artifact_name": artifact.name, "private": private.pk,
         "private_task": private.task.children.get().pk, "waiting": waiting.pk,
         "waiting_task": waiting.task.children.get().pk, "compose": compose.pk, "failed_compose": failed_compose.pk,
-        "host": host.name,
+        "host": host.name, "schedule": scene.schedule(somebody).name, "window": scene.window(host).pk,
     }  # fmt: skip

@@ -25,6 +25,7 @@ LISTS = [
     ("/builds/?source=fig&state=live&target=trixie", 7),
     ("/composes/", 6),
     ("/tasks/", 6),
+    ("/schedules/", 6),
     ("/hosts/", 6),
     ("/chroots/", 8),
     ("/artifacts/", 6),
