@@ -205,8 +205,7 @@ class BuildViewSet(ReadOnlyModelViewSet[Build]):
     def resubmit(self, request: Request, pk: str) -> Response:
         """Build the same files as another build, with what is given changed."""
         build = self.get_object()
-        require(may(request.user, "builds.scratch" if build.scratch else "builds.submit"))
-        allow(not build.is_live, possible=not build.is_live, sentence="It has not ended.")
+        allow(build.can_resubmit(person(request.user)), possible=not build.is_live, sentence="It has not ended.")
         asked = BuildWishesSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wishes = _wishes(dict(asked.validated_data))

@@ -10,5 +10,6 @@ urlpatterns = [
     path("builds/<int:pk>/", views.build_detail, name="build"),
     path("builds/<int:pk>/row/", views.build_row, name="build-row"),
     path("builds/<int:pk>/cancel/", views.build_cancel, name="build-cancel"),
+    path("builds/<int:pk>/resubmit/", views.build_resubmit, name="build-resubmit"),
     path("builds/<int:pk>/retry/", views.build_retry, name="build-retry"),
 ]

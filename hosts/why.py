@@ -65,11 +65,12 @@ def candidates() -> list[Candidate]:
     """All hosts with what they hold: four queries, however many there are."""
     held = Task.objects.held().exclude(host=None).values_list("host").annotate(Sum("weight"), Count("pk"))
     loads = {host: (weight, number) for host, weight, number in held}
-    hosts = Host.objects.prefetch_related("channels")
+    channels: dict[int, list[int]] = {}
+    for host, channel in Host.channels.through.objects.values_list("host", "channel"):
+        channels.setdefault(host, []).append(channel)
     closed = Closed()
     return [
-        candidate(host, *loads.get(host.pk, (0.0, 0)), [one.pk for one in host.channels.all()], closed)
-        for host in hosts
+        candidate(host, *loads.get(host.pk, (0.0, 0)), channels.get(host.pk, ()), closed) for host in Host.objects.all()
     ]
 
 

@@ -35,7 +35,7 @@ def build(by: User, on: Target, *, source: str = "figlet", public: bool = True) 
         source=source, version="2.2.5-3", target=on, origin="archive", task=parent, created_by=by,
         files=[{"name": f"{source}_2.2.5-3.dsc", "sha256": "0" * 64, "size": 5}],
     )  # fmt: skip
-    request = {"source": source, "chroot": "trixie-amd64"}
+    request = {"source": source, "chroot": "trixie-amd64", "build_type": "binary"}
     hub.submit("build-arch", f"{title}, amd64", request=request, parent=parent, architecture="amd64", **common)
     return made
 

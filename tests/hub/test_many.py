@@ -184,11 +184,7 @@ class TestBuilds:
 
     @pytest.fixture
     def build(self, default_channel: Channel, users: dict[str, User]) -> Build:
-        made = scene.build(users["packager"], scene.target(default_channel))
-        child = made.task.children.get()
-        child.request = {**child.request, "build_type": "any"}
-        child.save(update_fields=["request"])
-        return made
+        return scene.build(users["packager"], scene.target(default_channel))
 
     def test_a_build_again_with_changes(self, build: Build, client_of: Callable[[str], Client]) -> None:
         client, address = client_of("packager"), f"/api/v1/builds/{build.pk}/resubmit/"
@@ -202,7 +198,21 @@ class TestBuilds:
         assert (again.source, again.files, again.state) == (build.source, build.files, "free")
         assert (again.task.priority, child.priority, child.limits["processors"]) == (30, 30, 0.5)
         assert child.retries == {"build": {"attempts": 2}}
-        assert (child.request["build_type"], child.request["chroot"]) == ("any", "trixie-amd64")
+        assert (child.request["build_type"], child.request["chroot"]) == ("binary", "trixie-amd64")
+
+    def test_the_page(self, build: Build, client_of: Callable[[str], Client]) -> None:
+        client, address = client_of("packager"), f"/builds/{build.pk}/resubmit/"
+        assert "Resubmit" not in client.get(f"/builds/{build.pk}/").content.decode()
+        build.cancel(by=build.created_by)
+        assert "Resubmit" in client.get(f"/builds/{build.pk}/").content.decode()
+        wrong = client.post(address, {"priority": 3, "memory": -1})
+        assert wrong.status_code == 422 and "greater than or equal to 0.01" in wrong.content.decode()
+        wrong = client.post(address, {"priority": 3})
+        assert wrong.status_code == 422 and "more urgent than 20" in wrong.content.decode()
+        made = client.post(address, {"priority": 40, "memory": 1.5, "processors": 0.5, "hours": 2})
+        child = Build.objects.latest("pk").task.children.get()
+        assert made["Location"] == f"/builds/{Build.objects.latest('pk').pk}/"
+        assert child.limits == {"time_limit": 7200, "idle_limit": 3600, "memory": 3 << 29, "processors": 0.5}
 
     @pytest.mark.parametrize(("asked", "field"), [
         ({"priority": -1}, "priority"), ({"priority": 1}, "priority"), ({"limits": {"luck": 1}}, "limits"),

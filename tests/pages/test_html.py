@@ -21,6 +21,7 @@ PAGES = [
     "/builds/{failed}/",
     "/builds/{finished}/",
     "/builds/{waiting}/",
+    "/builds/{failed}/resubmit/",
     "/composes/",
     "/composes/new/",
     "/composes/{compose}/",

@@ -42,6 +42,9 @@ TABLE = [
     ("POST", "/builds/{private}/cancel/", MANAGERS),
     ("POST", "/builds/{finished}/cancel/", "302 404 302 302 302 302"),  # ended already: said so to whoever sees it
     ("POST", "/builds/{failed}/retry/", MANAGERS),
+    ("GET", "/builds/{failed}/resubmit/", "302 404 403 200 200 200"),
+    ("POST", "/builds/{failed}/resubmit/", "302 404 403 302 302 302"),
+    ("GET", "/builds/{waiting}/resubmit/", "302 404 403 403 403 403"),
     ("POST", "/builds/{finished}/retry/", "302 404 403 403 403 403"),
     ("GET", "/composes/", LIST),
     ("GET", "/composes/new/", "302 403 403 403 200 200"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 from pathlib import Path
 
@@ -48,8 +49,9 @@ def _profiles(text: str) -> tuple[str, ...]:
 
 def build_spec(options: argparse.Namespace) -> BuildSpec:
     """The build the options ask for."""
+    parallel = min(options.parallel, math.ceil(options.processors or options.parallel))
     limits = Limits(time_limit=options.time_limit, idle_limit=options.idle_limit, memory=options.memory,
-                    disk=options.disk, processes=options.processes, parallel=options.parallel,
+                    disk=options.disk, processes=options.processes, processors=options.processors, parallel=parallel,
                     log=options.log_limit)  # fmt: skip
     return BuildSpec(
         source=options.source, chroot=chroot_spec(options), output=options.output.absolute(), version=options.version,
