@@ -24,7 +24,8 @@ from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
 from hosts.causes import CHOICES
 from hosts.models import Artifact, State
-from hosts.serializers import ArtifactSerializer, LinesField, RunByTask
+from hosts.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
+from hosts.wishes import Wishes
 
 OF_A_BUILD = (
     "id", "source", "version", "target", "origin", "scratch", "state", "reason", "kind", "cause",
@@ -129,7 +130,13 @@ class BuildDetailSerializer(BuildSerializer):
         return [entry.tag.name for entry in build.tag_entries.all()]
 
 
-class SubmitSerializer(serializers.Serializer[Any]):
+class BuildWishesSerializer(WishesSerializer):
+    """`after`: builds that must be completed before, so that builds can be chained."""
+
+    after: Any = serializers.PrimaryKeyRelatedField(queryset=Build.objects.all(), many=True, required=False)
+
+
+class SubmitSerializer(BuildWishesSerializer):
     """Build a source package of the archive: the newest version unless one is named."""
 
     source: Any = serializers.CharField(max_length=100)
@@ -233,12 +240,27 @@ class BuildViewSet(ReadOnlyModelViewSet[Build]):
         kept = self.get_object().artifacts & Artifact.objects.visible_to(request.user)
         return Response(ArtifactSerializer(kept, many=True, context=self.get_serializer_context()).data)
 
+    @extend_schema(request=BuildWishesSerializer, responses={201: BuildDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def resubmit(self, request: Request, pk: str) -> Response:
+        """Build the same files as another build, with what is given changed."""
+        build = self.get_object()
+        allow(build.can_resubmit(person(request.user)), possible=not build.is_live, sentence="It has not ended.")
+        asked = BuildWishesSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wishes = _wishes(dict(asked.validated_data))
+        return submitted(request, lambda: build.resubmit(by=person(request.user), wishes=wishes), self._show)
+
     def _show(self, build: Build) -> Any:
         return BuildDetailSerializer(build, context=self.get_serializer_context()).data
 
 
+def _wishes(wanted: dict[str, Any]) -> Wishes:
+    return WishesSerializer.wishes(wanted, [build.task for build in wanted.pop("after", ())])
+
+
 def _submit(wanted: dict[str, Any], *, by: Any) -> Build:
-    where = {"target": wanted["target"], "scratch": wanted["scratch"], "by": by}
+    where = {"target": wanted["target"], "scratch": wanted["scratch"], "wishes": _wishes(dict(wanted)), "by": by}
     if "files" not in wanted:
         return Build.objects.submit(source=wanted["source"], version=wanted.get("version", ""), **where)
     return Build.objects.submit_upload(files=[(file.name, file) for file in wanted["files"]], **where)

@@ -153,6 +153,9 @@ class Build(models.Model):
             raise InputError(f"{self} has not ended yet.", hint="Cancel it first, or change its priority.")
         return submit.again(self, by=by, wishes=wishes)
 
+    def can_resubmit(self, user: User) -> bool:
+        return not self.is_live and may(user, "builds.scratch" if self.scratch else "builds.submit")
+
     def can_cancel(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "builds.submit")
         return self.is_live and (mine or may(user, "builds.cancel"))

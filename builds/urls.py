@@ -11,5 +11,6 @@ urlpatterns = [
     path("builds/<int:pk>/row/", views.build_row, name="build-row"),
     path("builds/<int:pk>/cancel/", views.build_cancel, name="build-cancel"),
     path("builds/<int:pk>/compare/", views.build_compare, name="build-compare"),
+    path("builds/<int:pk>/resubmit/", views.build_resubmit, name="build-resubmit"),
     path("builds/<int:pk>/retry/", views.build_retry, name="build-retry"),
 ]

@@ -16,6 +16,7 @@ from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
 from hosts.models import State
 from hosts.telling import first_failed, most_telling, with_waits
+from hosts.wish_form import WishForm
 
 # what htmx asks for again by itself: the ids of parts of the page
 PARTS = {"build": "builds/_build.html", "about": "builds/_about.html", "log-card": "hosts/_log_card.html"}
@@ -67,6 +68,24 @@ def build_new(request: SignedInRequest) -> HttpResponse:
         messages.success(request, f"{build} is submitted.")
         return redirect(build)
     return render(request, "builds/build_new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@acting()
+def build_resubmit(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The same files as another build, with another priority, channel or limits."""
+    build = get_object_or_404(Build.objects.visible_to(request.user).for_lists(), pk=pk)
+    require(build.can_resubmit(request.user))
+    form = WishForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            made = build.resubmit(by=request.user, wishes=form.wishes)
+            messages.success(request, f"{made} is submitted.")
+            return redirect(made)
+        except InputError as error:
+            form.add_error(error.field if error.field in form.fields else None, error.sentence)
+    context = {"form": form, "build": build}
+    return render(request, "builds/build_resubmit.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

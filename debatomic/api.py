@@ -21,6 +21,7 @@ from hosts.api import ArtifactViewSet, ChannelViewSet, TaskViewSet
 from hosts.host_api import HostViewSet, RegistrationViewSet
 from hosts.schedule_api import ScheduleViewSet
 from hosts.statistics_api import RetentionViewSet, StatisticsViewSet
+from hosts.window_api import WindowViewSet
 
 
 class Root(APIRootView):
@@ -38,6 +39,7 @@ router = Router()
 for prefix, viewset, name in (
     ("tasks", TaskViewSet, "task"),
     ("schedules", ScheduleViewSet, "schedule"),
+    ("windows", WindowViewSet, "window"),
     ("hosts", HostViewSet, "host"),
     ("channels", ChannelViewSet, "channel"),
     ("registrations", RegistrationViewSet, "registration"),

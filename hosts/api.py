@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404
 from django_filters.filters import CharFilter, MultipleChoiceFilter, NumberFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from debatomic.access.checks import person, readable
+from debatomic.access.checks import may, owns, person, readable
 from debatomic.access.refusals import allow
 from hosts import hub, logs
 from hosts.causes import CHOICES
 from hosts.downloads import download
 from hosts.models import Artifact, Channel, Log, State, Task
+from hosts.models.task import TaskQuerySet
 from hosts.serializers import (
     ArtifactSerializer,
+    BatchSerializer,
     ChannelSerializer,
+    DependenciesSerializer,
     LogSerializer,
+    PickSerializer,
     PrioritySerializer,
     TaskDetailSerializer,
     TaskSerializer,
+    WishesSerializer,
 )
 
 LOG_LIMIT_BYTES = 1024 * 1024
@@ -53,6 +61,23 @@ class TaskFilter(FilterSet):
 
     def of_family(self, tasks: QuerySet[Task], _: str, number: int) -> QuerySet[Task]:
         return tasks.filter(Q(pk=number) | Q(parent_id=number))
+
+
+def filtered(tasks: TaskQuerySet, wanted: Mapping[str, str]) -> TaskQuerySet:
+    """Those tasks that lists would show for this filter. Raises ValidationError with the field that is wrong."""
+    found: Any = TaskFilter(data=_query(wanted), queryset=tasks)  # type: ignore[no-untyped-call]
+    if unknown := [name for name in wanted if name not in found.filters]:
+        raise ValidationError({"filter": [f"There is no “{unknown[0]}”; there is {', '.join(found.filters)}."]})
+    if not found.is_valid():
+        raise ValidationError(found.errors)
+    result: TaskQuerySet = found.qs
+    return result
+
+
+def _query(wanted: Mapping[str, str]) -> QueryDict:
+    query = QueryDict(mutable=True)
+    query.update(dict(wanted))
+    return query
 
 
 class LogRangeSerializer(serializers.Serializer[None]):
@@ -122,6 +147,52 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
         hub.set_priority(task, asked.validated_data["priority"], by=person(request.user))
         return self.retrieve(request, pk=pk)
 
+    @extend_schema(request=DependenciesSerializer, responses=TaskDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def dependencies(self, request: Request, pk: str) -> Response:
+        """Have a waiting task wait for others, too."""
+        task = self.get_object()
+        asked = DependenciesSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        allow(task.can_cancel(person(request.user)), possible=task.is_live, sentence="It has ended already.")
+        hub.depend(task, asked.validated_data["dependencies"], by=person(request.user))
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=WishesSerializer, responses={201: TaskDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def resubmit(self, request: Request, pk: str) -> Response:
+        """The same work as a new task, with what is given changed."""
+        task = self.get_object()
+        asked = WishesSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        mine = owns(request.user, task) and may(request.user, "builds.submit")
+        able = task.is_final and (mine or may(request.user, "tasks.retry"))
+        allow(able, possible=task.is_final, sentence="It has not ended.")
+        made = hub.resubmit(task, by=person(request.user), wishes=asked.wishes(dict(asked.validated_data)))
+        shown = TaskDetailSerializer(made, context=self.get_serializer_context())
+        return Response(shown.data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(operation_id="tasks_cancel_many", request=PickSerializer, responses=BatchSerializer, filters=False)
+    @action(detail=False, methods=["post"], url_path="cancel", pagination_class=None)
+    def cancel_many(self, request: Request) -> Response:
+        """Stop up to 500 tasks: by their ids, or the oldest ones that a filter finds."""
+        return self._batch(request, hub.cancel_many)
+
+    @extend_schema(operation_id="tasks_retry_many", request=PickSerializer, responses=BatchSerializer, filters=False)
+    @action(detail=False, methods=["post"], url_path="retry", pagination_class=None)
+    def retry_many(self, request: Request) -> Response:
+        """Run up to 500 failed or canceled tasks again: by their ids, or the oldest ones that a filter finds."""
+        return self._batch(request, hub.retry_many)
+
+    def _batch(self, request: Request, verb: Callable[..., hub.Batch]) -> Response:
+        asked = PickSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        user = person(request.user)
+        visible = Task.objects.visible_to(user)
+        given = asked.validated_data
+        tasks = hub.picked(visible, given["ids"]) if "ids" in given else filtered(visible, given["filter"])
+        return Response(BatchSerializer(asdict(verb(tasks, by=user))).data)
+
     @extend_schema(responses=LogSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filterset_class=None, url_path="logs", url_name="logs")
     def logs(self, request: Request, pk: str) -> Response:
@@ -164,12 +235,22 @@ class ChannelViewSet(ReadOnlyModelViewSet[Channel]):
     """Named groups of hosts."""
 
     public = True
+    rights = {"partial_update": "hosts.edit"}
     queryset = Channel.objects.all()
     serializer_class = ChannelSerializer
     lookup_field = "name"
 
     def get_queryset(self) -> QuerySet[Channel]:
         return readable(Channel.objects.all(), self.request.user, "hosts.view")
+
+    def partial_update(self, request: Request, name: str) -> Response:
+        """Choose the strategy that says which idle host gets a task."""
+        channel = self.get_object()
+        asked = self.get_serializer(channel, data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        if strategy := asked.validated_data.get("strategy"):
+            channel.choose_strategy(strategy, by=person(request.user))
+        return Response(self.get_serializer(channel).data)
 
 
 class ArtifactFilter(FilterSet):

@@ -20,6 +20,8 @@ from hosts.strategies import STRATEGIES, Idle
 from hosts.why import Candidate, busy, candidates, silent, unsuitable, unwilling
 
 LATELY = 1000  # attempts that round robin looks back on
+LOOK_BACK = ("round-robin", "weighted-round-robin")
+NONE_GIVEN: tuple[Counter[str], dict[str, int]] = (Counter(), {})
 
 
 class Choice:
@@ -45,21 +47,19 @@ class Choice:
 
     def _best(self, task: Task) -> str:
         """The name of the host that should have it; empty if none is idle."""
-        idle = [host for host in self._candidates if host.is_alive and not unsuitable(task, host)]
-        able = [self._idle(host, task) for host in idle if not busy(task, host)]
-        return STRATEGIES[task.channel.strategy](able, task.weight, task.pk).name if able else ""
+        there = [host for host in self._candidates if host.is_alive and not unsuitable(task, host)]
+        able = [host for host in there if not busy(task, host)]
+        if len(able) < 2:
+            return able[0].name if able else ""
+        strategy = task.channel.strategy
+        given, last = self._given if strategy in LOOK_BACK else NONE_GIVEN
+        warm = self._warm(task) if strategy == "cache-affinity" else Counter()
+        idle = [_idle(host, given[host.name], last.get(host.name, 0), warm[host.name]) for host in able]
+        return STRATEGIES[strategy](idle, task.weight, task.pk).name
 
     @cached_property
     def _candidates(self) -> Sequence[Candidate]:
         return candidates() if self._hosts is None else self._hosts
-
-    def _idle(self, host: Candidate, task: Task) -> Idle:
-        given, last = self._given
-        return Idle(
-            name=host.name, capacity=host.capacity, used=host.used, number=host.number, load=host.load,
-            free_memory=host.free_memory, given=given[host.name], last_given=last.get(host.name, 0),
-            warm=self._warm(task)[host.name],
-        )  # fmt: skip
 
     @cached_property
     def _given(self) -> tuple[Counter[str], dict[str, int]]:
@@ -70,9 +70,15 @@ class Choice:
     def _warm(self, task: Task) -> Counter[str]:
         """How many of the things the task needs lie on each host."""
         method = registry.find(task.method)
-        names = method.caches(task.request) if method and task.channel.strategy == "cache-affinity" else ()
-        found = HostCache.objects.filter(name__in=names).values_list("host__name", flat=True) if names else ()
-        return Counter(found)
+        names = method.caches(task.request) if method else ()
+        return Counter(HostCache.objects.filter(name__in=names).values_list("host__name", flat=True))
+
+
+def _idle(host: Candidate, given: int, last_given: int, warm: int) -> Idle:
+    return Idle(
+        name=host.name, capacity=host.capacity, used=host.used, number=host.number, load=host.load,
+        free_memory=host.free_memory, given=given, last_given=last_given, warm=warm,
+    )  # fmt: skip
 
 
 def _ready(task: Task) -> datetime:

@@ -1,4 +1,4 @@
-"""Forms of hosts."""
+"""Forms of hosts and tasks."""
 
 from __future__ import annotations
 
@@ -113,3 +113,7 @@ def checked_registration(asked: Any) -> dict[str, Any]:
         "labels": registering.checked_labels(asked.get("labels") or []),
         "capacity": None if capacity is None else registering.checked_capacity(capacity),
     }
+
+
+class PriorityForm(forms.Form):
+    priority = forms.IntegerField(min_value=0, max_value=1000, help_text="Lower runs first; 20 is usual.")

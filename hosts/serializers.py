@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from debatomic.access.checks import may
+from debatomic.access.fields import NameField
 from hosts import logs, why
+from hosts.choosing import refusals
 from hosts.models import Artifact, Attempt, Channel, Log, Task
+from hosts.wishes import Wishes
 
 OF_A_TASK = (
     "id", "method", "title", "state", "reason", "kind", "cause", "decisive", "progress", "parent", "is_parent",
@@ -125,13 +129,21 @@ class TaskDetailSerializer(TaskSerializer):
 
     attempts = AttemptSerializer(source="attempt_history", many=True, read_only=True)
     why_waiting = serializers.SerializerMethodField(help_text="Why no host runs it yet; empty when one does.")
+    hosts_say = serializers.SerializerMethodField(help_text="Why each host does not take it; empty: it does.")
 
     class Meta(TaskSerializer.Meta):
-        fields = (*OF_A_TASK, "request", "limits", "result", "dependencies", "attempts", "why_waiting")
+        fields = (*OF_A_TASK, "request", "limits", "retries", "result", "dependencies", "attempts", "why_waiting",
+                  "hosts_say")  # fmt: skip
         read_only_fields = fields
 
     def get_why_waiting(self, task: Task) -> str:
         return why.why_waiting(task) if task.is_live else ""
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+    def get_hosts_say(self, task: Task) -> dict[str, str]:
+        """For whoever may know of hosts, while it waits for one."""
+        request = self.context.get("request")
+        return dict(refusals(task)) if request and may(request.user, "hosts.view") and task.state == "free" else {}
 
 
 class PrioritySerializer(serializers.Serializer[Any]):
@@ -140,10 +152,62 @@ class PrioritySerializer(serializers.Serializer[Any]):
     priority = serializers.IntegerField(min_value=0, max_value=1000)
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "number"}})
+class LimitsField(serializers.JSONField):
+    """Limits by name: time_limit and idle_limit (seconds), memory and disk (bytes), processors."""
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "object"}})
+class RetriesField(serializers.JSONField):
+    """By kind of failure, how often it is tried in all and after how many seconds."""
+
+
+class WishesSerializer(serializers.Serializer[Any]):
+    """What may be chosen for the tasks of something that is submitted."""
+
+    priority = serializers.IntegerField(min_value=0, max_value=1000, required=False, allow_null=True,
+                                        help_text="Lower runs first; 20 is usual.")  # fmt: skip
+    limits = LimitsField(required=False, help_text='{"time_limit": 3600, "memory": 4294967296, "processors": 2}')
+    retries = RetriesField(required=False, help_text='{"dep-wait": {"attempts": 5, "pause": 600}}')
+    channel: Any = NameField("channel", queryset=Channel.objects.all(), required=False, allow_null=True)
+
+    @staticmethod
+    def wishes(given: dict[str, Any], after: Sequence[Task] = ()) -> Wishes:
+        """What these fields ask for, taken out of the validated data."""
+        names = ("priority", "limits", "retries", "channel")
+        chosen = {name: given.pop(name) for name in names if name in given}
+        return Wishes(**chosen, after=tuple(after))
+
+
+class PickSerializer(serializers.Serializer[Any]):
+    """Which tasks: by their ids, or by the fields that lists of tasks are filtered with."""
+
+    ids = serializers.ListField(child=serializers.IntegerField(min_value=1), required=False, max_length=500)
+    filter = serializers.DictField(child=serializers.CharField(), required=False, allow_empty=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("ids" in attrs) == ("filter" in attrs):
+            raise serializers.ValidationError({"ids": ["Give either ids or a filter."]})
+        return attrs
+
+
+class BatchSerializer(serializers.Serializer[Any]):
+    """What was done, by task; why not with others; `more`: ask again for the rest."""
+
+    done = serializers.ListField(child=serializers.IntegerField())
+    refused = serializers.DictField(child=serializers.CharField())
+    more = serializers.BooleanField()
+
+
+class DependenciesSerializer(serializers.Serializer[Any]):
+    dependencies: Any = serializers.PrimaryKeyRelatedField(queryset=Task.objects.all(), many=True, allow_empty=False)
+
+
 class ChannelSerializer(serializers.ModelSerializer[Channel]):
     class Meta:
         model = Channel
-        fields = ("name", "description")
+        fields = ("name", "description", "strategy")
+        read_only_fields = ("name", "description")
 
 
 class ArtifactSerializer(serializers.ModelSerializer[Artifact]):

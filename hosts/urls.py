@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from hosts import host_views, schedule_views, statistics_views, views
+from hosts import host_views, schedule_views, statistics_views, views, window_views
 from hosts.log_urls import log_urlpatterns
 from hosts.models.host import VERBS
 
 urlpatterns = [
     path("tasks/", views.task_list, name="task-list"),
+    path("tasks/bulk/", views.task_bulk, name="task-bulk"),
     path("tasks/<int:pk>/", views.task_detail, name="task"),
+    path("tasks/<int:pk>/priority/", views.task_priority, name="task-priority"),
     path("tasks/<int:pk>/row/", views.task_row, name="task-row"),
     path("tasks/<int:pk>/cancel/", views.task_cancel, name="task-cancel"),
     path("tasks/<int:pk>/retry/", views.task_retry, name="task-retry"),
@@ -21,6 +23,9 @@ urlpatterns = [
     path("schedules/<slug:name>/disable/", schedule_views.schedule_disable, name="schedule-disable"),
     path("schedules/<slug:name>/run/", schedule_views.schedule_run, name="schedule-run"),
     path("schedules/<slug:name>/delete/", schedule_views.schedule_delete, name="schedule-delete"),
+    path("channels/", window_views.window_list, name="window-list"),
+    path("channels/<slug:name>/strategy/", window_views.channel_strategy, name="channel-strategy"),
+    path("windows/<int:pk>/delete/", window_views.window_delete, name="window-delete"),
     path("hosts/", host_views.host_list, name="host-list"),
     path("hosts/-/registrations/", host_views.registrations, name="host-registrations"),
     path("hosts/-/registrations/<int:pk>/revoke/", host_views.registration_revoke, name="registration-revoke"),

@@ -6,20 +6,23 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from debatomic.access.checks import may, require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.templatetags import pages
-from debatomic.tools.errors import ToolError
+from debatomic.tools.errors import InputError, ToolError
 from hosts import hub
 from hosts.choosing import refusals
 from hosts.downloads import download
 from hosts.filters import ArtifactFilter, TaskFilter
+from hosts.forms import PriorityForm
 from hosts.models import Artifact, Log, Task
+from hosts.models.task import TaskQuerySet
 from hosts.why import why_waiting
 
 # Tasks
@@ -32,14 +35,19 @@ def task_list(request: PageRequest) -> HttpResponse:
     filtered = TaskFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     template = "hosts/_tasks.html" if request.htmx else "hosts/task_list.html"
-    return render(request, template, {"filter": filtered, "page": page, "tasks": page.rows})
+    return render(request, template, {"filter": filtered, "page": page, "tasks": page.rows, "pick": _picks(request)})
+
+
+def _picks(request: PageRequest) -> bool:
+    """Whether this person may ever act on tasks, so that rows of the list can be ticked."""
+    return may(request.user, "builds.submit") or may(request.user, "tasks.cancel")
 
 
 @require_safe
 @reading(public=True)
 def task_row(request: PageRequest, pk: int) -> HttpResponse:
     """One row of the list, for its live refresh."""
-    return render(request, "hosts/_task_row.html", {"task": _task(request, pk)})
+    return render(request, "hosts/_task_row.html", {"task": _task(request, pk), "pick": "pick" in request.GET})
 
 
 @require_safe
@@ -117,6 +125,64 @@ def task_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     except ToolError as error:
         messages.error(request, error.sentence)
     return redirect(task)
+
+
+@require_POST
+@acting("tasks.prioritize")
+def task_priority(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Move it, and what is beneath it, in the queue."""
+    task = _task(request, pk)
+    form = PriorityForm(request.POST)
+    try:
+        if form.is_valid():
+            hub.set_priority(task, form.cleaned_data["priority"], by=request.user)
+            messages.success(request, f"{task} has priority {form.cleaned_data['priority']} now.")
+        else:
+            messages.error(request, "A priority is a whole number from 0 (first) to 1000.")
+    except InputError as error:
+        messages.error(request, error.sentence)
+    return redirect(task)
+
+
+BULK = {"cancel": (hub.cancel_many, "being canceled"), "retry": (hub.retry_many, "running again")}
+
+
+@require_POST
+@acting()
+def task_bulk(request: SignedInRequest) -> HttpResponse:
+    """Cancel or retry the tasks that were ticked, or all that the list's filter finds: a batch at a time."""
+    verb, words = BULK.get(request.POST.get("verb", ""), BULK["retry"])
+    query = QueryDict(request.POST.get("filter", ""))
+    visible = Task.objects.visible_to(request.user)
+    try:
+        tasks = _picked(request, visible) if "ids" in request.POST else _all_of(query, visible)
+        _tell(request, verb(tasks, by=request.user), words)
+    except InputError as error:
+        messages.error(request, error.sentence)
+    return redirect(f"{reverse('task-list')}?{query.urlencode()}" if query else "task-list")
+
+
+def _picked(request: SignedInRequest, visible: TaskQuerySet) -> TaskQuerySet:
+    return hub.picked(visible, [int(text) for text in request.POST.getlist("ids") if text.isdecimal()])
+
+
+def _all_of(query: QueryDict, visible: TaskQuerySet) -> TaskQuerySet:
+    """What the filter finds; without any filter nothing is meant."""
+    found = TaskFilter(query, queryset=visible)  # type: ignore[no-untyped-call]
+    if not any(query.get(name) for name in found.filters):
+        raise InputError("Tick the tasks that are meant, or filter the list first.")
+    result: TaskQuerySet = found.qs
+    return result
+
+
+def _tell(request: SignedInRequest, batch: hub.Batch, words: str) -> None:
+    number = len(batch.done)
+    more = " There are more: do it again." if batch.more else ""
+    messages.success(request, f"{number} task{'' if number == 1 else 's'} {words}.{more}")
+    if batch.refused:
+        task, reason = next(iter(batch.refused.items()))
+        others = f" (and {len(batch.refused) - 1} others)" if len(batch.refused) > 1 else ""
+        messages.warning(request, f"Not task {task}{others}: {reason}")
 
 
 # Artifacts

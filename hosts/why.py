@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from hosts import registry
 from hosts.estimate import History, about
 from hosts.models import Host, State, Task
 from hosts.order import Line, place
+from hosts.windows import Closed
 
 ANYWHERE = ("", "all")
 SOON = timedelta(seconds=1)
@@ -26,7 +27,8 @@ SWITCHED_OFF = "is switched off"
 class Candidate:
     """A host as the claim sees it: `used` is the weight of the `number` of tasks it holds.
 
-    `out` ends the sentence that says why it takes no tasks at all; empty if it does.
+    `out` ends the sentence that says why it takes no tasks at all; empty if it does. `closed`: why nothing starts on it
+    now; `closed_channels`: why nothing of these channels starts anywhere.
     """
 
     name: str
@@ -43,10 +45,13 @@ class Candidate:
     load: float = 0.0  # of the last minute, for each processor
     free_memory: int = 0  # bytes
     pk: int = 0
+    closed: str = ""
+    closed_channels: Mapping[int, str] = field(default_factory=dict)
 
 
-def candidate(host: Host, used: float, number: int, channels: Iterable[int]) -> Candidate:
+def candidate(host: Host, used: float, number: int, channels: Iterable[int], closed: Closed) -> Candidate:
     return Candidate(
+        closed=closed.hosts.get(host.pk, ""), closed_channels=closed.channels,
         name=host.name, out=host.out_of_service, is_alive=host.is_alive, is_hub=host.is_hub, seen_at=host.seen_at,
         architectures=tuple(host.architectures), channels=frozenset(channels), capacity=host.capacity,
         used=used, number=number, slots=int(host.report.get("slots") or host.capacity), pk=host.pk or 0,
@@ -60,11 +65,16 @@ def _load(report: Mapping[str, Any]) -> float:
 
 
 def candidates() -> list[Candidate]:
-    """All hosts with what they hold: three queries, however many there are."""
+    """All hosts with what they hold: four queries, however many there are."""
     held = Task.objects.held().exclude(host=None).values_list("host").annotate(Sum("weight"), Count("pk"))
     loads = {host: (weight, number) for host, weight, number in held}
-    hosts = Host.objects.prefetch_related("channels")
-    return [candidate(host, *loads.get(host.pk, (0.0, 0)), [one.pk for one in host.channels.all()]) for host in hosts]
+    channels: dict[int, list[int]] = {}
+    for host, channel in Host.channels.through.objects.values_list("host", "channel"):
+        channels.setdefault(host, []).append(channel)
+    closed = Closed()
+    return [
+        candidate(host, *loads.get(host.pk, (0.0, 0)), channels.get(host.pk, ()), closed) for host in Host.objects.all()
+    ]
 
 
 def unsuitable(task: Task, host: Candidate) -> str:
@@ -84,7 +94,9 @@ def unsuitable(task: Task, host: Candidate) -> str:
 
 
 def busy(task: Task, host: Candidate) -> str:
-    """Why this host takes nothing of this weight now; empty if it does."""
+    """Why this host takes nothing like this now; empty if it does."""
+    if closed := host.closed or host.closed_channels.get(task.channel_id, ""):
+        return closed
     if host.number and (host.used + task.weight > host.capacity + 1e-9 or host.number >= host.slots):
         return f"{host.name} is busy with {host.used:g} of {host.capacity:g}."
     return ""
@@ -102,7 +114,7 @@ def silent(host: Candidate) -> str:
 def refusal(task: Task, host: Host) -> str:
     """Why this host does not take this task now; empty if it may."""
     held = Task.objects.held().filter(host=host).aggregate(used=Sum("weight", default=0.0), number=Count("pk"))
-    seen = candidate(host, held["used"], held["number"], [one.pk for one in host.channels.all()])
+    seen = candidate(host, held["used"], held["number"], [one.pk for one in host.channels.all()], Closed())
     return unwilling(task) or unsuitable(task, seen) or silent(seen) or busy(task, seen)
 
 
@@ -225,6 +237,8 @@ def _listed(hosts: Sequence[Candidate]) -> str:
 def _in_queue(task: Task, hosts: Sequence[Candidate], queue: Queue) -> str:
     refusals = [busy(task, host) for host in hosts]
     at = queue.place(task)
+    if channel := hosts[0].closed_channels.get(task.channel_id, ""):
+        return channel
     said = " ".join(refusals[:3]) + (f" So are {len(refusals) - 3} more." if len(refusals) > 3 else "")
     if not all(refusals):
         said = "a host takes it in a moment."

@@ -7,15 +7,18 @@ import io
 import json
 import tarfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from django.utils import timezone
 
 from builds.models import Build, Tag, Target
 from chroots.models import Chroot, Refresh
 from composes.models import Compose, Definition, Revision
 from debatomic.access.models import User
 from hosts import hub, logs, store
-from hosts.models import Artifact, Channel, Host, Registration, State, Task
+from hosts.models import Artifact, Channel, Host, Registration, Schedule, State, Task, Window
 
 TREEFILE = """\
 name: debian-atomic
@@ -41,7 +44,7 @@ def build(by: User, on: Target, *, source: str = "figlet", public: bool = True) 
         source=source, version="2.2.5-3", target=on, origin="archive", task=parent, created_by=by,
         files=[{"name": f"{source}_2.2.5-3.dsc", "sha256": "0" * 64, "size": 5}],
     )  # fmt: skip
-    request = {"source": source, "chroot": "trixie-amd64"}
+    request = {"source": source, "chroot": "trixie-amd64", "build_type": "binary"}
     task = hub.submit("build-arch", f"{title}, amd64", request=request, parent=parent, architecture="amd64", **common)
     on.chroots.order_by("pk")[0].uses.create(task=task)
     return made
@@ -64,6 +67,21 @@ def compose(by: User, channel: Channel, *, number: int = 0, public: bool = True)
     )  # fmt: skip
     hub.submit("compose-arch", f"{parent}, amd64", request={}, parent=parent, architecture="amd64", **common)
     return made
+
+
+def schedule(by: User) -> Schedule:
+    """A schedule that refreshes a chroot every night; its owner may not."""
+    later = timezone.now() + timedelta(hours=1)
+    parameters = {"chroot": "trixie-amd64"}
+    return Schedule.objects.create(
+        name="nightly", order="chroot-refresh", parameters=parameters, cron="30 4 * * *", next_at=later, created_by=by
+    )
+
+
+def window(host: Host) -> Window:
+    """A maintenance window of the host, long past."""
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    return Window.objects.create(host=host, reason="New memory.", starts_at=day, ends_at=day + timedelta(hours=1))
 
 
 def begin(thing: Build | Compose, host: Host) -> Task:
@@ -162,5 +180,6 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
         "compose": compose(by, on.channel).pk, "secret_compose": compose(by, on.channel, number=1, public=False).pk,
         "host": host.name, "definition": "debian-atomic", "revision": 1, "variant": "minimal",
         "architecture": "amd64", "form": "yaml", "before": before.pk, "after": after.pk,
-        "registration": Registration.objects.issue(by=None)[0].pk,
+        "registration": Registration.objects.issue(by=None)[0].pk, "schedule": schedule(by).name,
+        "window": window(host).pk,
     }  # fmt: skip

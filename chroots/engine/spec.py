@@ -124,6 +124,7 @@ class Limits:
     memory: int | None = None  # bytes
     disk: int = 16 << 30  # bytes the build may write
     processes: int = 4096
+    processors: float | None = None  # how many it may keep busy
     log: int = 512 << 20  # bytes the build may say
     parallel: int = field(default_factory=lambda: os.cpu_count() or 1)
 

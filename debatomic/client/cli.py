@@ -57,6 +57,8 @@ def _build(made: ArgumentParser) -> None:
         "source", metavar="SOURCE|PATH.dsc", help="a source package of the archive, or one on this machine"
     )
     made.add_argument("--target", required=True, metavar="T", help="what to build for")
+    made.add_argument("--priority", type=int, metavar="N", help="lower runs first; 20 is usual (of the archive only)")
+    made.add_argument("--after", type=int, nargs="+", metavar="ID", help="builds to wait for (of the archive only)")
     made.add_argument("--version", default="", metavar="V", help="which version of the archive (the newest)")
     made.add_argument("--scratch", action="store_true", help="try it: the result is never tagged")
     made.add_argument("--watch", action="store_true", help="follow the log to the end")

@@ -59,7 +59,8 @@ def build(asked: Namespace, hub: Hub) -> bool:
     """Submit a build: a source package of the archive by name, or the .dsc of one on this machine."""
     told: dict[str, Any] = {"target": asked.target, "scratch": asked.scratch}
     if not asked.source.endswith(".dsc"):
-        made = hub.submit("builds/", json={**told, "source": asked.source, "version": asked.version})
+        wishes = {"priority": asked.priority, "after": asked.after or []}
+        made = hub.submit("builds/", json={**told, "source": asked.source, "version": asked.version, **wishes})
     else:
         made = _upload(hub, Path(asked.source), told)
     return _submitted(asked, hub, "build", made, f"{made['source']} {made['version']} for {made['target']}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+CONTROLLERS = ("pids", "memory", "cpu")
+PERIOD = 100_000  # microseconds in which computing time is counted
 KILL_SECONDS = 5.0
 
 
@@ -85,11 +87,20 @@ def kill_members(folders: Sequence[Path], members: set[int]) -> None:
 
 
 @contextmanager
-def limited(name: str, *, processes: int, memory: int, cgroups: Path = CGROUPS) -> Iterator[Group]:
-    """A group called `name` with limits on its number of processes and bytes of memory; it is gone after the block."""
+def limited(
+    name: str, *, processes: int, memory: int, processors: float | None = None, cgroups: Path = CGROUPS
+) -> Iterator[Group]:
+    """A group called `name` with limits on its processes and bytes of memory; it is gone after the block.
+
+    `processors` is how many of them it may keep busy; a host without control groups does not hold it to that.
+    """
     made: list[Path] = []
+    limits = {"pids": processes, "memory": memory}
     try:
-        version = _make(planned(name, cgroups), {"pids": processes, "memory": memory}, made)
+        version = 0
+        if processors:
+            version = _make(planned(name, cgroups), {**limits, "cpu": int(processors * PERIOD)}, made)
+        version = version or _make(_planned(name, cgroups, ("pids", "memory")), limits, made)
         group = Group(folders=tuple(made), version=version, processes=processes, memory=memory)
         yield group
         group.kill()
@@ -98,12 +109,16 @@ def limited(name: str, *, processes: int, memory: int, cgroups: Path = CGROUPS) 
 
 
 def planned(name: str, cgroups: Path = CGROUPS) -> tuple[Path, ...]:
-    """The folders the groups of that name have, or would have, on this host."""
+    """The folders the groups of that name have, or may have, on this host."""
+    return _planned(name, cgroups, CONTROLLERS)
+
+
+def _planned(name: str, cgroups: Path, controllers: Sequence[str]) -> tuple[Path, ...]:
     if (cgroups / "cgroup.controllers").exists():
         return (cgroups / name,)
     own = own_groups(Path("/proc/self/cgroup").read_text())
     folders = []
-    for controller in ("pids", "memory"):
+    for controller in controllers:
         nested = cgroups / controller / own.get(controller, "").lstrip("/")
         folders.append((nested if nested.is_dir() else cgroups / controller) / name)
     return tuple(folders)
@@ -118,7 +133,7 @@ def own_groups(text: str) -> dict[str, str]:
 def _make(folders: Sequence[Path], limits: dict[str, int], made: list[Path]) -> int:
     try:
         if len(folders) == 1:
-            _enable(folders[0].parent)
+            _enable(folders[0].parent, limits)
         for folder in folders:
             folder.mkdir()
             made.append(folder)
@@ -130,10 +145,10 @@ def _make(folders: Sequence[Path], limits: dict[str, int], made: list[Path]) -> 
     return 2 if len(folders) == 1 else 1
 
 
-def _enable(parent: Path) -> None:
+def _enable(parent: Path, controllers: Iterable[str]) -> None:
     control = parent / "cgroup.subtree_control"
-    if not {"pids", "memory"} <= set(control.read_text().split()):
-        control.write_text("+pids +memory")
+    if missing := set(controllers) - set(control.read_text().split()):
+        control.write_text(" ".join(f"+{controller}" for controller in sorted(missing)))
 
 
 def _set(folder: Path, limits: dict[str, int]) -> None:
@@ -142,10 +157,20 @@ def _set(folder: Path, limits: dict[str, int]) -> None:
                         ("memory.limit_in_bytes", limits["memory"])):  # fmt: skip
         if (folder / name).exists():
             (folder / name).write_text(str(value))
+    if "cpu" in limits:
+        _set_processors(folder, limits["cpu"])
     for name, value in (("memory.swap.max", 0), ("memory.memsw.limit_in_bytes", limits["memory"])):
         with suppress(OSError):  # hosts that do not account swap
             if (folder / name).exists():
                 (folder / name).write_text(str(value))
+
+
+def _set_processors(folder: Path, quota: int) -> None:
+    """So many microseconds of computing in each PERIOD."""
+    for name, value in (("cpu.max", f"{quota} {PERIOD}"), ("cpu.cfs_period_us", f"{PERIOD}"),
+                        ("cpu.cfs_quota_us", f"{quota}")):  # fmt: skip
+        if (folder / name).exists():
+            (folder / name).write_text(value)
 
 
 def remove(folders: Sequence[Path]) -> None:

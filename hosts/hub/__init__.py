@@ -1,17 +1,22 @@
 """What can happen to a task: every verb is one transaction, and nothing else changes a task's state.
 
-People: submit, cancel, retry, set_priority. Hosts: claim, start, beat, finish, fail, release, report; each of these but
-the first and last carries the claim, the fencing token of one attempt: whoever lost it writes nothing. Anybody: reap.
+People: submit, resubmit, cancel, retry, set_priority, depend, and many at once. Hosts: claim, start, beat, finish,
+fail, release, report; each of these but the first and last carries the claim, the fencing token of one attempt: whoever
+lost it writes nothing. Anybody: reap.
 """
 
 from hosts.connection import Beat, File, Held
 from hosts.hub.attempts import beat, fail, finish, holds, release, start
+from hosts.hub.bulk import Batch, cancel_many, picked, retry_many
 from hosts.hub.claiming import claim, eligible
+from hosts.hub.depending import depend
 from hosts.hub.doctoring import DOCTOR, doctor
 from hosts.hub.people import cancel, retry, set_priority
 from hosts.hub.reaping import reap
 from hosts.hub.reporting import report
+from hosts.hub.resubmission import resubmit
 from hosts.hub.submission import submit
 
-__all__ = ["DOCTOR", "Beat", "File", "Held", "beat", "cancel", "claim", "doctor", "eligible", "fail", "finish",
-           "holds", "reap", "release", "report", "retry", "set_priority", "start", "submit"]  # fmt: skip
+__all__ = ["DOCTOR", "Batch", "Beat", "File", "Held", "beat", "cancel", "cancel_many", "claim", "depend", "doctor",
+           "eligible", "fail", "finish", "holds", "picked", "reap", "release", "report", "resubmit", "retry",
+           "retry_many", "set_priority", "start", "submit"]  # fmt: skip

@@ -14,6 +14,7 @@ from hosts.hub.moves import move, whole
 from hosts.models import Attempt, Host, State, Task
 from hosts.models.task import TaskQuerySet
 from hosts.order import in_order
+from hosts.windows import Closed
 
 ANYWHERE = ("", "all")  # architectures that every host has
 LOOK = 20  # tasks of a line that one claim tries
@@ -51,7 +52,10 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None) -> Task | None:
     held = Task.objects.held().filter(host=host).aggregate(weight=Sum("weight", default=0.0), number=Count("pk"))
     if not host.in_service or (slots is not None and held["number"] >= slots):
         return None
-    fitting = eligible(host)
+    closed = Closed()
+    if host.pk in closed.hosts:
+        return None
+    fitting = eligible(host).exclude(channel__in=list(closed.channels))
     if held["number"]:  # what weighs more than the whole host runs there alone
         fitting = fitting.filter(weight__lte=host.capacity - held["weight"] + 1e-9)
     task = _next(fitting, host)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError, Kind
 from hosts.hub.moves import end_attempt, free_again, locked, move, oldest_first, whole
+from hosts.hub.submission import check_priority
 from hosts.models import State, Task
 from hosts.states import LIVE
 
@@ -86,10 +87,18 @@ def _refuse_hopeless(tasks: list[Task]) -> None:
 
 @whole
 def set_priority(task: Task, priority: int, by: Any) -> None:
-    """Put a live task and its live children before (lower) or behind others."""
+    """Put a live task and all that lives beneath it before (lower) or behind others. Raises InputError (priority)."""
+    check_priority(priority)
     row = locked(task.pk)
-    for one in [row, *oldest_first(row.children.filter(state__in=LIVE))]:
-        Task.objects.filter(pk=one.pk).update(priority=priority)
-        one.announce("priority")
+    if not row.is_live:
+        raise InputError(f"Task {row.pk} is {row.get_state_display()}.", field="priority")
+    _prioritize(row, priority)
     AuditEntry.note(by, "task.priority", f"task {row.pk}", priority=priority)
     task.refresh_from_db()
+
+
+def _prioritize(task: Task, priority: int) -> None:
+    Task.objects.filter(pk=task.pk).update(priority=priority)
+    task.announce("priority")
+    for child in oldest_first(task.children.filter(state__in=LIVE)):
+        _prioritize(child, priority)

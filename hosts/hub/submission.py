@@ -71,7 +71,12 @@ def _check(architecture: str, weight: float | None, priority: int | None) -> Non
         raise InputError(f"“{architecture}” is no name of an architecture.", field="architecture")
     if weight is not None and not 0 < weight < float("inf"):
         raise InputError(f"A weight is above 0, not {weight:g}.", field="weight")
-    if priority is not None and priority not in PRIORITIES:
+    if priority is not None:
+        check_priority(priority)
+
+
+def check_priority(priority: int) -> None:
+    if priority not in PRIORITIES:
         raise InputError(f"A priority is from 0 (first) to {PRIORITIES[-1]}, not {priority}.", field="priority")
 
 

@@ -9,8 +9,9 @@ from hosts.models.sample import DayCount, HostSample, QueueSample
 from hosts.models.scaling import ScalingAct
 from hosts.models.schedule import Occurrence, Schedule
 from hosts.models.task import Attempt, Task
+from hosts.models.window import Window
 from hosts.states import FINAL, HELD, LIVE, State
 
 __all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "DayCount", "Event", "Host", "HostCache",
            "HostSample", "HostState", "Log", "Occurrence", "QueueSample", "Registration", "ScalingAct",
-           "Schedule", "State", "Task"]  # fmt: skip
+           "Schedule", "State", "Task", "Window"]  # fmt: skip

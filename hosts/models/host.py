@@ -44,6 +44,13 @@ class Channel(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def choose_strategy(self, strategy: str, *, by: Any) -> None:
+        """Have another strategy (hosts.strategies) say which idle host gets a task."""
+        self.strategy = strategy
+        with transaction.atomic():
+            self.save(update_fields=["strategy"])
+            AuditEntry.note(by, "channel.strategy", self, strategy=strategy)
+
 
 class HostQuerySet(models.QuerySet["Host"]):
     def by_token(self, token: str) -> Host | None:

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -331,6 +333,16 @@ def test_without_control_groups_resource_limits_stand_in(tmp_path: Path) -> None
         assert group.resource_limits() == ["--nproc=7", "--as=1000"]
         assert group.peak_memory() is None and group.memory_kills() == 0
         group.enter()
+
+
+@pytest.mark.integration
+def test_a_group_keeps_no_more_processors_busy_than_it_may() -> None:
+    busy = "import os, time; end = time.time() + 1.5\nwhile time.time() < end: pass\nprint(os.times()[0])"
+    with limited("debatomic-processors-test", processes=9, memory=1 << 28, processors=0.2) as group:
+        if not group.version:
+            return  # a host that has none to give
+        done = subprocess.run([sys.executable, "-c", busy], preexec_fn=group.enter, stdout=subprocess.PIPE, check=True)
+    assert float(done.stdout) < 0.75
 
 
 def test_the_file_system_of_a_folder() -> None:

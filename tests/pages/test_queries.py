@@ -26,6 +26,7 @@ LISTS = [
     ("/composes/", 6),
     ("/definitions/", 6),
     ("/tasks/", 6),
+    ("/schedules/", 6),
     ("/hosts/", 6),
     ("/chroots/", 8),
     ("/chroots/?suite=trixie", 8),

@@ -43,6 +43,9 @@ TABLE = [
     ("POST", "/builds/{private}/cancel/", MANAGERS),
     ("POST", "/builds/{finished}/cancel/", "302 404 302 302 302 302"),  # ended already: said so to whoever sees it
     ("POST", "/builds/{failed}/retry/", MANAGERS),
+    ("GET", "/builds/{failed}/resubmit/", "302 404 403 200 200 200"),
+    ("POST", "/builds/{failed}/resubmit/", "302 404 403 302 302 302"),
+    ("GET", "/builds/{waiting}/resubmit/", "302 404 403 403 403 403"),
     ("POST", "/builds/{finished}/retry/", "302 404 403 403 403 403"),
     ("POST", "/builds/{finished}/compare/", "302 404 403 302 302 302"),
     ("POST", "/builds/{private}/compare/", "302 404 403 302 302 302"),  # not completed: said so to whoever may
@@ -82,6 +85,21 @@ TABLE = [
     ("GET", "/tasks/{private_task}/log/1/build/", "404 404 404 404 404 404"),
     ("POST", "/tasks/{waiting_task}/cancel/", MANAGERS),
     ("POST", "/tasks/{failed_task}/retry/", MANAGERS),
+    ("POST", "/tasks/{waiting_task}/priority/", "302 403 403 403 302 302"),
+    ("GET", "/tasks/bulk/", "405 405 405 405 405 405"),
+    ("POST", "/tasks/bulk/", "302 302 302 302 302 302"),  # of each task it is asked who may
+    ("GET", "/schedules/", "302 403 200 200 200 200"),
+    ("GET", "/schedules/new/", "302 403 403 200 200 200"),
+    ("POST", "/schedules/new/", "302 403 403 422 422 422"),
+    ("GET", "/schedules/{schedule}/", "302 403 200 200 200 200"),
+    ("POST", "/schedules/{schedule}/disable/", MANAGERS),
+    ("POST", "/schedules/{schedule}/enable/", MANAGERS),
+    ("POST", "/schedules/{schedule}/run/", MANAGERS),
+    ("POST", "/schedules/{schedule}/delete/", MANAGERS),
+    ("GET", "/channels/", "302 403 200 200 200 200"),
+    ("POST", "/channels/", "302 403 403 403 403 422"),
+    ("POST", "/channels/default/strategy/", "302 403 403 403 403 302"),
+    ("POST", "/windows/{window}/delete/", "302 403 403 403 403 302"),
     ("GET", "/hosts/", "302 403 200 200 200 200"),
     ("GET", "/hosts/{host}/", "302 404 200 200 200 200"),
     ("GET", "/hosts/no-such-host/", "302 404 404 404 404 404"),
@@ -183,7 +201,10 @@ def addresses(patterns: list[URLPattern | URLResolver], before: str = "") -> lis
 
 
 def test_no_page_is_left_out() -> None:
-    shapes = [re.sub(r"\{\w+\}|trixie-amd64|999999|another-name|no-such-host|csv|xml", "*", row[1]) for row in TABLE]
+    shapes = [
+        re.sub(r"\{\w+\}|(?<=channels/)default|trixie-amd64|999999|another-name|no-such-host|csv|xml", "*", row[1])
+        for row in TABLE
+    ]
     asked = {re.sub(r"/log/1/build/", "/log/*/*/", shape).partition("?")[0].lstrip("/") for shape in shapes}
     pages = {re.sub(r"<[^>]+>", "*", address) for address in addresses(get_resolver().url_patterns)
              if not address.startswith(ELSEWHERE) and not address.endswith(OWN_TESTS)}  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import time
 from dataclasses import replace
@@ -80,8 +81,9 @@ def _plugin(text: str) -> PluginUse:
 
 def build_spec(options: argparse.Namespace) -> BuildSpec:
     """The build the options ask for."""
+    parallel = min(options.parallel, math.ceil(options.processors or options.parallel))
     limits = Limits(time_limit=options.time_limit, idle_limit=options.idle_limit, memory=options.memory,
-                    disk=options.disk, processes=options.processes, parallel=options.parallel,
+                    disk=options.disk, processes=options.processes, processors=options.processors, parallel=parallel,
                     log=options.log_limit)  # fmt: skip
     chroot = _chroot(options)
     spec = BuildSpec(

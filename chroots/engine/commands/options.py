@@ -51,7 +51,16 @@ def limit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--disk", type=size, default=DEFAULTS.disk, metavar="SIZE", help="what may be written (default: 16G)"
     )
+    command.add_argument("--processors", type=number, metavar="N", help="kept busy at most, as 0.5 (default: all)")
     command.add_argument("--processes", type=int, default=DEFAULTS.processes, metavar="N", help="at once (4096)")
+
+
+def number(text: str) -> float:
+    """A number above 0."""
+    value = float(text)
+    if not 0.01 <= value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0.01 on")
+    return value
 
 
 def size(text: str) -> int:

@@ -38,7 +38,7 @@ def _session(options: argparse.Namespace, log: Output, *, make: bool = True) -> 
     limits = BY_HAND
     if "memory" in options:
         limits = replace(BY_HAND, memory=options.memory, disk=options.disk, processes=options.processes,
-                         time_limit=options.time_limit)  # fmt: skip
+                         processors=options.processors, time_limit=options.time_limit)  # fmt: skip
     return Session(chroot=chroot_spec(options), state=options.state, log=log, keep=options.keep, make=make,
                    limits=limits)  # fmt: skip
 

@@ -73,7 +73,8 @@ def warden(folder: Path, group: str, limits: Limits, memory: int, log: Output) -
         yield Warden(
             folder=folder, user_namespace=undo.enter_context(sealed_user_namespace()),
             devices=undo.enter_context(devices(folder / "dev")),
-            group=undo.enter_context(limited(group, processes=limits.processes, memory=memory)),
+            group=undo.enter_context(limited(
+                group, processes=limits.processes, memory=memory, processors=limits.processors)),
             limits=limits, started_at=started_at, log=log,
         )  # fmt: skip
 
