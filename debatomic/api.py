@@ -17,7 +17,7 @@ from composes.api import ComposeViewSet, DefinitionViewSet
 from debatomic.access import schema as _schemes  # noqa: F401  describes the ways to sign in
 from debatomic.access.api import KeyViewSet, MeView
 from hosts.api import ArtifactViewSet, ChannelViewSet, TaskViewSet
-from hosts.host_api import HostViewSet, RegistrationViewSet
+from hosts.host_api import HostViewSet, RegistrationViewSet, ScalingViewSet
 from hosts.statistics_api import RetentionViewSet, StatisticsViewSet
 
 
@@ -40,6 +40,7 @@ for prefix, viewset, name in (
     ("registrations", RegistrationViewSet, "registration"),
     ("statistics", StatisticsViewSet, "statistics"),
     ("retention", RetentionViewSet, "retention"),
+    ("scaling", ScalingViewSet, "scaling"),
     ("artifacts", ArtifactViewSet, "artifact"),
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),
