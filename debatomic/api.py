@@ -18,7 +18,7 @@ from composes.definition_api import DefinitionViewSet
 from debatomic.access import schema as _schemes  # noqa: F401  describes the ways to sign in
 from debatomic.access.api import KeyViewSet, MeView
 from hosts.api import ArtifactViewSet, ChannelViewSet, TaskViewSet
-from hosts.host_api import HostViewSet, RegistrationViewSet
+from hosts.host_api import HostViewSet, RegistrationViewSet, ScalingViewSet
 from hosts.schedule_api import ScheduleViewSet
 from hosts.statistics_api import RetentionViewSet, StatisticsViewSet
 from hosts.window_api import WindowViewSet
@@ -45,6 +45,7 @@ for prefix, viewset, name in (
     ("registrations", RegistrationViewSet, "registration"),
     ("statistics", StatisticsViewSet, "statistics"),
     ("retention", RetentionViewSet, "retention"),
+    ("scaling", ScalingViewSet, "scaling"),
     ("artifacts", ArtifactViewSet, "artifact"),
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),

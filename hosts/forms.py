@@ -82,7 +82,7 @@ class RegistrationForm(HostForm):
     field_order = ("name", "hours")
     name = forms.CharField(
         max_length=200, required=False,
-        help_text="Of a host that is there: it gets a new token, the old one ends. Empty: the machine's own name.",
+        help_text="Empty: the machine's own. A host of this name that is there gets a new token; its old one ends.",
     )  # fmt: skip
     hours = forms.TypedChoiceField(label="Valid for", choices=LASTING, coerce=int, initial=24)
 

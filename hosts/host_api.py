@@ -27,10 +27,11 @@ from hosts.host_serializers import (
     ReasonSerializer,
     RegistrationSerializer,
     SampleSerializer,
+    ScalingActSerializer,
     SpanSerializer,
     TrialSerializer,
 )
-from hosts.models import HELD, Host, HostState, Registration
+from hosts.models import HELD, Host, HostState, Registration, ScalingAct
 from hosts.models.host import VERBS
 from hosts.serializers import TaskSerializer
 
@@ -135,6 +136,15 @@ class HostViewSet(ReadOnlyModelViewSet[Host]):
     def failures(self, request: Request, name: str) -> Response:
         """Its failures in a row, with how the same work fared in the last 30 days, here and elsewhere."""
         return Response(TrialSerializer(quarantine.trials(self.get_object()), many=True).data)
+
+
+class ScalingViewSet(mixins.ListModelMixin, GenericViewSet[ScalingAct]):
+    """What the scaling policies did, newest first."""
+
+    rights: ClassVar = {"*": "hosts.view"}
+    queryset = ScalingAct.objects.all()
+    serializer_class = ScalingActSerializer
+    filterset_fields = ("policy", "direction", "host")
 
 
 class RegistrationViewSet(

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from hosts import history, registering
-from hosts.models import Channel, Host, Registration
+from hosts.models import Channel, Host, Registration, ScalingAct
 from hosts.serializers import LinesField, page_of
 
 
@@ -102,6 +102,15 @@ class NewRegistrationSerializer(HostChangeSerializer):
     name = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
     hours = serializers.IntegerField(min_value=1, max_value=168, default=24)
     token = serializers.CharField(read_only=True)
+
+
+class ScalingActSerializer(serializers.ModelSerializer[ScalingAct]):
+    """One step: `direction` is up (added), down (drained) or gone (removed); `failure` says why the hook did not."""
+
+    class Meta:
+        model = ScalingAct
+        fields = ("id", "policy", "direction", "host", "hosts", "wanted", "reason", "at", "ended_at", "failure")
+        read_only_fields = fields
 
 
 class SpanSerializer(serializers.Serializer[Any]):

@@ -17,9 +17,9 @@ from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.templatetags import pages
 from debatomic.tools.errors import InputError, ToolError
-from hosts import history, hub, quarantine
+from hosts import history, hub, quarantine, scaling
 from hosts.forms import HostForm, RegistrationForm, SwitchForm
-from hosts.models import HELD, Attempt, Host, Registration, Task
+from hosts.models import HELD, Attempt, Host, Registration, ScalingAct, Task
 
 DONE = {
     "enable": "takes tasks again", "drain": "takes no more tasks and ends what it runs",
@@ -37,8 +37,19 @@ def with_use(hosts: QuerySet[Host]) -> QuerySet[Host]:
 @require_safe
 @reading("hosts.view")
 def host_list(request: PageRequest) -> HttpResponse:
-    template = "hosts/_hosts.html" if request.htmx else "hosts/host_list.html"
-    return render(request, template, {"hosts": list(with_use(Host.objects.all()))})
+    context: dict[str, Any] = {"hosts": list(with_use(Host.objects.all()))}
+    if request.htmx:
+        return render(request, "hosts/_hosts.html", context)
+    return render(request, "hosts/host_list.html", context | _scaling())
+
+
+def _scaling() -> dict[str, Any]:
+    """The scaling policies with how things are for them, and what they did lately; or what is wrong with their file."""
+    try:
+        policies = [(policy, scaling.see(policy)) for policy in scaling.policies()]
+    except InputError as error:
+        return {"scaling_error": error.sentence}
+    return {"policies": policies, "acts": list(ScalingAct.objects.all()[:10]) if policies else []}
 
 
 def _host(request: PageRequest, name: str) -> Host:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -17,6 +18,7 @@ from debatomic.gates import PageRequest, reading
 from debatomic.templatetags import pages
 from hosts import history, retention, statistics
 from hosts.models import DayCount
+from hosts.models.sample import HOUR, TEN_MINUTES
 from hosts.statistics import Figures
 
 DAYS = [(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")]
@@ -75,8 +77,8 @@ def _times(every: list[Figures]) -> Chart:
 
 
 def _span(days: int) -> history.Span:
-    """How much of the queue's history suits the page: all that is kept fine enough."""
-    return history.span_of("week" if days <= 7 else "quarter")
+    """The queue's history over the same days."""
+    return history.Span(name="", title="", length=timedelta(days=days), grain=HOUR if days > 7 else TEN_MINUTES)
 
 
 @require_safe

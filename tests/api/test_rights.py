@@ -80,6 +80,7 @@ TABLE = [
     ("GET", "registrations/{registration}/", "401 403 403 403 403 200"),
     ("DELETE", "registrations/{registration}/", "401 403 403 403 403 204"),
     ("GET", "retention/", "401 403 403 403 403 200"),
+    ("GET", "scaling/", "401 403 200 200 200 200"),
     ("GET", "statistics/", "401 403 200 200 200 200"),
     ("GET", "channels/", LIST),
     ("GET", "channels/default/", READ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from debatomic.tools.errors import InputError
@@ -98,7 +99,7 @@ def said(folder: Path) -> list[str]:
 
 
 @pytest.mark.django_db
-def test_a_policy_goes_up_and_down_one_by_one(make: Any, policy: Path) -> None:
+def test_a_policy_goes_up_and_down_one_by_one(make: Any, policy: Path, client_of: Callable[[str], Client]) -> None:
     tasks = [make(f"task {number}") for number in range(4)]
     scaling.scale(), scaling.scale()  # the second time it cools down
     assert said(policy) == ["p up p-1"]
@@ -125,6 +126,13 @@ def test_a_policy_goes_up_and_down_one_by_one(make: Any, policy: Path) -> None:
     cooled_down()
     scaling.scale()
     assert said(policy) == ["p up p-2"]  # it is used again
+    client = client_of("viewer")
+    page = client.get("/hosts/").content.decode()
+    assert "removed</td>" in page and "Nothing runs on p-2 any more." in page
+    told = client.get("/api/v1/scaling/?host=p-2").json()["results"]
+    assert [one["direction"] for one in told] == ["up", "gone", "down", "up"]
+    (policy / "scaling.yaml").write_text("p: 7")
+    assert "Nothing is scaled: scaling.yaml:1: names with values" in client.get("/hosts/").content.decode()
 
 
 @pytest.mark.django_db
