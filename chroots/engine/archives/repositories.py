@@ -83,12 +83,13 @@ def public_keys(repository: Repository, keyring: Path) -> bytes:
 
 def release_digest(spec: ChrootSpec, mirror: str) -> str:
     """Names the state of all archives of a chroot, each verified: while it is equal, there is nothing new in them."""
-    digests = [fetch_release(mirror, spec.suite, spec.keyring).digest]
+    check = spec.check_valid_until
+    digests = [fetch_release(mirror, spec.suite, spec.keyring, check_valid_until=check).digest]
     with tempfile.TemporaryDirectory(prefix="debatomic-keys-") as folder:
         for repository in spec.repositories:
             keyring = Path(folder, f"{repository.name}.gpg")
             keyring.write_bytes(public_keys(repository, spec.keyring))
-            digests += [fetch_release(uri, suite, keyring, repository.secret).digest
+            digests += [fetch_release(uri, suite, keyring, repository.secret, check_valid_until=check).digest
                         for uri in addresses(repository, mirror) for suite in repository.suites]  # fmt: skip
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 

@@ -16,7 +16,8 @@ from chroots.engine.archives.fetch import persistently
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.repositories import Sources, release_digest, sources
 from chroots.engine.isolation.machine import is_emulated
-from chroots.engine.spec import BUILDER_UID, ChrootSpec
+from chroots.engine.layers.debootstrap import debootstrap
+from chroots.engine.spec import BUILDER_UID, DEBOOTSTRAP, ChrootSpec
 from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
 from debatomic.tools.files import write_json
@@ -133,6 +134,8 @@ def _still_current(spec: ChrootSpec, stored: Layer, home: Path) -> bool:
 def _make(spec: ChrootSpec, state: State, home: Path, log: Output) -> Layer:
     mirror = spec.mirror or default_mirror()
     digest = release_digest(spec, mirror)
+    if not spec.check_valid_until:
+        log(b"Whether the archives are out of date is not checked, as check_valid_until in the definition says.\n")
     with temporary(home) as scratch:
         folder = scratch / "base"
         folder.mkdir()
@@ -159,13 +162,19 @@ def _measured(tree: Path) -> dict[str, int]:
     return {"packages": status.count("\nStatus: install ok installed"), "size": size}
 
 
+def apt_options(spec: ChrootSpec) -> list[str]:
+    """Settings of apt that stay in the base."""
+    lasting = [] if spec.check_valid_until else ['--aptopt=Acquire::Check-Valid-Until "false"']
+    return ['--aptopt=Acquire::Languages "none"', *lasting]
+
+
 def bootstrap_command(spec: ChrootSpec, mirror: str, tree: Path, more: Sources = NO_SOURCES) -> list[str]:
     """mmdebstrap's command line, with more sources than the mirror."""
     return [
         "mmdebstrap", "--mode=root", "--format=directory", f"--variant={spec.variant}",
         f"--architectures={','.join([spec.architecture, *spec.foreign_architectures])}",
         f"--components={','.join(spec.components)}",
-        f"--keyring={spec.keyring}", "--aptopt=Acquire::Languages \"none\"", "--skip=cleanup/apt/lists",
+        f"--keyring={spec.keyring}", *apt_options(spec), "--skip=cleanup/apt/lists",
         *(f"--include={name}" for name in spec.packages), *more.options,
         *spec.bootstrap_options, spec.suite, os.fspath(tree), mirror, *map(os.fspath, more.files),
     ]  # fmt: skip
@@ -177,8 +186,11 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, log: Output) -> None:
             remove_tree(tree)
         try:
             with sources(spec, mirror) as more:
-                command = bootstrap_command(spec, mirror, tree, more)
                 idle = EMULATED_IDLE_LIMIT if is_emulated(spec.architecture) else IDLE_LIMIT
+                if spec.bootstrap == DEBOOTSTRAP:
+                    debootstrap(spec, mirror, tree, more, log, time_limit=TIME_LIMIT, idle_limit=idle)
+                    return
+                command = bootstrap_command(spec, mirror, tree, more)
                 run(command, log=log, time_limit=TIME_LIMIT, idle_limit=idle)
                 more.forget(tree)
         except CommandFailed as error:
@@ -190,7 +202,7 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, log: Output) -> None:
 def bootstrap_failure(spec: ChrootSpec, output: str) -> ToolError:
     """What mmdebstrap's output means."""
     lines = [line for line in output.splitlines() if line.startswith("E: ") or "No space left" in line]
-    telling = next((line.removeprefix("E: ") for line in lines), "mmdebstrap failed without saying why")
+    telling = next((line.removeprefix("E: ") for line in lines), f"{spec.bootstrap} failed without saying why")
     sentence = f"The base of {spec.name} could not be made: {telling.rstrip('.')}."
     if any("No space left" in line for line in lines):
         return ToolError(sentence, kind=Kind.DISK, hint="Free some disk space on this host.", lines=lines)
