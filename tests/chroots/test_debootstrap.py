@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chroots.engine.layers.debootstrap import apt_settings, debootstrap_command, require_possible, steps
-from chroots.engine.spec import ChrootSpec, Repository
+from chroots.engine.spec import DEBIAN_KEYRING, ChrootSpec, Repository
 from debatomic.tools.errors import InputError
 
 MIRROR = "http://m.example.org/debian"
@@ -23,7 +23,7 @@ def test_the_command_line() -> None:
     command = debootstrap_command(CHROOT, MIRROR, Path("/tree"))
     assert command[0] == "debootstrap" and command[-3:] == ["trixie", "/tree", MIRROR]
     assert {"--arch=amd64", "--variant=buildd", "--force-check-gpg", "--components=main,contrib",
-            "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", "--no-check-certificate"} <= set(command)  # fmt: skip
+            f"--keyring={DEBIAN_KEYRING}", "--no-check-certificate"} <= set(command)  # fmt: skip
 
 
 def test_what_follows_in_the_tree() -> None:
