@@ -14,6 +14,8 @@ from typing import Any
 DAY = 24 * 3600
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 BUILDER_UID = 1234
+DEBOOTSTRAP = "debootstrap"
+BOOTSTRAPS = ("mmdebstrap", DEBOOTSTRAP)
 BACKENDS = ("native", "sbuild", "pbuilder")
 CROSS_PROFILES = ("cross", "nocheck")
 
@@ -84,6 +86,8 @@ class ChrootSpec:
     repositories: tuple[Repository, ...] = ()  # to take packages from, besides the mirror
     backend: str = BACKENDS[0]  # what builds in it, one of BACKENDS
     foreign_architectures: tuple[str, ...] = ()  # whose packages can be installed as well
+    bootstrap: str = BOOTSTRAPS[0]  # what makes the base, one of BOOTSTRAPS
+    check_valid_until: bool = True  # refuse archives whose InRelease is past its Valid-Until
     tmpfs: Tmpfs = Tmpfs.AUTO  # where what builds write is kept
     plugins: tuple[PluginUse, ...] = ()
 
@@ -91,10 +95,15 @@ class ChrootSpec:
     def key(self) -> str:
         """Names what the base is made of, whatever the chroot is called: equal keys share one base."""
         recipe = {**asdict(self), "keyring": os.fspath(self.keyring), "packages": sorted(self.packages)}
-        for name in ("name", "refresh_after", "repositories", "backend", "foreign_architectures", "tmpfs", "plugins"):
+        for name in ("name", "refresh_after", "repositories", "backend", "foreign_architectures", "tmpfs", "plugins",
+                     "check_valid_until", "bootstrap"):  # fmt: skip
             del recipe[name]
         if self.foreign_architectures:
             recipe["foreign_architectures"] = self.foreign_architectures
+        if self.bootstrap != BOOTSTRAPS[0]:
+            recipe["bootstrap"] = self.bootstrap
+        if not self.check_valid_until:
+            recipe["check_valid_until"] = False
         if self.repositories:
             recipe["repositories"] = [each.recipe for each in self.repositories]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()

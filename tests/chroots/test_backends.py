@@ -248,6 +248,14 @@ def test_which_programs_are_emulated(architecture: str, machine: str, emulated: 
     assert is_emulated(architecture, machine) == emulated
 
 
+def test_a_past_archive_makes_a_base_of_its_own() -> None:
+    past = replace(CHROOT, check_valid_until=False)
+    lasting = '--aptopt=Acquire::Check-Valid-Until "false"'
+    assert past.key != CHROOT.key
+    assert lasting in bootstrap_command(past, "http://m.example.org", Path("/tree"))
+    assert lasting not in bootstrap_command(CHROOT, "http://m.example.org", Path("/tree"))
+
+
 def test_a_backend_shares_the_base_of_its_chroot() -> None:
     assert replace(CHROOT, backend="sbuild").key == CHROOT.key
 

@@ -125,7 +125,6 @@ INSIDE = (
     "@uname -m; dpkg --print-architecture; id -u",
     "@grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status",
     "@unshare -Ur true 2>&1 || echo no user namespace",
-    '@perl -e \'print syscall(280) < 0 ? "no bpf: $$!\\n" : "bpf\\n"\'',
     *COMPILE,
     "./payload && echo it ran",
 )
@@ -149,7 +148,7 @@ def test_a_foreign_chroot_builds_in_the_same_jail(
     start = lines.index("aarch64")
     assert lines[start : start + 3] == ["aarch64", "arm64", "1234"]
     for line in ("CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2", "no user namespace",
-                 "no bpf: Operation not permitted", "it ran"):  # fmt: skip
+                 "it ran"):  # fmt: skip
         assert line in lines, line
     deb = tmp_path / "foreign-test_1.0_arm64.deb"
     assert fields(deb, "Architecture") == ["arm64"]

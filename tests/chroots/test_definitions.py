@@ -136,6 +136,7 @@ def test_files_are_included_before_the_file_itself_speaks(defined: Define) -> No
         ({"c": PLAIN + "flavours:\n  b:\n    packages: d\n"}, "c.yaml:5: packages must be a list of words"),
         ({"c": "+" + PLAIN}, "c.yaml:1: the key +suite is unknown; did you mean suite?"),
         ({"c": PLAIN + "variant: build\n"}, "c.yaml:3: variant must be one of buildd, minbase,"),
+        ({"c": PLAIN + "check_valid_until: 2\n"}, "c.yaml:3: check_valid_until must be true or false, not 2."),
         ({"c": PLAIN + "backend: mock\n"}, "c.yaml:3: backend must be one of native, sbuild, pbuilder, not 'mock'"),
         ({"c": PLAIN + "packages: &a [*a]\n"}, "c.yaml:3: this is not valid YAML: an alias (*) is not understood"),
         ({"c": PLAIN + "refresh_after: 2020-99-99\n"}, "c.yaml:3: "),

@@ -54,6 +54,10 @@ def archive(mirror: str, tmp_path: Path) -> Open:
     return opened
 
 
+def test_a_past_archive_is_taken_when_that_is_said(archive: Open) -> None:
+    assert archive("expired", check_valid_until=False).find("figlet").version == "1:0.9-1"
+
+
 def test_the_newest_version_is_found_and_its_files_are_what_is_signed(archive: Open, tmp_path: Path) -> None:
     package = archive().find("figlet")
     assert (package.version, package.architectures, package.component) == ("1:0.9-1", ("any", "all"), "main")

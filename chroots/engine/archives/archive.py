@@ -58,12 +58,14 @@ class Archive:
         components: Sequence[str] = ("main",),
         keyring: Path = DEBIAN_KEYRING,
         max_age: float = MAX_AGE,
+        check_valid_until: bool = True,
     ) -> None:
         self.suite = suite
         self.mirror = mirror.rstrip("/") or default_mirror()
         self.components = tuple(components)
         self.keyring = keyring
         self.max_age = max_age
+        self.check_valid_until = check_valid_until
         self.store = Store(state.files)
         identity = "\n".join([self.mirror, suite, *self.components, os.fspath(keyring)])
         self.index = state.archive / f"{suite}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.sqlite"
@@ -138,7 +140,7 @@ class Archive:
 
     def release(self) -> Release:
         """The suite's InRelease, fetched and verified now."""
-        return fetch_release(self.mirror, self.suite, self.keyring)
+        return fetch_release(self.mirror, self.suite, self.keyring, check_valid_until=self.check_valid_until)
 
     def _age(self) -> float:
         try:

@@ -37,7 +37,9 @@ class Release:
         return int(parsedate_to_datetime(self.fields["Date"]).timestamp()) if "Date" in self.fields else 0
 
 
-def fetch_release(mirror: str, suite: str, keyring: Path, secret: Path | None = None) -> Release:
+def fetch_release(
+    mirror: str, suite: str, keyring: Path, secret: Path | None = None, *, check_valid_until: bool = True
+) -> Release:
     """The InRelease of a suite, fetched now and verified with gpgv against `keyring`."""
     url = f"{mirror}/dists/{suite}/InRelease"
     try:
@@ -45,7 +47,7 @@ def fetch_release(mirror: str, suite: str, keyring: Path, secret: Path | None = 
     except Missing as error:
         raise InputError(f"The archive {mirror} has no suite '{suite}': {url} does not exist.") from error
     release = parse_release(verified_text(content, url, keyring), url, digest=hashlib.sha256(content).hexdigest())
-    check_release(release, suite, now=datetime.now(UTC))
+    check_release(release, suite, now=datetime.now(UTC) if check_valid_until else None)
     return release
 
 
@@ -90,16 +92,17 @@ def parse_release(text: str, url: str, *, digest: str) -> Release:
     return Release(url=url, digest=digest, fields=fields, files=files)
 
 
-def check_release(release: Release, suite: str, *, now: datetime) -> None:
-    """Refuse another suite's InRelease, and one that is too old to be believed."""
+def check_release(release: Release, suite: str, *, now: datetime | None) -> None:
+    """Refuse another suite's InRelease and, unless `now` is None, one that is too old to be believed."""
     names = {release.fields.get("Suite", ""), release.fields.get("Codename", "")}
     if suite not in names:
         raise InputError(
             f"{release.url} is signed, but for the suite {' or '.join(sorted(names - {''}))}, not for {suite}."
         )
-    if (until := release.fields.get("Valid-Until")) and parsedate_to_datetime(until) < now:
+    if now and (until := release.fields.get("Valid-Until")) and parsedate_to_datetime(until) < now:
         raise InputError(f"{release.url} was valid until {until}: this mirror is out of date.",
-                         hint="Use another mirror, or check this machine's clock.")  # fmt: skip
+                         hint="Use another mirror, or check this machine's clock. Where a snapshot is meant, write "
+                         "check_valid_until: false into the chroot's definition.")  # fmt: skip
 
 
 def stored_index(release: Release, file: RemoteFile, store: Store) -> Path:

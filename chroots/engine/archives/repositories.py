@@ -83,12 +83,13 @@ def public_keys(repository: Repository, keyring: Path) -> bytes:
 
 def releases(spec: ChrootSpec, mirror: str) -> list[Release]:
     """The InRelease of each archive of a chroot, the mirror's first, each verified."""
-    found = [fetch_release(mirror, spec.suite, spec.keyring)]
+    check = spec.check_valid_until
+    found = [fetch_release(mirror, spec.suite, spec.keyring, check_valid_until=check)]
     with tempfile.TemporaryDirectory(prefix="debatomic-keys-") as folder:
         for repository in spec.repositories:
             keyring = Path(folder, f"{repository.name}.gpg")
             keyring.write_bytes(public_keys(repository, spec.keyring))
-            found += [fetch_release(uri, suite, keyring, repository.secret)
+            found += [fetch_release(uri, suite, keyring, repository.secret, check_valid_until=check)
                       for uri in addresses(repository, mirror) for suite in repository.suites]  # fmt: skip
     return found
 

@@ -15,7 +15,8 @@ from debatomic.tools.errors import InputError
 
 def archive_of(chroot: ChrootSpec, state: State) -> Archive:
     """The archive a chroot is made from, as a place to get source packages."""
-    return Archive(chroot.suite, state, mirror=chroot.mirror, components=chroot.components, keyring=chroot.keyring)
+    return Archive(chroot.suite, state, mirror=chroot.mirror, components=chroot.components, keyring=chroot.keyring,
+                   check_valid_until=chroot.check_valid_until)  # fmt: skip
 
 
 def take_source(spec: BuildSpec, state: State, folder: Path, report: Callable[[float], object]) -> Dsc:

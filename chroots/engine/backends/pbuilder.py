@@ -24,7 +24,7 @@ from chroots.engine.spec import BUILDER_UID, BuildSpec, BuildType
 ROOT = "/run/root"  # where pbuilder sees the tree to build in
 SCOPES = {BuildType.ANY: ["--binary-arch"], BuildType.ALL: ["--binary-indep"], BuildType.BINARY: []}
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - inside the namespace
-HIDDEN = ("/home", "/root", "/tmp", "/run", SHARED_MEMORY)  # noqa: S108 - of the host: empty inside
+PRIVATE = ("/home", "/root", "/tmp", "/run", SHARED_MEMORY)  # noqa: S108 - of the host
 # What mounts is done before; it must not, and need not, tidy up a tree that is thrown away.
 CONFIGURATION = """\
 BUILDPLACE={root}
@@ -114,16 +114,24 @@ def host_read_only(root: Path, keeper: Warden, filter_fd: int, shown: Sequence[t
 
     The network is the host's, as pbuilder fetches packages; it shuts itself off from it for the build.
     """
-    devices = ["--dev-bind", os.fspath(keeper.devices), "/dev"] if keeper.devices else ["--dev", "/dev"]
-    inside = ["--dev-bind", os.fspath(keeper.devices), f"{ROOT}/dev"] if keeper.devices else ["--dev", f"{ROOT}/dev"]
-    resolver = ["--ro-bind-try", os.fspath(RESOLVER.resolve()), os.fspath(RESOLVER.resolve())]
+    resolver = os.fspath(RESOLVER.resolve())
     return [
         "bwrap", "--die-with-parent", "--new-session", "--userns", str(keeper.user_namespace), "--seccomp",
         str(filter_fd), "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname",
-        HOST_NAME, "--ro-bind", "/", "/", *devices, "--proc", "/proc", *controls_read_only(""), *secrets_hidden(""),
-        *(part for folder in HIDDEN for part in ("--tmpfs", folder)), *resolver,
-        "--bind", os.fspath(root), ROOT, *inside, "--tmpfs", f"{ROOT}{SHARED_MEMORY}", "--proc", f"{ROOT}/proc",
-        *controls_read_only(ROOT), *secrets_hidden(ROOT),
+        HOST_NAME, "--ro-bind", "/", "/", *_system("", keeper.devices),
+        *(part for folder in hidden() for part in ("--tmpfs", folder)), "--ro-bind-try", resolver, resolver,
+        "--bind", os.fspath(root), ROOT, *_system(ROOT, keeper.devices), "--tmpfs", f"{ROOT}{SHARED_MEMORY}",
         *(part for place, outside, how in shown for part in (how, os.fspath(outside), place)),
         "--chdir", "/run", "--cap-drop", "ALL", "--cap-add", "ALL",
     ]  # fmt: skip
+
+
+def _system(root: str, devices: Path | None) -> list[str]:
+    """What programs expect of a system, below `root`."""
+    own = ["--dev-bind", os.fspath(devices), f"{root}/dev"] if devices else ["--dev", f"{root}/dev"]
+    return [*own, "--proc", f"{root}/proc", *controls_read_only(root), *secrets_hidden(root)]
+
+
+def hidden() -> list[str]:
+    """Folders of the host that are empty inside, where they really are on this host."""
+    return [os.fspath(Path(folder).resolve()) for folder in PRIVATE if Path(folder).is_dir()]

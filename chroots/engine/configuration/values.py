@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from chroots.engine.configuration.places import Value
-from chroots.engine.spec import BACKENDS, ChrootSpec, PluginUse, Repository, Tmpfs
+from chroots.engine.spec import BACKENDS, BOOTSTRAPS, ChrootSpec, PluginUse, Repository, Tmpfs
 from debatomic.tools.errors import InputError
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+/_-]*")
@@ -42,15 +43,15 @@ def path(value: Value, key: str) -> Path:
     return Path(value.content)
 
 
-def _backend(value: Value, key: str) -> str:
-    if value.content not in BACKENDS:
-        raise InputError(f"{value.where}: {key} must be one of {', '.join(BACKENDS)}, not {value.plain!r}.")
-    return str(value.content)
+def _yes_or_no(value: Value, key: str) -> bool:
+    if not isinstance(value.content, bool):
+        raise InputError(f"{value.where}: {key} must be true or false, not {value.plain!r}.")
+    return value.content
 
 
-def _variant(value: Value, key: str) -> str:
-    if value.content not in VARIANTS:
-        raise InputError(f"{value.where}: {key} must be one of {', '.join(VARIANTS)}, not {value.plain!r}.")
+def _one_of(value: Value, key: str, names: Sequence[str]) -> str:
+    if value.content not in names:
+        raise InputError(f"{value.where}: {key} must be one of {', '.join(names)}, not {value.plain!r}.")
     return str(value.content)
 
 
@@ -161,10 +162,11 @@ REPOSITORY_KEYS: Converters = {
     "fingerprint": _fingerprint, "secret": path,
 }  # fmt: skip
 KEYS: Converters = {
-    "suite": text, "architecture": text, "variant": _variant, "mirror": _mirror, "components": texts,
-    "packages": texts, "bootstrap_options": texts, "keyring": path, "refresh_after": _seconds,
-    "repositories": _repositories, "backend": _backend, "foreign_architectures": texts, "tmpfs": _tmpfs,
-    "plugins": plugins,
+    "suite": text, "architecture": text, "variant": partial(_one_of, names=VARIANTS), "mirror": _mirror,
+    "bootstrap": partial(_one_of, names=BOOTSTRAPS), "components": texts, "packages": texts,
+    "bootstrap_options": texts, "keyring": path, "refresh_after": _seconds,
+    "repositories": _repositories, "backend": partial(_one_of, names=BACKENDS), "foreign_architectures": texts,
+    "check_valid_until": _yes_or_no, "tmpfs": _tmpfs, "plugins": plugins,
 }  # fmt: skip
 LISTS = ("components", "packages", "bootstrap_options", "repositories", "foreign_architectures", "plugins")
 DEFAULTS: dict[str, Any] = {each.name: each.default for each in fields(ChrootSpec)}

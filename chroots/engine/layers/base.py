@@ -17,8 +17,9 @@ from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.repositories import Sources, release_digest, releases, sources
 from chroots.engine.isolation.machine import is_emulated
 from chroots.engine.isolation.unprivileged import is_host_root
+from chroots.engine.layers.debootstrap import debootstrap
 from chroots.engine.layers.reproducible import EPOCH_VARIABLE, epoch, tree_digest, without_traces
-from chroots.engine.spec import BUILDER_UID, ChrootSpec
+from chroots.engine.spec import BUILDER_UID, DEBOOTSTRAP, ChrootSpec
 from chroots.engine.state import LOCK, State, discard, locked, locked_now, remove_tree, taken, temporary
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
 from debatomic.tools.files import write_json
@@ -144,6 +145,8 @@ def _make(spec: ChrootSpec, state: State, home: Path, log: Output) -> Layer:
     mirror = spec.mirror or default_mirror()
     archives = releases(spec, mirror)
     latest = epoch(archives)
+    if not spec.check_valid_until:
+        log(b"Whether the archives are out of date is not checked, as check_valid_until in the definition says.\n")
     with temporary(home) as scratch:
         folder = scratch / "base"
         folder.mkdir()
@@ -172,6 +175,12 @@ def _measured(tree: Path) -> dict[str, int]:
     return {"packages": status.count("\nStatus: install ok installed"), "size": size}
 
 
+def apt_options(spec: ChrootSpec) -> list[str]:
+    """Settings of apt that stay in the base."""
+    lasting = [] if spec.check_valid_until else ['--aptopt=Acquire::Check-Valid-Until "false"']
+    return ['--aptopt=Acquire::Languages "none"', *lasting]
+
+
 def bootstrap_command(
     spec: ChrootSpec, mirror: str, tree: Path, more: Sources = NO_SOURCES, *, mode: str = "root"
 ) -> list[str]:
@@ -180,7 +189,7 @@ def bootstrap_command(
         "mmdebstrap", f"--mode={mode}", "--format=directory", f"--variant={spec.variant}",
         f"--architectures={','.join([spec.architecture, *spec.foreign_architectures])}",
         f"--components={','.join(spec.components)}",
-        f"--keyring={spec.keyring}", "--aptopt=Acquire::Languages \"none\"", "--skip=cleanup/apt/lists",
+        f"--keyring={spec.keyring}", *apt_options(spec), "--skip=cleanup/apt/lists",
         *(f"--include={name}" for name in spec.packages), *more.options,
         *spec.bootstrap_options, spec.suite, os.fspath(tree), mirror, *map(os.fspath, more.files),
     ]  # fmt: skip
@@ -192,10 +201,14 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, latest: int, log: Outp
             remove_tree(tree)
         try:
             with sources(spec, mirror) as more:
+                idle = EMULATED_IDLE_LIMIT if is_emulated(spec.architecture) else IDLE_LIMIT
+                env = {EPOCH_VARIABLE: str(latest)}
+                if spec.bootstrap == DEBOOTSTRAP:
+                    debootstrap(spec, mirror, tree, more, log, env=env, time_limit=TIME_LIMIT, idle_limit=idle)
+                    return
                 mode = "root" if is_host_root() else "unshare"
                 command = bootstrap_command(spec, mirror, tree, more, mode=mode)
-                idle = EMULATED_IDLE_LIMIT if is_emulated(spec.architecture) else IDLE_LIMIT
-                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=idle, env={EPOCH_VARIABLE: str(latest)})
+                run(command, log=log, time_limit=TIME_LIMIT, idle_limit=idle, env=env)
                 more.forget(tree)
         except CommandFailed as error:
             raise bootstrap_failure(spec, error.tail) from error
@@ -206,7 +219,7 @@ def _bootstrap(spec: ChrootSpec, mirror: str, tree: Path, latest: int, log: Outp
 def bootstrap_failure(spec: ChrootSpec, output: str) -> ToolError:
     """What mmdebstrap's output means."""
     lines = [line for line in output.splitlines() if line.startswith("E: ") or "No space left" in line]
-    telling = next((line.removeprefix("E: ") for line in lines), "mmdebstrap failed without saying why")
+    telling = next((line.removeprefix("E: ") for line in lines), f"{spec.bootstrap} failed without saying why")
     sentence = f"The base of {spec.name} could not be made: {telling.rstrip('.')}."
     if any("No space left" in line for line in lines):
         return ToolError(sentence, kind=Kind.DISK, hint="Free some disk space on this host.", lines=lines)
