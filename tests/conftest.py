@@ -9,9 +9,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from builds.models import Target
 from debatomic.access import roles
 from debatomic.access.models import RoleBinding, User
 from hosts.models import Channel, Host
+from tests import scene
 from tests.application import Application, running_application
 
 
@@ -64,6 +66,29 @@ def host(default_channel: Channel) -> Host:
     )
     made.channels.add(default_channel)
     return made
+
+
+@pytest.fixture
+def target(default_channel: Channel) -> Target:
+    return scene.target(default_channel)
+
+
+@pytest.fixture
+def somebody(db: None) -> User:
+    """Who made what the tests ask for: none of the people of the roles table."""
+    return User.objects.create_user("somebody")
+
+
+@pytest.fixture
+def dsc(tmp_path: Path) -> Path:
+    """The .dsc of a native source package `tiny` 1.0 (Architecture: all), its tarball beside it."""
+    return scene.source_package(tmp_path / "tiny")
+
+
+@pytest.fixture
+def world(target: Target, somebody: User, host: Host, tmp_path: Path) -> dict[str, int | str]:
+    """Ids of builds and composes in every state, of their tasks and an artifact."""
+    return scene.world(somebody, target, host, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -108,3 +108,24 @@ def source_package(folder: Path) -> Path:
         f"Files:\n {hashlib.md5(data).hexdigest()} {len(data)} tiny_1.0.tar.xz\n"
     )
     return dsc
+
+
+def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str]:
+    """The ids of a waiting, failed, finished and private build, of their tasks, an artifact, and composes alike."""
+    failed = build(by, on)
+    failed_task = begin(failed, host)
+    fail(failed_task)
+    finished = build(by, on)
+    finished_task = begin(finished, host)
+    artifact = complete(finished_task, folder)
+    failed_compose = compose(by, on.channel, number=2)
+    fail(begin(failed_compose, host))
+    waiting, private = build(by, on), build(by, on, public=False)
+    return {
+        "waiting": waiting.pk, "failed": failed.pk, "finished": finished.pk, "private": private.pk,
+        "waiting_task": waiting.task.children.get().pk, "failed_task": failed_task.pk,
+        "finished_task": finished_task.pk, "private_task": private.task.children.get().pk,
+        "artifact": artifact.pk, "artifact_name": artifact.name, "failed_compose": failed_compose.pk,
+        "compose": compose(by, on.channel).pk, "secret_compose": compose(by, on.channel, number=1, public=False).pk,
+        "host": host.name,
+    }  # fmt: skip

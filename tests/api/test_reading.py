@@ -58,7 +58,7 @@ def _first_in_line(build: Any) -> Any:
         ("builds/?source=jq", []),
         ("builds/?tag=trixie", ["finished"]),
         ("composes/?state=STARTED&definition=debian-atomic", ["secret_compose", "compose"]),
-        ("composes/?state=DOOMED", []),
+        ("composes/?state=DOOMED", ["failed_compose"]),
         ("tasks/?state=failed&host=builder-1&method=build-arch", ["failed_task"]),
         ("tasks/?state=completed&is_parent=false&architecture=amd64&channel=default", ["finished_task"]),
         ("artifacts/?kind=binary", ["artifact"]),

@@ -31,11 +31,6 @@ def upload(client: Client, dsc: Path, *, key: str = "", **fields: str) -> Any:
         return client.post("/api/v1/builds/", body, headers=headers)
 
 
-@pytest.fixture
-def dsc(tmp_path: Path) -> Path:
-    return scene.source_package(tmp_path / "tiny")
-
-
 def test_an_upload_becomes_a_build(target: Target, dsc: Path, client_of: Callable[[str], Client]) -> None:
     answer = upload(client_of("packager"), dsc, scratch="true")
     assert answer.status_code == 201, answer.content

@@ -29,8 +29,8 @@ def submit(files: Files, target: Target, by: User) -> Build:
     )
 
 
-def test_an_upload_becomes_a_parent_with_one_task(target: Target, source_package: Path, users: dict[str, User]) -> None:
-    build = submit(files_of(source_package), target, users["packager"])
+def test_an_upload_becomes_a_parent_with_one_task(target: Target, dsc: Path, users: dict[str, User]) -> None:
+    build = submit(files_of(dsc), target, users["packager"])
 
     (child,) = build.task.children.all()
     assert (build.source, build.version, build.state) == ("tiny", "1.0", "free")
@@ -44,10 +44,8 @@ def test_an_upload_becomes_a_parent_with_one_task(target: Target, source_package
     assert Event.objects.filter(kind="task", key=str(child.pk)).exists()
 
 
-def test_what_was_uploaded_is_kept_as_long_as_its_build(
-    target: Target, source_package: Path, users: dict[str, User]
-) -> None:
-    build = submit(files_of(source_package), target, users["packager"])
+def test_what_was_uploaded_is_kept_as_long_as_its_build(target: Target, dsc: Path, users: dict[str, User]) -> None:
+    build = submit(files_of(dsc), target, users["packager"])
     uploaded = {file["sha256"] for file in build.files}
     build.cancel(by=users["packager"])  # now no live task names them
     assert registry.named(uploaded | {"0" * 64}) == uploaded
@@ -81,11 +79,11 @@ def for_s390x(files: Files) -> Files:
     ],
 )  # fmt: skip
 def test_a_wrong_upload_is_refused_by_name_and_leaves_nothing(
-    change: Callable[[Files], Files], sentence: str, target: Target, source_package: Path, users: dict[str, User],
+    change: Callable[[Files], Files], sentence: str, target: Target, dsc: Path, users: dict[str, User],
     settings: object,
 ) -> None:  # fmt: skip
     with pytest.raises(InputError, match=sentence) as caught:
-        submit(change(files_of(source_package)), target, users["packager"])
+        submit(change(files_of(dsc)), target, users["packager"])
 
     assert caught.value.field in ("files", "target")
     assert not Build.objects.exists()
@@ -101,8 +99,8 @@ def test_a_name_that_no_source_package_can_have_is_refused(name: str, target: Ta
     assert caught.value.field == "source"
 
 
-def test_a_disabled_target_takes_no_builds(target: Target, users: dict[str, User], source_package: Path) -> None:
+def test_a_disabled_target_takes_no_builds(target: Target, users: dict[str, User], dsc: Path) -> None:
     target.enabled = False
     with pytest.raises(InputError, match="trixie is disabled") as caught:
-        submit(files_of(source_package), target, users["packager"])
+        submit(files_of(dsc), target, users["packager"])
     assert caught.value.field == "target"

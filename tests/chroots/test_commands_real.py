@@ -169,8 +169,9 @@ def test_a_shell_has_a_terminal_of_its_own(engine_state: Path) -> None:
         read_until(ours, b"# ")
         os.write(ours, b"tty; echo sum $((40+2))\n")
         assert b"/dev/pts/0" in read_until(ours, b"sum 42")
-        os.write(ours, b"sh -c 'echo wait; sleep 600'\n")
-        read_until(ours, b"\rwait")
+        os.write(ours, b"tr a-z A-Z\n")
+        os.write(ours, b"here\n")
+        read_until(ours, b"HERE")  # it runs: a Ctrl-C before that would be lost
         os.write(ours, b"\x03")
         read_until(ours, b"# ")
         os.write(ours, b"echo status $?\n")

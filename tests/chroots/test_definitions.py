@@ -138,7 +138,7 @@ def test_files_are_included_before_the_file_itself_speaks(defined: Define) -> No
         ({"c": PLAIN + "variant: build\n"}, "c.yaml:3: variant must be one of buildd, minbase,"),
         ({"c": PLAIN + "packages: &a [*a]\n"}, "c.yaml:3: this is not valid YAML: an alias (*) is not understood"),
         ({"c": PLAIN + "refresh_after: 2020-99-99\n"}, "c.yaml:3: "),
-        ({"c": PLAIN + "packages: [\0]\n"}, "c.yaml: this is not valid YAML."),
+        ({"c": PLAIN + "packages: [\0]\n"}, "c.yaml:3: this is not valid YAML: special characters are not allowed."),
     ],
 )  # fmt: skip
 def test_wrong_families_and_circles(defined: Define, files: dict[str, str], sentence: str) -> None:

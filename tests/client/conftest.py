@@ -11,12 +11,9 @@ from typing import Any
 
 import pytest
 
-from builds.models import Target
 from debatomic.access import keys
 from debatomic.access.models import User
 from debatomic.client import account, main
-from hosts.models import Channel
-from tests import scene
 
 
 @dataclass
@@ -48,11 +45,6 @@ def debatomic(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         return Said(status, *capsys.readouterr())
 
     return run
-
-
-@pytest.fixture
-def target(default_channel: Channel) -> Target:
-    return scene.target(default_channel)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chroots.engine.configuration.places import parse_mapping
 from chroots.engine.configuration.values import known
-from chroots.engine.places import parse_mapping
 from debatomic.tools.errors import InputError
 
 KEYS = ("user", "password", "certificate", "certificate_key")

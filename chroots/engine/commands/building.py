@@ -12,9 +12,9 @@ from chroots.engine.archives.source import archive_of
 from chroots.engine.building.build import build
 from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
 from chroots.engine.commands.verb import Verb
+from chroots.engine.configuration.places import parse_mapping
 from chroots.engine.configuration.values import plugins
 from chroots.engine.layers.shared import evict
-from chroots.engine.places import parse_mapping
 from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits, PluginUse
 from debatomic.tools.errors import InputError
 

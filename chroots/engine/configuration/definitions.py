@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from chroots.engine.configuration.places import Value, parse_mapping
 from chroots.engine.configuration.values import DEFAULTS, KEYS, LISTS, PART, converted, filled, known, text, texts
-from chroots.engine.places import Value, parse_mapping
 from chroots.engine.spec import ChrootSpec
 from debatomic.tools.errors import InputError
 

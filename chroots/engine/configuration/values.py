@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from chroots.engine.places import Value
+from chroots.engine.configuration.places import Value
 from chroots.engine.spec import ChrootSpec, PluginUse, Repository
 from debatomic.tools.errors import InputError
 
