@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.application import STATE, Application, left_of, wait
@@ -130,3 +131,15 @@ def test_without_javascript(application: Application, open_as: Open, tmp_path: P
     application.until(f"builds/{number}/", "canceled", seconds=5)
     page.reload()
     expect(page.locator("#main .head")).to_contain_text("canceled")
+
+
+def test_a_packager_compares_a_build_with_the_archive(open_as: Open, application: Application, tmp_path: Path) -> None:
+    build = application.upload(source_package(tmp_path, "besides"))
+    application.until(f"builds/{build['id']}/", "completed")
+    page = open_as("packager", f"/builds/{build['id']}/")
+    page.get_by_role("button", name="Compare with the archive").click()
+    compared = page.get_by_role("region", name="Compared with the archive")
+    expect(compared.get_by_text("not in the archive")).to_be_visible(timeout=BUILT)  # without a reload
+    expect(compared.get_by_text("trixie has no such package")).to_be_visible()
+    expect(page.get_by_role("button", name="Compare with the archive")).to_be_visible()
+    assert not [one["id"] for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]

@@ -25,8 +25,6 @@ def require_possible(spec: ChrootSpec, mirror: str) -> None:
         wrong = f"has the variants {' and '.join(VARIANTS)}, not {spec.variant}"
     elif closed := next((each.name for each in spec.repositories if each.secret), ""):
         wrong = f"cannot be told the secret of the repository {closed}"
-    elif not is_host_root():
-        wrong = "needs root on the host"
     elif mirror.startswith("file:") or any(uri.startswith("file:") for each in spec.repositories for uri in each.uris):
         wrong = "does not take an archive that is a folder of this host"
     if wrong:
@@ -60,6 +58,9 @@ def debootstrap(spec: ChrootSpec, mirror: str, tree: Path, more: Sources, log: O
                 time_limit: float, idle_limit: float) -> None:  # fmt: skip
     """Make the tree. Raises: CommandFailed, TimedOut, InputError"""
     require_possible(spec, mirror)
+    if not is_host_root():
+        raise InputError(f"The base of {spec.name} cannot be made: debootstrap needs root on the host.",
+                         hint="Use sudo, or write bootstrap: mmdebstrap into its definition.")  # fmt: skip
     run(debootstrap_command(spec, mirror, tree), log=log, env=env, time_limit=time_limit, idle_limit=idle_limit)
     (tree / "etc/apt/apt.conf.d/99debootstrap").write_text(apt_settings(spec))
     for file in more.files:

@@ -16,6 +16,8 @@ from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 
+SPACE = 4 << 30  # bytes that installing tools may write
+
 
 def tool_layers(
     names: Sequence[str], base: Layer, chroot: ChrootSpec, state: State, warden: Warden, folder: Path
@@ -56,7 +58,7 @@ def _installed(
         os.link(path, archives / deb.name)
 
     def install(scratch: Path) -> None:
-        limit = warden.limits.disk
+        limit = max(SPACE, warden.limits.disk)  # a tool is not the build's
         with buildroot([base], warden, at=folder / "install", upper=scratch, limit=limit) as root:
             root.run([*apt_get("--no-download"), "install", *names], read_only={ARCHIVES: archives},
                      scratch=[f"{ARCHIVES}/partial"])  # fmt: skip

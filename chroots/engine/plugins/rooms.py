@@ -28,8 +28,7 @@ def room(context: Context, packages: Sequence[str]) -> Iterator[Buildroot]:
     folder = context.work / f"room-{packages[0]}"
     folder.mkdir()
     layers = tool_layers(packages, context.base, context.spec.chroot, context.state, context.warden, folder)
-    size = min(SPACE, context.spec.limits.disk)
-    with limited_space(folder, size, context.warden.group.memory, context.warden.log) as space:
+    with limited_space(folder, SPACE, context.warden.group.memory, context.warden.log) as space:
         with buildroot([*layers, context.base], context.warden, at=folder / "root", upper=space) as root:
             yield root
 
