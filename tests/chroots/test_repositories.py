@@ -174,7 +174,7 @@ def certificate(folder: Path, name: str, *options: str) -> Path:
 @pytest.fixture
 def certificates_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a repository that only answers to who has a certificate of its own authority."""
-    authority = certificate(tmp_path, "ca")
+    authority = certificate(tmp_path, "ca", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     certificate(tmp_path, "client", "-addext", "basicConstraints=CA:FALSE")
     own = certificate(
         tmp_path, "server", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"
