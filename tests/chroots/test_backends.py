@@ -23,7 +23,7 @@ from chroots.engine.building.build import build_command, environment
 from chroots.engine.commands.building import build_spec
 from chroots.engine.commands.main import parser
 from chroots.engine.doctor import backend_check
-from chroots.engine.isolation.machine import is_emulated
+from chroots.engine.isolation.machine import is_emulated, own_architecture
 from chroots.engine.journal import Journal
 from chroots.engine.layers import shared
 from chroots.engine.layers.base import Layer, bootstrap_command
@@ -152,6 +152,13 @@ def test_what_a_backend_cannot_do_is_refused(name: str, spec: BuildSpec, words: 
     with pytest.raises(InputError, match=words) as caught:
         check_backend(BACKENDS[name], spec)
     assert caught.value.hint == "The backend native can."
+
+
+def test_sbuild_builds_for_this_host_only() -> None:
+    foreign = replace(SPEC, chroot=replace(CHROOT, architecture="s390x"))
+    assert "not for s390x" in BACKENDS["sbuild"].refusal(foreign)
+    own = replace(SPEC, chroot=replace(CHROOT, architecture=own_architecture()))
+    assert not BACKENDS["sbuild"].refusal(own)
 
 
 @dataclass(frozen=True)

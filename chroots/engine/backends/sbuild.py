@@ -15,6 +15,7 @@ from chroots.engine.backends.sections import Mark
 from chroots.engine.backends.tool import INSTALLING, Tool, build_mark, refusal, work
 from chroots.engine.building.backend import Job, Made
 from chroots.engine.building.build import PLACE, environment
+from chroots.engine.isolation.machine import own_architecture
 from chroots.engine.isolation.mounts import bind, leave_mounts_of_others
 from chroots.engine.layers.base import Layer, facts
 from chroots.engine.layers.buildroot import Warden
@@ -61,6 +62,8 @@ class Sbuild:
     programs = ("sbuild", "newuidmap", "useradd", "ip")
 
     def refusal(self, spec: BuildSpec) -> str:
+        if (wanted := spec.chroot.architecture) != own_architecture():
+            return f"The backend {self.name} builds for this host's own architecture only, not for {wanted}."
         return refusal(self.name, spec)
 
     @contextmanager

@@ -10,8 +10,13 @@ MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le":
 RUN_TOO = {"amd64": ("i386",), "arm64": ("armhf",)}  # as fast, by the same processor
 
 
+def own_architecture(machine: str = "") -> str:
+    """This host's, by Debian's name."""
+    machine = machine or platform.machine()
+    return MACHINES.get(machine, machine)
+
+
 def is_emulated(architecture: str, machine: str = "") -> bool:
     """Whether programs of an architecture run only by an emulator here, some twenty times slower."""
-    machine = machine or platform.machine()
-    own = MACHINES.get(machine, machine)
+    own = own_architecture(machine)
     return architecture not in (own, *RUN_TOO.get(own, ()))
