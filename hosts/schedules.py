@@ -115,6 +115,10 @@ def _submit(occurrence: Occurrence) -> bool:
     except ToolError as error:
         _refused(occurrence, error)
         return False
+    except Exception as error:  # one order that is broken keeps no other from its time
+        logger.exception("%s", occurrence)
+        _refused(occurrence, ToolError(f"Internal error: {type(error).__name__}.", kind=Kind.INTERNAL))
+        return False
     return True
 
 

@@ -119,6 +119,12 @@ class TestTimes:
         assert schedules.run_due() == 0
         assert Occurrence.objects.get().reason == "There is no such package."
 
+    def test_a_broken_order_keeps_no_other_from_its_time(self, nightly: Schedule, order: dict[str, Any]) -> None:
+        order["trouble"] = ZeroDivisionError()
+        due(nightly)
+        assert schedules.run_due() == 0
+        assert Occurrence.objects.get().reason == "Internal error: ZeroDivisionError."
+
     def test_a_network_that_is_away_is_waited_for(self, nightly: Schedule, order: dict[str, Any]) -> None:
         order["trouble"] = InfrastructureError("The archive does not answer.")
         due(nightly)
