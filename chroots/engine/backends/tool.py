@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from chroots.engine.spec import BuildSpec, BuildType
 from debatomic.tools.errors import CommandFailed, InfrastructureError, TimedOut, ToolError
 from debatomic.tools.run import contained, run
 
+OF_ITS_OWN = {"TMPDIR": "/tmp"}  # noqa: S108 - inside the tool's chroot; ours is not there
 NO_NOISE = re.compile(rb"(?!)")
 FETCHING = re.compile(r"^E(?:rror)?: (?P<said>Failed to fetch .+|Unable to fetch .+)$", re.MULTILINE)
 SETTING_UP = re.compile(r"^E: (?P<said>Error creating chroot session.*|failed to (?:extract|build) .+)$", re.MULTILINE)
@@ -38,7 +39,7 @@ class Tool:
     name: str
     args: Sequence[str]
     marks: Sequence[Mark]
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     before: Callable[[], object]  # called in the new process, see `run`
     noise: re.Pattern[bytes] = NO_NOISE  # lines that mean nothing here
     pass_fds: Sequence[int] = ()
@@ -91,9 +92,9 @@ def _run(tool: Tool, keeper: Warden, sections: Sections) -> None:
     limits = keeper.group.resource_limits()
     args = contained([*(["prlimit", *limits, "--"] if limits else []), *tool.args])
     try:
-        run(args, log=sections, env=tool.environment, time_limit=keeper.remaining(), pass_fds=tool.pass_fds,
-            idle_limit=keeper.limits.idle_limit, tick_seconds=0.5, tick=partial(require_space, keeper.folder),
-            before=tool.before)  # fmt: skip
+        run(args, log=sections, env=OF_ITS_OWN | tool.environment, time_limit=keeper.remaining(),
+            pass_fds=tool.pass_fds, idle_limit=keeper.limits.idle_limit, tick_seconds=0.5,
+            tick=partial(require_space, keeper.folder), before=tool.before)  # fmt: skip
     except TimedOut as error:
         raise keeper.out_of_time(error) from error
 
