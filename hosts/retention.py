@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, Min, OuterRef, ProtectedError, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from debatomic.access.models import AuditEntry
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200  # rows, or families of tasks, in one transaction
 PAUSE_SECONDS = 60.0
+LONG_PAUSE_SECONDS = 1800.0  # when there is nothing to do
 EXAMPLES = 10
 MOST_DAYS = 36_500
 _next_at = 0.0
@@ -94,22 +96,28 @@ def _removable(days: int) -> QuerySet[Task]:
     """Roots of families that ended so long ago and that nothing keeps."""
     before = timezone.now() - timedelta(days=days)
     roots = Task.objects.filter(parent=None, state__in=FINAL, finished_at__lt=before).exclude(_kept())
-    late = Task.objects.filter(Q(parent=OuterRef("pk")) | Q(parent__parent=OuterRef("pk")), finished_at__gte=before)
-    return roots.exclude(Exists(late)).order_by("pk")
+    late = Task.objects.filter(finished_at__gte=before)
+    for path in ("parent", "parent__parent"):
+        roots = roots.exclude(Exists(late.filter(**{path: OuterRef("pk")})))
+    return roots.order_by("finished_at", "pk")
 
 
 def _files(days: int, *, logs: bool) -> QuerySet[Artifact]:
     """Artifacts of such families: their logs, or everything else."""
-    roots = _removable(days).order_by().values("pk")
-    of_family = Q(task__in=roots) | Q(task__parent__in=roots) | Q(task__parent__parent__in=roots)
     kind = Q(kind=Artifact.Kind.LOG)
-    return Artifact.objects.filter(of_family, kind if logs else ~kind).order_by("pk")
+    before = timezone.now() - timedelta(days=days)
+    old = Artifact.objects.filter(kind if logs else ~kind, task__isnull=False, task__finished_at__lt=before)
+    root = Coalesce("task__parent__parent_id", "task__parent_id", "task_id")
+    removable = _removable(days).order_by().filter(pk=OuterRef("root"))
+    return old.annotate(root=root).filter(Exists(removable)).order_by("pk")
 
 
 def _tasks(days: int) -> QuerySet[Task]:
     """Such families whose attempts are all in the statistics."""
-    family = Q(task=OuterRef("pk")) | Q(task__parent=OuterRef("pk")) | Q(task__parent__parent=OuterRef("pk"))
-    return _removable(days).exclude(Exists(Attempt.objects.filter(family, counted=False)))
+    roots, uncounted = _removable(days), Attempt.objects.filter(counted=False).order_by()
+    for path in ("task", "task__parent", "task__parent__parent"):
+        roots = roots.exclude(pk__in=uncounted.filter(**{f"{path}__isnull": False}).values(path))
+    return roots
 
 
 # The dry run
@@ -124,11 +132,8 @@ def _plan(kind: str, days: int) -> Plan:
     if kind == "tasks":
         roots = _tasks(days)
         told = roots.order_by().aggregate(number=Count("pk"), oldest=Min("finished_at"))
-        under = _tasks(days).order_by().values("pk")
-        files = Artifact.objects.filter(
-            Q(task__in=under) | Q(task__parent__in=under) | Q(task__parent__parent__in=under)
-        )
-        size = files.aggregate(size=Sum("size", default=0))["size"]
+        files = [_files(days, logs=logs).aggregate(size=Sum("size", default=0)) for logs in (True, False)]
+        size = sum(one["size"] for one in files)
         names = [f"task {task.pk}: {task.title}" for task in roots[:EXAMPLES]]
     else:
         rows = _files(days, logs=kind == "logs")
@@ -147,7 +152,10 @@ def tend() -> int:
     if time.monotonic() < _next_at or ages() == Ages():
         return 0
     _next_at = time.monotonic() + PAUSE_SECONDS
-    return sum(remove(kind, days) for kind, days in asdict(ages()).items() if days)
+    gone = sum(remove(kind, days) for kind, days in asdict(ages()).items() if days)
+    if not gone:
+        _next_at = time.monotonic() + LONG_PAUSE_SECONDS
+    return gone
 
 
 def remove(kind: str, days: int) -> int:

@@ -333,11 +333,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='attempt',
-            index=models.Index(condition=models.Q(('package', ''), _negated=True), fields=['package', '-id'], name='attempt_package'),
+            index=models.Index(condition=models.Q(('package', ''), _negated=True), fields=['package', 'finished_at'], name='attempt_package'),
         ),
         migrations.AddIndex(
             model_name='attempt',
             index=models.Index(condition=models.Q(('counted', False)), fields=['finished_at'], name='attempt_uncounted'),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(condition=models.Q(('outcome', 'failed')), fields=['finished_at'], name='attempt_failed'),
+        ),
+        migrations.AddIndex(
+            model_name='task',
+            index=models.Index(condition=models.Q(('parent', None)), fields=['finished_at'], name='task_root_ended'),
         ),
         migrations.AddIndex(
             model_name='daycount',
