@@ -159,10 +159,18 @@ def tend() -> int:
 
 
 def remove(kind: str, days: int) -> int:
-    """Remove one batch of logs, artifacts or tasks; the number of those. It can be repeated until that is 0."""
+    """Remove one batch of logs, artifacts or tasks; the number of those. It can be repeated until that is 0.
+
+    They are looked for without a lock, which may take a while, and looked at again in the transaction.
+    """
+    wanted: Any = _tasks(days) if kind == "tasks" else _files(days, logs=kind == "logs")
+    found = list(wanted.order_by().values_list("pk", flat=True)[:BATCH])
+    if not found:
+        return 0
     try:
         with transaction.atomic():
-            number = _remove_tasks(days) if kind == "tasks" else _remove_files(days, logs=kind == "logs")
+            again = wanted.order_by("pk").filter(pk__in=found)
+            number = _remove_tasks(again) if kind == "tasks" else _remove_files(again, logs=kind == "logs")
             if number:
                 AuditEntry.note(None, f"retention.{kind}", f"{number} {kind}", days=days)
             return number
@@ -171,18 +179,16 @@ def remove(kind: str, days: int) -> int:
         return 0
 
 
-def _remove_files(days: int, *, logs: bool) -> int:
-    found = list(_files(days, logs=logs).values_list("pk", flat=True)[:BATCH])
-    if found and not logs:
-        for keeper in registry.keepers():
-            keeper.forget_artifacts(found)
+def _remove_files(files: QuerySet[Artifact], *, logs: bool) -> int:
+    found = list(files.values_list("pk", flat=True))
+    for keeper in registry.keepers() if not logs else ():
+        keeper.forget_artifacts(found)
     Artifact.objects.filter(pk__in=found).delete()
     return len(found)
 
 
-def _remove_tasks(days: int) -> int:
-    found = list(_tasks(days).values_list("pk", flat=True)[:BATCH])
-    locked = Task.objects.select_for_update().filter(pk__in=found, state__in=FINAL).order_by("pk")
+def _remove_tasks(tasks: QuerySet[Task]) -> int:
+    locked = tasks.select_for_update(of=("self",))
     roots = [task.pk for task in locked]  # those that nobody retried meanwhile
     for keeper in registry.keepers():
         keeper.forget_tasks(roots)

@@ -13,6 +13,7 @@ from tests.main_job.packages import source_package
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]  # a new host makes its chroot first
 
 PAGES = ("/", "/builds/", "/builds/new/", "/composes/", "/composes/new/", "/tasks/", "/hosts/", "/hosts/here/",
+         "/hosts/here/edit/", "/hosts/here/ran/", "/hosts/-/registrations/", "/statistics/", "/retention/?logs=1",
          "/chroots/", "/chroots/trixie-amd64/", "/artifacts/", "/account/", "/account/keys/", "/users/", "/audit/",
          "/search/?q=broken")  # fmt: skip
 
