@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from hosts.models import Attempt, Host, HostState
@@ -95,11 +95,11 @@ def _counts(host: Host, failed: Iterable[dict[str, Any]]) -> Counter[tuple[Subje
     """Attempts by subject, whether they were here, and outcome."""
     packages = {row["package"] for row in failed if row["package"]}
     tasks = [row["task_id"] for row in failed if not row["package"]]
-    same = _ended(Attempt.objects.filter(Q(package__in=packages) | Q(task_id__in=tasks)))
-    recent = same.filter(finished_at__gte=timezone.now() - COMPARED).order_by()
+    recent = _ended(Attempt.objects.filter(finished_at__gte=timezone.now() - COMPARED)).order_by()
     counts: Counter[tuple[Subject, bool, str]] = Counter()
-    for row in recent.values(*COLUMNS, "host_id", "outcome").annotate(number=Count("pk")):
-        counts[_subject(row), row["host_id"] == host.pk, row["outcome"]] += row["number"]
+    for same in (recent.filter(package__in=packages), recent.filter(task_id__in=tasks, package="")):
+        for row in same.values(*COLUMNS, "host_id", "outcome").annotate(number=Count("pk")):
+            counts[_subject(row), row["host_id"] == host.pk, row["outcome"]] += row["number"]
     return counts
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, Min, OuterRef, ProtectedError, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from debatomic.access.models import AuditEntry
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200  # rows, or families of tasks, in one transaction
 PAUSE_SECONDS = 60.0
+LONG_PAUSE_SECONDS = 1800.0  # when there is nothing to do
 EXAMPLES = 10
 MOST_DAYS = 36_500
 _next_at = 0.0
@@ -94,22 +96,28 @@ def _removable(days: int) -> QuerySet[Task]:
     """Roots of families that ended so long ago and that nothing keeps."""
     before = timezone.now() - timedelta(days=days)
     roots = Task.objects.filter(parent=None, state__in=FINAL, finished_at__lt=before).exclude(_kept())
-    late = Task.objects.filter(Q(parent=OuterRef("pk")) | Q(parent__parent=OuterRef("pk")), finished_at__gte=before)
-    return roots.exclude(Exists(late)).order_by("pk")
+    late = Task.objects.filter(finished_at__gte=before)
+    for path in ("parent", "parent__parent"):
+        roots = roots.exclude(Exists(late.filter(**{path: OuterRef("pk")})))
+    return roots.order_by("finished_at", "pk")
 
 
 def _files(days: int, *, logs: bool) -> QuerySet[Artifact]:
     """Artifacts of such families: their logs, or everything else."""
-    roots = _removable(days).order_by().values("pk")
-    of_family = Q(task__in=roots) | Q(task__parent__in=roots) | Q(task__parent__parent__in=roots)
     kind = Q(kind=Artifact.Kind.LOG)
-    return Artifact.objects.filter(of_family, kind if logs else ~kind).order_by("pk")
+    before = timezone.now() - timedelta(days=days)
+    old = Artifact.objects.filter(kind if logs else ~kind, task__isnull=False, task__finished_at__lt=before)
+    root = Coalesce("task__parent__parent_id", "task__parent_id", "task_id")
+    removable = _removable(days).order_by().filter(pk=OuterRef("root"))
+    return old.annotate(root=root).filter(Exists(removable)).order_by("pk")
 
 
 def _tasks(days: int) -> QuerySet[Task]:
     """Such families whose attempts are all in the statistics."""
-    family = Q(task=OuterRef("pk")) | Q(task__parent=OuterRef("pk")) | Q(task__parent__parent=OuterRef("pk"))
-    return _removable(days).exclude(Exists(Attempt.objects.filter(family, counted=False)))
+    roots, uncounted = _removable(days), Attempt.objects.filter(counted=False).order_by()
+    for path in ("task", "task__parent", "task__parent__parent"):
+        roots = roots.exclude(pk__in=uncounted.filter(**{f"{path}__isnull": False}).values(path))
+    return roots
 
 
 # The dry run
@@ -124,11 +132,8 @@ def _plan(kind: str, days: int) -> Plan:
     if kind == "tasks":
         roots = _tasks(days)
         told = roots.order_by().aggregate(number=Count("pk"), oldest=Min("finished_at"))
-        under = _tasks(days).order_by().values("pk")
-        files = Artifact.objects.filter(
-            Q(task__in=under) | Q(task__parent__in=under) | Q(task__parent__parent__in=under)
-        )
-        size = files.aggregate(size=Sum("size", default=0))["size"]
+        files = [_files(days, logs=logs).aggregate(size=Sum("size", default=0)) for logs in (True, False)]
+        size = sum(one["size"] for one in files)
         names = [f"task {task.pk}: {task.title}" for task in roots[:EXAMPLES]]
     else:
         rows = _files(days, logs=kind == "logs")
@@ -147,14 +152,25 @@ def tend() -> int:
     if time.monotonic() < _next_at or ages() == Ages():
         return 0
     _next_at = time.monotonic() + PAUSE_SECONDS
-    return sum(remove(kind, days) for kind, days in asdict(ages()).items() if days)
+    gone = sum(remove(kind, days) for kind, days in asdict(ages()).items() if days)
+    if not gone:
+        _next_at = time.monotonic() + LONG_PAUSE_SECONDS
+    return gone
 
 
 def remove(kind: str, days: int) -> int:
-    """Remove one batch of logs, artifacts or tasks; the number of those. It can be repeated until that is 0."""
+    """Remove one batch of logs, artifacts or tasks; the number of those. It can be repeated until that is 0.
+
+    They are looked for without a lock, which may take a while, and looked at again in the transaction.
+    """
+    wanted: Any = _tasks(days) if kind == "tasks" else _files(days, logs=kind == "logs")
+    found = list(wanted.order_by().values_list("pk", flat=True)[:BATCH])
+    if not found:
+        return 0
     try:
         with transaction.atomic():
-            number = _remove_tasks(days) if kind == "tasks" else _remove_files(days, logs=kind == "logs")
+            again = wanted.order_by("pk").filter(pk__in=found)
+            number = _remove_tasks(again) if kind == "tasks" else _remove_files(again, logs=kind == "logs")
             if number:
                 AuditEntry.note(None, f"retention.{kind}", f"{number} {kind}", days=days)
             return number
@@ -163,18 +179,16 @@ def remove(kind: str, days: int) -> int:
         return 0
 
 
-def _remove_files(days: int, *, logs: bool) -> int:
-    found = list(_files(days, logs=logs).values_list("pk", flat=True)[:BATCH])
-    if found and not logs:
-        for keeper in registry.keepers():
-            keeper.forget_artifacts(found)
+def _remove_files(files: QuerySet[Artifact], *, logs: bool) -> int:
+    found = list(files.values_list("pk", flat=True))
+    for keeper in registry.keepers() if not logs else ():
+        keeper.forget_artifacts(found)
     Artifact.objects.filter(pk__in=found).delete()
     return len(found)
 
 
-def _remove_tasks(days: int) -> int:
-    found = list(_tasks(days).values_list("pk", flat=True)[:BATCH])
-    locked = Task.objects.select_for_update().filter(pk__in=found, state__in=FINAL).order_by("pk")
+def _remove_tasks(tasks: QuerySet[Task]) -> int:
+    locked = tasks.select_for_update(of=("self",))
     roots = [task.pk for task in locked]  # those that nobody retried meanwhile
     for keeper in registry.keepers():
         keeper.forget_tasks(roots)

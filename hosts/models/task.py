@@ -126,6 +126,7 @@ class Task(models.Model):
             models.Index(fields=["created_by", "-id"], name="task_creator"),
             models.Index(fields=["method", "-id"], name="task_method"),
             models.Index(fields=["cause", "-id"], name="task_cause"),
+            models.Index(fields=["finished_at"], name="task_root_ended", condition=Q(parent=None)),
         ]  # fmt: skip
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(weight__gt=0), name="task_weight"),
@@ -194,8 +195,9 @@ class Attempt(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["task", "number"], name="attempt_once")]
         indexes: ClassVar = [
             models.Index(fields=["host", "-id"], name="attempt_host"),
-            models.Index(fields=["package", "-id"], name="attempt_package", condition=~Q(package="")),
+            models.Index(fields=["package", "finished_at"], name="attempt_package", condition=~Q(package="")),
             models.Index(fields=["finished_at"], name="attempt_uncounted", condition=Q(counted=False)),
+            models.Index(fields=["finished_at"], name="attempt_failed", condition=Q(outcome="failed")),
         ]
 
     def __str__(self) -> str:

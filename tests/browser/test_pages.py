@@ -13,6 +13,7 @@ from tests.main_job.packages import source_package
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]  # a new host makes its chroot first
 
 PAGES = ("/", "/builds/", "/builds/new/", "/composes/", "/composes/new/", "/tasks/", "/hosts/", "/hosts/here/",
+         "/hosts/here/edit/", "/hosts/here/ran/", "/hosts/-/registrations/", "/statistics/", "/retention/?logs=1",
          "/chroots/", "/chroots/trixie-amd64/", "/chroots/new/",
          "/chroots/trixie-amd64/edit/", "/chroots/trixie-amd64/refreshes/", "/chroots/trixie-amd64/packages/",
          "/chroots/trixie-amd64/builds/", "/artifacts/", "/account/", "/account/keys/", "/users/", "/audit/",
