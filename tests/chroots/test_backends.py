@@ -201,7 +201,7 @@ def test_failures_before_the_build(
     base = Layer(identity="b" * 64, tree=tmp_path)
     error = early_failure(phase, CommandFailed(["sbuild"], 1, tail=tail), SPEC, dsc, base)
     assert error and error.kind == kind and words in str(error)
-    assert early_failure("build", CommandFailed(["sbuild"], 1, tail="make: ***\n"), SPEC, dsc, base) is None
+    assert early_failure("build", CommandFailed(["sbuild"], 1, tail=tail), SPEC, dsc, base) is None
 
 
 def test_crossing_needs_the_packages_of_the_other_architecture() -> None:

@@ -102,7 +102,7 @@ def marks(spec: BuildSpec) -> list[Mark]:
 
 
 def sbuild_command(spec: BuildSpec, dsc: Dsc) -> list[str]:
-    """sbuild's command line; it leaves its results in the current folder."""
+    """sbuild's command line, with paths as it sees them."""
     return [
         "sbuild", f"--dist={spec.chroot.suite}", f"--chroot={HERE}/base.tar", f"--build-dir={HERE}/results",
         "--build-dep-resolver=apt", *SCOPES[spec.build_type], "--no-source",

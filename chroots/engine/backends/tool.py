@@ -101,12 +101,12 @@ def _run(tool: Tool, keeper: Warden, sections: Sections) -> None:
 
 def early_failure(phase: str, error: CommandFailed, spec: BuildSpec, dsc: Dsc, base: Layer) -> ToolError | None:
     """What went wrong before the build itself began; None if it had begun."""
+    if phase == "build":
+        return None
     if setup := SETTING_UP.search(error.tail):
         return InfrastructureError(f"The chroot could not be set up: {setup['said'].rstrip('.')}.", lines=error.lines)
     if phase == "unpack":
         return not_unpacked(dsc, error)
-    if phase != "install":
-        return None
     if (said := FETCHING.search(error.tail)) or any(sign in error.tail for sign in NETWORK_TROUBLE):
         told = said["said"] if said else "the archive cannot be reached"
         return InfrastructureError(f"The build dependencies of {dsc.name} could not be fetched: {told}.",
