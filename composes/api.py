@@ -24,7 +24,7 @@ from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
 from debatomic.tools.errors import InputError
 from hosts.models import Artifact, State
-from hosts.serializers import ArtifactSerializer, LinesField, RunByTask
+from hosts.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 
 STATES = {
     "STARTED": (State.FREE, State.ASSIGNED, State.RUNNING),
@@ -72,7 +72,7 @@ class ComposeDetailSerializer(ComposeSerializer):
         read_only_fields = fields
 
 
-class ComposeSubmitSerializer(serializers.Serializer[Any]):
+class ComposeSubmitSerializer(WishesSerializer):
     """Compose a variant of a definition's newest revision, for all its architectures unless some are named."""
 
     definition = NameField("definition", queryset=Definition.objects.filter(enabled=True))
@@ -123,6 +123,7 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         asked = ComposeSubmitSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wanted = {"architectures": None, **asked.validated_data}
+        wanted["wishes"] = WishesSerializer.wishes(wanted)
         return submitted(request, lambda: Compose.objects.submit(**wanted, by=person(request.user)), self._show)
 
     @extend_schema(request=None, responses=ComposeDetailSerializer)

@@ -14,6 +14,7 @@ from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
 from hosts import hub
 from hosts.models import Artifact, State, Task
+from hosts.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from debatomic.access.models import User
@@ -106,10 +107,11 @@ class ComposeQuerySet(models.QuerySet["Compose"]):
         return max(numbers, default=-1) + 1
 
     def submit(
-        self, *, definition: Definition, variant: str, by: User, architectures: Sequence[str] | None = None
-    ) -> Compose:
+        self, *, definition: Definition, variant: str, by: User, architectures: Sequence[str] | None = None,
+        wishes: Wishes = AS_USUAL,
+    ) -> Compose:  # fmt: skip
         """Compose a variant of a definition. Raises InputError with the field that is wrong."""
-        return submit.submit(self, definition, variant.strip(), architectures or (), by=by)
+        return submit.submit(self, definition, variant.strip(), architectures or (), by=by, wishes=wishes)
 
 
 class Compose(models.Model):

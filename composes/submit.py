@@ -12,6 +12,7 @@ from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import Channel
+from hosts.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from composes.models import Compose, ComposeQuerySet, Definition, Revision
@@ -20,15 +21,17 @@ LIMITS = {"time_limit": 6 * 3600, "idle_limit": 1800}  # seconds
 
 
 def submit(
-    composes: ComposeQuerySet, definition: Definition, variant: str, architectures: Sequence[str], *, by: User
-) -> Compose:
+    composes: ComposeQuerySet, definition: Definition, variant: str, architectures: Sequence[str], *, by: User,
+    wishes: Wishes = AS_USUAL,
+) -> Compose:  # fmt: skip
     """Compose a variant of the definition's latest revision. Raises InputError (definition, variant, architectures)."""
+    wishes.check(by)
     revision = definition.latest
     if revision is None or not definition.enabled:
         raise InputError(f"Definition {definition} cannot be composed: it is disabled or empty.", field="definition")
     chosen = _checked(revision, variant, architectures)
     with transaction.atomic():
-        return _create(composes, revision, variant, chosen, by=by)
+        return _create(composes, revision, variant, chosen, by=by, wishes=wishes)
 
 
 def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> list[str]:
@@ -44,14 +47,17 @@ def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> 
 
 
 def _create(
-    composes: ComposeQuerySet, revision: Revision, variant: str, architectures: list[str], *, by: User
+    composes: ComposeQuerySet, revision: Revision, variant: str, architectures: list[str], *, by: User, wishes: Wishes
 ) -> Compose:
     start = f"{revision.definition}-{variant}"
     day = f"{timezone.now():%Y%m%d}"
     respin = composes.next_respin(f"{start}-{day}.")
     identity = f"{start}-{day}.{respin}"
-    channel = Channel.objects.get(name="default")
-    parent = hub.submit("compose", identity, request={}, channel=channel, by=by, is_parent=True)
+    channel = wishes.channel or Channel.objects.get(name="default")
+    parent = hub.submit(
+        "compose", identity, request={}, channel=channel, by=by, is_parent=True, priority=wishes.priority,
+        retries=wishes.retries,
+    )  # fmt: skip
     compose = composes.create(
         identity=identity, revision=revision, variant=variant, architectures=architectures,
         task=parent, created_by=by,
@@ -61,7 +67,7 @@ def _create(
     for architecture in architectures:
         made = hub.submit(
             "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture, request=request,
-            channel=channel, limits=LIMITS, by=by,
+            channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, by=by,
         )  # fmt: skip
         hub.submit(
             "publish", f"publish {identity}, {architecture}", parent=parent, request={"identity": identity},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
@@ -29,6 +30,8 @@ class Choice:
 
     def __init__(self, hosts: Sequence[Candidate] | None = None) -> None:
         self._hosts = hosts
+        self._idle: dict[tuple[int, str, str, float], list[Idle]] = {}
+        self._chosen: dict[int, str] = {}
         self.moment = timezone.now()
 
     def must_wait(self, task: Task, host: Host) -> bool:
@@ -47,15 +50,24 @@ class Choice:
 
     def _best(self, task: Task) -> str:
         """The name of the host that should have it; empty if none is idle."""
-        there = [host for host in self._candidates if host.is_alive and not unsuitable(task, host)]
-        able = [host for host in there if not busy(task, host)]
-        if len(able) < 2:
-            return able[0].name if able else ""
-        strategy = task.channel.strategy
-        given, last = self._given if strategy in LOOK_BACK else NONE_GIVEN
-        warm = self._warm(task) if strategy == "cache-affinity" else Counter()
-        idle = [_idle(host, given[host.name], last.get(host.name, 0), warm[host.name]) for host in able]
-        return STRATEGIES[strategy](idle, task.weight, task.pk).name
+        if task.pk not in self._chosen:
+            idle = self._idle_for(task)
+            if task.channel.strategy == "cache-affinity" and len(idle) > 1:
+                warm = _warm(task)
+                idle = [replace(host, warm=warm[host.name]) for host in idle]
+            chosen = STRATEGIES[task.channel.strategy](idle, task.weight, task.pk).name if idle else ""
+            self._chosen[task.pk] = chosen
+        return self._chosen[task.pk]
+
+    def _idle_for(self, task: Task) -> list[Idle]:
+        """The hosts that could take it now; the same for all tasks that want the same of a host."""
+        wants = (task.channel_id, task.architecture, task.method, task.weight)
+        if wants not in self._idle:
+            there = [host for host in self._candidates if host.is_alive and not unsuitable(task, host)]
+            able = [host for host in there if not busy(task, host)]
+            given, last = self._given if task.channel.strategy in LOOK_BACK else NONE_GIVEN
+            self._idle[wants] = [_idle(host, given[host.name], last.get(host.name, 0)) for host in able]
+        return self._idle[wants]
 
     @cached_property
     def _candidates(self) -> Sequence[Candidate]:
@@ -67,17 +79,18 @@ class Choice:
         lately = list(Attempt.objects.order_by("-pk").values_list("host__name", "pk")[:LATELY])
         return Counter(name for name, _ in lately), dict(reversed(lately))
 
-    def _warm(self, task: Task) -> Counter[str]:
-        """How many of the things the task needs lie on each host."""
-        method = registry.find(task.method)
-        names = method.caches(task.request) if method else ()
-        return Counter(HostCache.objects.filter(name__in=names).values_list("host__name", flat=True))
+
+def _warm(task: Task) -> Counter[str]:
+    """How many of the things the task needs lie on each host."""
+    method = registry.find(task.method)
+    names = method.caches(task.request) if method else ()
+    return Counter(HostCache.objects.filter(name__in=names).values_list("host__name", flat=True))
 
 
-def _idle(host: Candidate, given: int, last_given: int, warm: int) -> Idle:
+def _idle(host: Candidate, given: int, last_given: int) -> Idle:
     return Idle(
         name=host.name, capacity=host.capacity, used=host.used, number=host.number, load=host.load,
-        free_memory=host.free_memory, given=given, last_given=last_given, warm=warm,
+        free_memory=host.free_memory, given=given, last_given=last_given,
     )  # fmt: skip
 
 

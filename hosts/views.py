@@ -178,7 +178,7 @@ def _all_of(query: QueryDict, visible: TaskQuerySet) -> TaskQuerySet:
 def _tell(request: SignedInRequest, batch: hub.Batch, words: str) -> None:
     number = len(batch.done)
     more = " There are more: do it again." if batch.more else ""
-    messages.success(request, f"{number} task{'' if number == 1 else 's'} {words}.{more}")
+    messages.success(request, f"{number} task{' is' if number == 1 else 's are'} {words}.{more}")
     if batch.refused:
         task, reason = next(iter(batch.refused.items()))
         others = f" (and {len(batch.refused) - 1} others)" if len(batch.refused) > 1 else ""

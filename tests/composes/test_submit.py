@@ -10,6 +10,7 @@ from composes.models import Compose, Definition
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts.models import Task
+from hosts.wishes import Wishes
 
 pytestmark = pytest.mark.django_db
 
@@ -50,3 +51,17 @@ def test_what_the_definition_does_not_know_is_refused(
         )
     assert caught.value.field == field
     assert not Task.objects.exists()
+
+
+def test_wishes_reach_what_is_made(definition: Definition, users: dict[str, User]) -> None:
+    wishes = Wishes(priority=30, limits={"memory": 1 << 30}, retries={"build": {"attempts": 2}})
+    compose = Compose.objects.submit(
+        definition=definition, variant="minimal", by=users["release-manager"], wishes=wishes
+    )  # fmt: skip
+    made, publish = compose.task.children.order_by("pk")
+    assert (made.priority, publish.priority, made.limits["memory"]) == (30, 30, 1 << 30)
+    assert made.retries == {"build": {"attempts": 2}}
+    with pytest.raises(InputError, match="no limit") as refused:
+        Compose.objects.submit(definition=definition, variant="minimal", by=users["release-manager"],
+                               wishes=Wishes(limits={"luck": 1}))  # fmt: skip
+    assert refused.value.field == "limits"

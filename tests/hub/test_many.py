@@ -95,7 +95,7 @@ class TestBulk:
         answer = client.post("/tasks/bulk/", {"verb": "cancel", "ids": [one.pk, two.pk], "filter": "state=free"},
                              follow=True)  # fmt: skip
         assert answer.redirect_chain[0][0] == "/tasks/?state=free"
-        assert "2 tasks being canceled." in answer.content.decode()
+        assert "2 tasks are being canceled." in answer.content.decode()
         assert states(one, two, three) == ["canceled", "canceled", "free"]
         nothing = client.post("/tasks/bulk/", {"verb": "cancel", "filter": ""}, follow=True).content.decode()
         assert "Tick the tasks that are meant" in nothing and states(three) == ["free"]
