@@ -155,6 +155,8 @@ def interleaved(found: Mapping[str, Callable[[], Times]], rounds: int) -> dict[s
         for name, once in found.items():
             if number < 2 or number % 5 == 0 or sum(times[name][0]) < SLOW:
                 times[name].append(once())
+                ready, gone = times[name][-1]
+                print(f"{f'round {number}' if number else 'warm-up'}: {name} {ready:.1f} {gone:.1f} ms", flush=True)
     return {name: taken[1:] for name, taken in times.items()}
 
 
