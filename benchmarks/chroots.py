@@ -6,8 +6,9 @@ Parts (all of them without a name):
 
 roots     how long a buildroot takes to be ready and to be gone, on a warm base: what a build has before its first
           program (folder, user namespace, devices, control group, limited space, mounted tree), in memory and on disk,
-          empty and after a program inside wrote files; against `cp -al` of the base (cowbuilder) and the base unpacked
-          from .tar.zst (sbuild) and .tar.gz (pbuilder). Below that, what each piece of a buildroot costs.
+          empty and after a program inside wrote files; below that, what each piece of it costs.
+peers     an empty one against `cp -al` of the base (cowbuilder) and the base unpacked from .tar.zst (sbuild) and
+          .tar.gz (pbuilder), in at most 3 rounds.
 parallel  1, 2, 4 and 8 builds of figlet at once, dependency layer warm: builds a minute, memory and disk for each.
 first     a build of figlet and of jq without layers and downloads, against sbuild as NAME (see benchmarks/builds.py).
 
@@ -52,7 +53,6 @@ DISK = 16 << 30
 IN_MEMORY = 1 << 30
 FILES = 2000
 WRITE = ["sh", "-c", f"for i in $(seq {FILES}); do echo $i > /build/$i; done"]
-SLOW = 1000.0  # milliseconds
 AT_ONCE = (1, 2, 4, 8)
 
 
@@ -129,32 +129,41 @@ def alone(make: Part, state: State) -> Times:
         return lasting(lambda: make(folder), id)
 
 
-def contenders(layer: Layer, state: State) -> dict[str, Callable[[], Times]]:
+def engines(layer: Layer, state: State) -> dict[str, Callable[[], Times]]:
     found: dict[str, Callable[[], Times]] = {}
     for place, disk, tmpfs in (("in memory", IN_MEMORY, Tmpfs.ALWAYS), ("on disk", DISK, Tmpfs.NEVER)):
         make = partial(whole, layer, state, disk, tmpfs)
         found[f"engine {place}, empty"] = partial(lasting, make, id)
         found[f"engine {place}, {FILES} files"] = partial(lasting, make, write)
-    for name, command in peers(layer, state.root.parent).items():
-        found[name] = partial(lasting, partial(made_by, command, state), id)
     return found
 
 
-def roots(options: argparse.Namespace, state: State) -> None:
-    layer = base.ensure(definitions.load(CHROOT), state, silent)
+def warm(state: State) -> Layer:
     state.work.mkdir(parents=True, exist_ok=True)
-    table("root", interleaved(contenders(layer, state), options.rounds))
-    table("piece of a buildroot", interleaved(
-        {name: partial(alone, make, state) for name, make in parts(layer).items()}, options.rounds))  # fmt: skip
+    return base.ensure(definitions.load(CHROOT), state, silent)
+
+
+def roots(options: argparse.Namespace, state: State) -> None:
+    layer = warm(state)
+    table("buildroot", interleaved(engines(layer, state), options.rounds))
+    pieces = {name: partial(alone, make, state) for name, make in parts(layer).items()}
+    table("piece of a buildroot", interleaved(pieces, options.rounds))
+
+
+def against(options: argparse.Namespace, state: State) -> None:
+    layer = warm(state)
+    found = {name: once for name, once in engines(layer, state).items() if "empty" in name}
+    for name, command in peers(layer, state.root.parent).items():
+        found[name] = partial(lasting, partial(made_by, command, state), id)
+    table("root", interleaved(found, min(options.rounds, 3)))
 
 
 def interleaved(found: Mapping[str, Callable[[], Times]], rounds: int) -> dict[str, list[Times]]:
-    """Each contender once in every round, those that take seconds in every fifth; the first round only warms up."""
+    """Each contender once in every round; the first round only warms up."""
     times: dict[str, list[Times]] = {name: [] for name in found}
-    for number in range(rounds + 1):
+    for _ in range(rounds + 1):
         for name, once in found.items():
-            if number < 2 or number % 5 == 0 or sum(times[name][0]) < SLOW:
-                times[name].append(once())
+            times[name].append(once())
     return {name: taken[1:] for name, taken in times.items()}
 
 
@@ -241,7 +250,10 @@ def first(options: argparse.Namespace, state: State) -> None:
               f"{ours / theirs:.2f} |", flush=True)  # fmt: skip
 
 
-PARTS: dict[str, Callable[[argparse.Namespace, State], None]] = {"roots": roots, "parallel": parallel, "first": first}
+PARTS: dict[str, Callable[[argparse.Namespace, State], None]] = {
+    "roots": roots, "peers": against, "parallel": parallel, "first": first,
+}  # fmt: skip
+MOUNTING = ("roots", "peers")
 
 
 def main() -> None:
@@ -261,8 +273,8 @@ def main() -> None:
     for name in chosen:
         if not is_contained():
             print(f"\n{name}: load before {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors", flush=True)
-        if name == "roots" and not is_contained():
-            again = [sys.executable, "-m", "benchmarks.chroots", "roots", "--rounds", str(options.rounds), "--folder",
+        if name in MOUNTING and not is_contained():
+            again = [sys.executable, "-m", "benchmarks.chroots", name, "--rounds", str(options.rounds), "--folder",
                      str(options.folder)]  # fmt: skip
             run(contained(again), log=sys.stdout.buffer.write,
                 env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})  # fmt: skip
