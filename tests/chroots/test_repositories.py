@@ -38,6 +38,8 @@ Engine = Callable[..., tuple[int, str]]
 class Silent(http.server.SimpleHTTPRequestHandler):
     """Serves files and says nothing about it."""
 
+    protocol_version = "HTTP/1.1"  # a connection that is just closed is no end of a TLS stream for newer apt
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
