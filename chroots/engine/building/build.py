@@ -130,7 +130,8 @@ def _build(job: Job, backend: Backend, target: Path, outcome: Outcome) -> None:
                 job.hooks.call("post_build")
                 context.root = None
         finally:
-            outcome.layer, outcome.peak_memory = " ".join(job.layers), keeper.group.peak_memory()
+            outcome.layer = job.layers[0] if job.layers else ""  # it stands on the others
+            outcome.peak_memory = keeper.group.peak_memory()
 
 
 def tree_name(dsc: Dsc) -> str:
