@@ -132,7 +132,7 @@ def test_what_a_build_stands_on_is_not_replaced(builds: Builds, engine_state: Pa
     status, output, result = builds("hostile-places")
     assert (status, result["class"]) == (1, "dep-wait"), output[-2000:]
     assert result["reason"].startswith("A build dependency made something that is no folder of /sys")
-    assert set((engine_state / "layers").iterdir()) == layers
+    assert set((engine_state / "layers").iterdir()) <= layers  # some may have been old enough to go
 
 
 @pytest.mark.integration

@@ -114,7 +114,7 @@ def test_builds_at_once_wait_for_nobody_but_whoever_makes_the_same_layer(
         return start_engine("build", sources[name], *CHROOT, "--output", tmp_path / name, state=fresh)
 
     first = start("first")
-    wait_for(first, "== PHASE install (")
+    wait_for(first, "Reading package lists")  # of apt, which installs
     stopped = family(first.pid)
     send(signal.SIGSTOP, stopped)  # it holds whatever it holds, in the middle of installing
     try:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chroots.engine.archives.release import Release
 from debatomic.tools.errors import InputError
-from debatomic.tools.files import sha256
 from debatomic.tools.run import Output, run
 
 EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
@@ -20,6 +18,10 @@ TRACES = ("var/log/**/*.log", "var/log/apt/*", "var/cache/ldconfig/aux-cache", "
           "var/cache/debconf/*-old", "var/lib/dpkg/*-old", "var/lib/dbus/machine-id", "var/lib/apt/periodic/*",
           "tmp/*", "run/*")  # fmt: skip
 EMPTY = ("etc/machine-id",)
+# A tar of a tree as it is, the same for the same tree; its "compression" is its digest.
+PACKED = ("tar", "--create", "--use-compress-program=sha256sum", "--force-local", "--format=posix", "--sort=name",
+          "--numeric-owner", "--xattrs", "--xattrs-include=*",
+          "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime")  # fmt: skip
 
 
 def epoch(releases: Sequence[Release]) -> int:
@@ -52,13 +54,10 @@ def _date(tree: Path, latest: int) -> None:
 
 def tree_digest(tree: Path) -> str:
     """SHA-256 of all there is below `tree`: names, kinds, owners, permissions, dates, attributes, links and content."""
-    digest = hashlib.sha256()
-    for path, found in _entries(tree):
-        name = os.path.relpath(path, tree)
-        told = [name, found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns // 10**9, found.st_rdev,
-                _content(Path(path), found.st_mode), _attributes(path)]  # fmt: skip
-        digest.update(f"{told}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+    with tempfile.TemporaryDirectory(prefix="debatomic-digest-") as folder:
+        told = Path(folder, "digest")
+        run([*PACKED, f"--file={told}", f"--directory={tree}", "."])
+        return told.read_text().split()[0]
 
 
 def _entries(tree: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -70,15 +69,3 @@ def _entries(tree: Path) -> Iterator[tuple[str, os.stat_result]]:
         for name in sorted([*folders, *files]):
             path = os.path.join(folder, name)  # noqa: PTH118 - many files: a Path each is slow
             yield path, os.lstat(path)
-
-
-def _content(path: Path, mode: int) -> str:
-    if stat.S_ISLNK(mode):
-        return os.fspath(path.readlink())
-    return sha256(path) if stat.S_ISREG(mode) else ""
-
-
-def _attributes(path: str) -> list[tuple[str, bytes]]:
-    """Extended attributes, such as capabilities of a program."""
-    return [(name, os.getxattr(path, name, follow_symlinks=False))
-            for name in sorted(os.listxattr(path, follow_symlinks=False))]  # fmt: skip
