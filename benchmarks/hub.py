@@ -30,8 +30,9 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from debatomic.access.models import User  # noqa: E402
-from hosts import hub, registry, why  # noqa: E402
+from hosts import hub, registry  # noqa: E402
 from hosts.models import Channel, Host, State, Task  # noqa: E402
+from hosts.queue import why  # noqa: E402
 
 PEOPLE = 11
 ROUNDS = 30

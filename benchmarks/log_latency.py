@@ -37,7 +37,8 @@ from django.core.management import call_command  # noqa: E402
 from websockets.asyncio.client import connect  # noqa: E402
 from websockets.typing import Origin  # noqa: E402
 
-from hosts import hub, logs, registry  # noqa: E402
+from hosts import hub, registry  # noqa: E402
+from hosts.live import logs  # noqa: E402
 from hosts.models import Channel, Task  # noqa: E402
 
 PADDING = "x" * 90

@@ -22,10 +22,10 @@ from debatomic.access.checks import may, person, readable, require
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
+from hosts.api.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 from hosts.causes import CHOICES
 from hosts.models import Artifact, State
-from hosts.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
-from hosts.wishes import Wishes
+from hosts.queue.wishes import Wishes
 
 OF_A_BUILD = (
     "id", "source", "version", "target", "origin", "scratch", "state", "reason", "kind", "cause",

@@ -15,7 +15,6 @@ from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
 from debatomic.tools.files import write_json
 from hosts.models import Artifact, Event, State, Task
-from hosts.orders import register as register_order
 from hosts.registry import (
     About,
     Job,
@@ -28,6 +27,7 @@ from hosts.registry import (
     register_contents,
     register_keeper,
 )
+from hosts.schedule.orders import register as register_order
 
 KINDS = {
     ".deb": (Artifact.Kind.BINARY, "application/vnd.debian.binary-package"),
@@ -36,7 +36,7 @@ KINDS = {
     ".buildinfo": (Artifact.Kind.BUILDINFO, "text/plain"),
     ".dsc": (Artifact.Kind.SOURCE, "text/plain"),
     ".txt": (Artifact.Kind.OTHER, "text/plain"),
-    ".html": (Artifact.Kind.OTHER, "text/html"),  # always saved, never shown: hosts.downloads
+    ".html": (Artifact.Kind.OTHER, "text/html"),  # always saved, never shown: hosts.kept.downloads
 }
 
 

@@ -15,7 +15,7 @@ from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import LIVE, Artifact, State, Task
-from hosts.wishes import AS_USUAL, Wishes
+from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from builds.sources import Upload

@@ -8,7 +8,7 @@ from typing import Any
 from builds import submit
 from builds.models import Target
 from debatomic.tools.errors import InputError
-from hosts.orders import Make, Order
+from hosts.schedule.orders import Make, Order
 
 
 def prepare(parameters: Mapping[str, str], by: Any) -> Make:

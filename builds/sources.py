@@ -19,7 +19,7 @@ from chroots.engine.state import State
 from chroots.models import Chroot
 from debatomic.tools.errors import InputError
 from debatomic.tools.files import sha256
-from hosts import store
+from hosts.kept import store
 
 Upload = tuple[str, IO[bytes]]
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")

@@ -14,9 +14,9 @@ from debatomic.access.checks import may, require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
+from hosts.live.telling import first_failed, most_telling, with_waits
 from hosts.models import State
-from hosts.telling import first_failed, most_telling, with_waits
-from hosts.wish_form import WishForm
+from hosts.pages.wish_form import WishForm
 
 # what htmx asks for again by itself: the ids of parts of the page
 PARTS = {"build": "builds/_build.html", "about": "builds/_about.html", "log-card": "hosts/_log_card.html"}

@@ -34,8 +34,8 @@ from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.pagination import CursorPages
 from debatomic.access.refusals import Conflict
 from debatomic.tools.errors import InputError, ToolError
+from hosts.api.serializers import TaskSerializer
 from hosts.models import Host, Task
-from hosts.serializers import TaskSerializer
 
 
 class ChrootViewSet(ReadOnlyModelViewSet[Chroot]):

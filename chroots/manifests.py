@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from chroots.engine.sessions.packages import Changes, changes
 from debatomic.tools.errors import ToolError
-from hosts import store
+from hosts.kept import store
 
 Packages = Mapping[str, str]
 

@@ -14,7 +14,6 @@ from chroots.models import ChrootCopy, Refresh
 from chroots.orders import REFRESH
 from hosts import hub
 from hosts.models import Artifact, Event, State, Task
-from hosts.orders import register as register_order
 from hosts.registry import (
     Job,
     KeptFile,
@@ -26,6 +25,7 @@ from hosts.registry import (
     register_examination,
     register_round,
 )  # fmt: skip
+from hosts.schedule.orders import register as register_order
 
 BATCH = 500
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chroots.models import Chroot
 from debatomic.tools.errors import InputError
-from hosts.orders import Make, Order
+from hosts.schedule.orders import Make, Order
 
 
 def prepare(parameters: Mapping[str, str], by: Any) -> Make:

@@ -15,8 +15,8 @@ from chroots.engine.configuration.values import VARIANTS
 from chroots.models import Chroot, ChrootCopy, Refresh
 from debatomic.access.fields import NameField
 from debatomic.tools.errors import InputError
+from hosts.api.serializers import LinesField, page_of
 from hosts.models import Host, State
-from hosts.serializers import LinesField, page_of
 
 KEYS = {"base": "base", "suite": "suite", "architecture": "architecture", "variant": "variant",
         "components": "components", "+packages": "packages", "mirror": "mirror"}  # fmt: skip

@@ -23,8 +23,8 @@ from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
 from debatomic.tools.errors import InputError
+from hosts.api.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 from hosts.models import Artifact, State
-from hosts.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 
 STATES = {
     "STARTED": (State.FREE, State.ASSIGNED, State.RUNNING),

@@ -12,7 +12,7 @@ from composes.pipeline import compare, lock, shown
 from composes.pipeline.compare import Comparison
 from composes.pipeline.lock import Lock
 from debatomic.tools.errors import InputError
-from hosts import store
+from hosts.kept import store
 
 
 @dataclass(frozen=True, kw_only=True)

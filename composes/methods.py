@@ -13,10 +13,10 @@ from composes.definitions import write_files
 from composes.models import Compose, Deliverable
 from composes.orders import COMPOSE
 from debatomic.tools.errors import InputError
-from hosts import store
+from hosts.kept import store
 from hosts.models import Artifact, Event, State, Task
-from hosts.orders import register as register_order
 from hosts.registry import About, Job, Keeper, KeptFile, Method, Outcome, program, register, register_keeper
+from hosts.schedule.orders import register as register_order
 
 KINDS = {
     "commit": (Artifact.Kind.TREE, "application/x-tar"),

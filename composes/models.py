@@ -14,7 +14,7 @@ from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
 from hosts import hub
 from hosts.models import Artifact, State, Task
-from hosts.wishes import AS_USUAL, Wishes
+from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from debatomic.access.models import User

@@ -7,7 +7,7 @@ from typing import Any
 
 from composes.models import Compose, Definition
 from debatomic.tools.errors import InputError
-from hosts.orders import Make, Order
+from hosts.schedule.orders import Make, Order
 
 
 def prepare(parameters: Mapping[str, str], by: Any) -> Make:

@@ -12,7 +12,7 @@ from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import Channel
-from hosts.wishes import AS_USUAL, Wishes
+from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from composes.models import Compose, ComposeQuerySet, Definition, Revision

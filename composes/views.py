@@ -17,8 +17,8 @@ from debatomic.access.checks import require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
+from hosts.live.telling import first_failed, most_telling, with_waits
 from hosts.models import Artifact, State
-from hosts.telling import first_failed, most_telling, with_waits
 
 # what htmx asks for again by itself: the ids of parts of the page
 PARTS = {"compose": "composes/_compose.html", "about": "composes/_about.html", "log-card": "hosts/_log_card.html"}

@@ -17,11 +17,11 @@ from composes.api import ComposeViewSet
 from composes.definition_api import DefinitionViewSet
 from debatomic.access import schema as _schemes  # noqa: F401  describes the ways to sign in
 from debatomic.access.api import KeyViewSet, MeView
-from hosts.api import ArtifactViewSet, ChannelViewSet, TaskViewSet
-from hosts.host_api import HostViewSet, RegistrationViewSet, ScalingViewSet
-from hosts.schedule_api import ScheduleViewSet
-from hosts.statistics_api import RetentionViewSet, StatisticsViewSet
-from hosts.window_api import WindowViewSet
+from hosts.api.host_api import HostViewSet, RegistrationViewSet, ScalingViewSet
+from hosts.api.schedule_api import ScheduleViewSet
+from hosts.api.statistics_api import RetentionViewSet, StatisticsViewSet
+from hosts.api.tasks import ArtifactViewSet, ChannelViewSet, TaskViewSet
+from hosts.api.window_api import WindowViewSet
 
 
 class Root(APIRootView):
@@ -58,7 +58,7 @@ for prefix, viewset, name in (
 
 
 def without_builders(endpoints: list[Any], **_: Any) -> list[Any]:
-    """Leave out of the description what only hosts talk (hosts.builder_api)."""
+    """Leave out of the description what only hosts talk (hosts.builder.builder_api)."""
     return [one for one in endpoints if not one[0].startswith("/api/v1/builder/")]
 
 

@@ -12,7 +12,7 @@ from typing import TextIO
 from django.utils import timezone
 
 from hosts.models import State, Task
-from hosts.why import why_waiting
+from hosts.queue.why import why_waiting
 
 POLL_SECONDS = 0.5
 PLAIN_EVERY_SECONDS = 30.0  # between two lines that say the same, where nothing can be overwritten

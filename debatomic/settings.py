@@ -140,7 +140,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # django-q2 pulls and executes; the Task table is the queue (docs/architecture.md)
 Q_CLUSTER: dict[str, Any] = {
     "name": "debatomic",
-    "broker_class": "hosts.brokers.HttpBroker" if IS_REMOTE_BUILDER else "hosts.brokers.DatabaseBroker",
+    "broker_class": "hosts.builder.brokers.HttpBroker" if IS_REMOTE_BUILDER else "hosts.builder.brokers.DatabaseBroker",
     "workers": int(CAPACITY),
     "queue_limit": 1,
     "timeout": 30 * 86400,

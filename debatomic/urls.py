@@ -12,6 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("chroots.urls")),
     path("", include("hosts.urls")),
     path("", include("debatomic.access.urls")),
-    path("api/v1/builder/", include("hosts.builder_api")),
+    path("api/v1/builder/", include("hosts.builder.builder_api")),
     path("api/v1/", include("debatomic.api")),
 ]

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_safe
 from builds.models import Build
 from composes.models import Compose
 from debatomic.gates import PageRequest, reading
-from hosts.host_views import with_use
+from hosts.live.telling import with_waits
 from hosts.models import HELD, Host, State, Task
-from hosts.telling import with_waits
+from hosts.pages.host_views import with_use
 
 SHOWN = 10  # rows of each part
 

@@ -5,6 +5,6 @@ class HostsConfig(AppConfig):
     name = "hosts"
 
     def ready(self) -> None:
-        from hosts import cleaning  # noqa: PLC0415  (models exist only now)
+        from hosts.kept import cleaning  # noqa: PLC0415  (models exist only now)
 
         cleaning.register_contents()

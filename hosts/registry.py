@@ -159,7 +159,7 @@ _examinations: list[Examination] = []
 
 
 def register_examination(command: Examination) -> None:
-    """Have builders look at their machine with this program, now and then (hosts.examining)."""
+    """Have builders look at their machine with this program, now and then (hosts.builder.examining)."""
     if command not in _examinations:
         _examinations.append(command)
 

@@ -2,9 +2,9 @@
 
 from django.urls import path
 
-from hosts import host_views, schedule_views, statistics_views, views, window_views
-from hosts.log_urls import log_urlpatterns
+from hosts.live.log_urls import log_urlpatterns
 from hosts.models.host import VERBS
+from hosts.pages import host_views, schedule_views, statistics_views, views, window_views
 
 urlpatterns = [
     path("tasks/", views.task_list, name="task-list"),

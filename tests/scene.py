@@ -17,7 +17,9 @@ from builds.models import Build, Tag, Target
 from chroots.models import Chroot, Refresh
 from composes.models import Compose, Definition, Revision
 from debatomic.access.models import User
-from hosts import hub, logs, store
+from hosts import hub
+from hosts.kept import store
+from hosts.live import logs
 from hosts.models import Artifact, Channel, Host, Registration, Schedule, State, Task, Window
 
 TREEFILE = """\

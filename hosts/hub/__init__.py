@@ -5,7 +5,7 @@ fail, release, report; each of these but the first and last carries the claim, t
 lost it writes nothing. Anybody: reap.
 """
 
-from hosts.connection import Beat, File, Held
+from hosts.builder.connection import Beat, File, Held
 from hosts.hub.attempts import beat, fail, finish, holds, release, start
 from hosts.hub.bulk import Batch, cancel_many, picked, retry_many
 from hosts.hub.claiming import claim, eligible

@@ -12,11 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from debatomic.tools.errors import Kind
-from hosts import logs, registry, store
-from hosts.connection import Beat, File
+from hosts import registry
+from hosts.builder.connection import Beat, File
 from hosts.hub.moves import end_attempt, locked, move, whole
+from hosts.kept import store
+from hosts.live import logs
 from hosts.models import HostCache, State, Task
-from hosts.retries import policy
+from hosts.queue.retries import policy
 from hosts.states import HELD
 
 DECISIVE_LINES = 20
@@ -102,7 +104,7 @@ def finish(claim: uuid.UUID, result: dict[str, Any], files: Iterable[File] = ())
 
 @whole
 def fail(claim: uuid.UUID, *, reason: str, kind: str, decisive: Sequence[str] = (), cause: str = "") -> bool:
-    """Record a failure; the policy of its kind (hosts.retries) says whether another attempt follows, and when.
+    """Record a failure; the policy of its kind (hosts.queue.retries) says whether another attempt follows, and when.
 
     `cause` is finer than `kind`; where nobody told it, the kind is the cause, too.
     """

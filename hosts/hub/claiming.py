@@ -1,4 +1,4 @@
-"""Claim: the waiting task whose turn it is (hosts.order) among those this host should have (hosts.choosing)."""
+"""Claim: the waiting task whose turn it is (hosts.queue.order) of those the host should have (hosts.queue.choosing)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from hosts import registry
-from hosts.choosing import Choice
 from hosts.hub.moves import move, whole
 from hosts.models import Attempt, Host, State, Task
 from hosts.models.task import TaskQuerySet
-from hosts.order import in_order
-from hosts.windows import Closed
+from hosts.queue.choosing import Choice
+from hosts.queue.order import in_order
+from hosts.queue.windows import Closed
 
 ANYWHERE = ("", "all")  # architectures that every host has
 LOOK = 20  # tasks of a line that one claim tries

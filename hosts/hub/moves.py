@@ -14,7 +14,7 @@ from django.utils import timezone
 from debatomic.tools.errors import Kind
 from hosts import registry
 from hosts.models import Attempt, State, Task
-from hosts.retries import policy
+from hosts.queue.retries import policy
 from hosts.states import FINAL, HELD, MOVES
 
 logger = logging.getLogger(__name__)

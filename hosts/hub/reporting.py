@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from hosts import health, samples
-from hosts.connection import Held
+from hosts.builder.connection import Held
+from hosts.fleet import health, samples
 from hosts.models import Host, Task
 
 

@@ -10,7 +10,7 @@ from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
 from hosts.hub.submission import submit
 from hosts.models import Task
-from hosts.wishes import Wishes
+from hosts.queue.wishes import Wishes
 
 
 @transaction.atomic

@@ -11,11 +11,11 @@ from django.utils import timezone
 from debatomic.tools.errors import InputError, Kind
 from hosts import registry
 from hosts.hub.moves import locked, move, whole
-from hosts.limits import checked as checked_limits
 from hosts.models import Channel, Host, State, Task
 from hosts.models.task import DEFAULT_PRIORITY
-from hosts.retries import checked as checked_retries
-from hosts.retries import policy
+from hosts.queue.limits import checked as checked_limits
+from hosts.queue.retries import checked as checked_retries
+from hosts.queue.retries import policy
 
 PRIORITIES = range(1001)  # lower runs first
 ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]{1,19}")  # of Debian: amd64, kfreebsd-amd64; empty for any host

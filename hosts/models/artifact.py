@@ -20,7 +20,7 @@ class ArtifactQuerySet(models.QuerySet["Artifact"]):
 
 
 class Artifact(models.Model):
-    """A kept file of a task. The content is stored once per SHA-256 (hosts.store)."""
+    """A kept file of a task. The content is stored once per SHA-256 (hosts.kept.store)."""
 
     class Kind(models.TextChoices):
         BINARY = "binary", "binary package"
@@ -61,7 +61,7 @@ class Log(models.Model):
     task = models.ForeignKey("hosts.Task", on_delete=models.CASCADE, related_name="logs")
     attempt = models.PositiveIntegerField()
     name = models.CharField(max_length=100)
-    size = models.BigIntegerField(default=0)  # bytes, final once sealed; until then ask hosts.logs
+    size = models.BigIntegerField(default=0)  # bytes, final once sealed; until then ask hosts.live.logs
     sealed_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -16,7 +16,7 @@ from debatomic.access.checks import may
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
 from hosts.models.event import Event
-from hosts.strategies import DEFAULT, STRATEGIES
+from hosts.queue.strategies import DEFAULT, STRATEGIES
 
 SILENT_AFTER = timedelta(seconds=30)
 
@@ -45,7 +45,7 @@ class Channel(models.Model):
         return self.name
 
     def choose_strategy(self, strategy: str, *, by: Any) -> None:
-        """Have another strategy (hosts.strategies) say which idle host gets a task."""
+        """Have another strategy (hosts.queue.strategies) say which idle host gets a task."""
         self.strategy = strategy
         with transaction.atomic():
             self.save(update_fields=["strategy"])

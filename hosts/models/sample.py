@@ -1,4 +1,4 @@
-"""What was measured at times, kept coarser as it grows older (hosts.samples thins it)."""
+"""What was measured at times, kept coarser as it grows older (hosts.fleet.samples thins it)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class QueueSample(models.Model):
 
 
 class DayCount(models.Model):
-    """The attempts that ended on a day, counted for one value of one dimension (hosts.statistics)."""
+    """The attempts that ended on a day, counted for one value of one dimension (hosts.fleet.statistics)."""
 
     class Dimension(models.TextChoices):
         ALL = "all", "day"

@@ -8,7 +8,7 @@ from django.db import models
 
 
 class ScalingAct(models.Model):
-    """One call of a policy's hook (hosts.scaling)."""
+    """One call of a policy's hook (hosts.fleet.scaling)."""
 
     policy = models.CharField(max_length=60)
     at = models.DateTimeField(auto_now_add=True)

@@ -18,7 +18,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
 
 
 class Schedule(models.Model):
-    """An order (hosts.orders) that is submitted at `next_at`, and by its line of cron again and again."""
+    """An order (hosts.schedule.orders) that is submitted at `next_at`, and by its line of cron again and again."""
 
     name = models.SlugField(max_length=60, unique=True)
     order = models.CharField(max_length=40)

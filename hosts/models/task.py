@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from debatomic.access.checks import may, owns
 from hosts.models.event import Event
-from hosts.order import Line
+from hosts.queue.order import Line
 from hosts.states import FINAL, HELD, LIVE, State
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class Task(models.Model):
     share = models.BigIntegerField(default=0)  # whose turn it takes: the submitter's id, 0 for the hub's own
 
     request = models.JSONField(default=dict)  # frozen at submit
-    limits = models.JSONField(default=dict)  # hosts.limits: time_limit, idle_limit, memory, disk, processors
-    retries = models.JSONField(default=dict)  # hosts.retries: what the submitter wants other than usual
+    limits = models.JSONField(default=dict)  # hosts.queue.limits: time_limit, idle_limit, memory, disk, processors
+    retries = models.JSONField(default=dict)  # hosts.queue.retries: what the submitter wants other than usual
     result = models.JSONField(default=dict)  # small
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.FREE)

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from hosts import cron
+from hosts.schedule import cron
 
 
 class WindowQuerySet(models.QuerySet["Window"]):

@@ -6,7 +6,7 @@ import re
 
 from django import template
 
-from hosts import logs
+from hosts.live import logs
 from hosts.models import Log
 
 register = template.Library()

@@ -11,7 +11,7 @@ from django.test import Client
 
 from builds.models import Target
 from debatomic.access.models import User
-from hosts import logs
+from hosts.live import logs
 from hosts.models import Artifact, Host, Log, Task
 from tests import scene
 

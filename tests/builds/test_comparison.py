@@ -14,7 +14,8 @@ from builds.methods import compare_command, compare_outcome
 from builds.models import Build, Comparison, Target
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
-from hosts import hub, store
+from hosts import hub
+from hosts.kept import store
 from hosts.models import Artifact, Event, Host, Task
 from hosts.registry import Job
 from tests import scene

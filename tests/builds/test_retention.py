@@ -14,7 +14,9 @@ from django.utils import timezone
 
 from builds.models import BinaryPackage, Build, TagEntry, Target
 from composes.models import Compose
-from hosts import hub, retention, statistics
+from hosts import hub
+from hosts.fleet import statistics
+from hosts.kept import retention
 from hosts.models import Artifact, Channel, Host, Task
 from tests import scene
 

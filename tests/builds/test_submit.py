@@ -11,7 +11,8 @@ import pytest
 from builds.models import Build, Target
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
-from hosts import registry, store
+from hosts import registry
+from hosts.kept import store
 from hosts.models import Event, Task
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,9 @@ from chroots.engine.building.failure import Cause
 from chroots.models import Chroot, ChrootCopy, Refresh
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError, ToolError
-from hosts import hub, registry, store
+from hosts import hub, registry
 from hosts.causes import CAUSES
+from hosts.kept import store
 from hosts.models import Channel, Host, State, Task
 from hosts.registry import Job
 from tests import scene

@@ -14,7 +14,7 @@ from django.conf import settings
 from builds.models import Build, Target
 from debatomic.access.models import User
 from debatomic.client import account
-from hosts import store
+from hosts.kept import store
 from hosts.models import Artifact, Host
 from tests import scene
 

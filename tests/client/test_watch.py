@@ -21,7 +21,7 @@ from debatomic.client.hub import Hub
 from debatomic.client.screen import Screen, harmless
 from debatomic.client.watch import Follower, Reader
 from hosts import hub as verbs
-from hosts import logs
+from hosts.live import logs
 from hosts.models import Host
 from tests import scene
 

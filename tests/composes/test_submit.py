@@ -10,7 +10,7 @@ from composes.models import Compose, Definition
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts.models import Task
-from hosts.wishes import Wishes
+from hosts.queue.wishes import Wishes
 
 pytestmark = pytest.mark.django_db
 

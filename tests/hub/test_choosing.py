@@ -11,10 +11,10 @@ import pytest
 from django.utils import timezone
 
 from hosts import hub
-from hosts.choosing import refusals
 from hosts.models import Channel, Host, HostCache, HostState, Task
+from hosts.queue.choosing import refusals
+from hosts.queue.strategies import STRATEGIES, Idle
 from hosts.registry import Method
-from hosts.strategies import STRATEGIES, Idle
 
 MakeHost = Callable[..., Host]
 

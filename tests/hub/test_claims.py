@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hosts import hub
-from hosts.choosing import refusals
 from hosts.models import Attempt, Channel, Host, State, Task
+from hosts.queue.choosing import refusals
 from tests.hub.site import Site, wait
 
 

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from hosts import cleaning, hub, logs, registry, store
-from hosts.connection import File
-from hosts.hubs import connect
+from hosts import hub, registry
+from hosts.builder.connection import File
+from hosts.builder.hubs import connect
+from hosts.kept import cleaning, store
+from hosts.live import logs
 from hosts.models import Artifact, Host, Log, State, Task
 
 pytestmark = pytest.mark.django_db

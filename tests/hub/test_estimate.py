@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hosts import hub, why
-from hosts.estimate import about, starts_in
+from hosts import hub
 from hosts.models import Host, State, Task
+from hosts.queue import why
+from hosts.queue.estimate import about, starts_in
 
 
 @pytest.mark.parametrize(("place", "slots", "remaining", "seconds"), [

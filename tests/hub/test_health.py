@@ -11,8 +11,10 @@ import pytest
 from django.utils import timezone
 
 from debatomic.access.models import AuditEntry
-from hosts import examining, health, hub
-from hosts.examining import Examiner
+from hosts import hub
+from hosts.builder import examining
+from hosts.builder.examining import Examiner
+from hosts.fleet import health
 from hosts.models import Event, Host
 
 GIB = 1 << 30

@@ -14,7 +14,7 @@ from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.hub import bulk
 from hosts.models import Channel, Host, State, Task
-from hosts.wishes import Wishes
+from hosts.queue.wishes import Wishes
 from tests import scene
 
 pytestmark = pytest.mark.django_db

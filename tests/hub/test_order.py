@@ -12,7 +12,7 @@ from django.utils import timezone
 from debatomic.access.models import User
 from hosts import hub
 from hosts.models import Host, Task
-from hosts.order import Line, in_order, lifted, place
+from hosts.queue.order import Line, in_order, lifted, place
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

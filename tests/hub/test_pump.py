@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from debatomic.tools.errors import InputError, Kind, ToolError
-from hosts import pump
-from hosts.connection import ClaimLost, Unreachable
-from hosts.pump import Pump
+from hosts.builder import pump
+from hosts.builder.connection import ClaimLost, Unreachable
+from hosts.builder.pump import Pump
 
 
 class Receiver:
-    """A hub's end of the log, as hosts.logs does it; `faults` are what happens to the next sends."""
+    """A hub's end of the log, as hosts.live.logs does it; `faults` are what happens to the next sends."""
 
     def __init__(self) -> None:
         self.log = b""

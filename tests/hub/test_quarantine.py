@@ -10,9 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hosts import hub, quarantine, registry
+from hosts import hub, registry
+from hosts.fleet import quarantine
+from hosts.fleet.quarantine import Trial, verdict
 from hosts.models import Attempt, Channel, Host, Task
-from hosts.quarantine import Trial, verdict
 
 HOST, PACKAGE, NOBODY = (4, 0), (0, 2), (0, 0)
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
-from hosts import registering
+from hosts.fleet import registering
 from hosts.models import Channel, Host, Registration
 
 pytestmark = pytest.mark.django_db

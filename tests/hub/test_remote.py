@@ -14,11 +14,13 @@ import pytest
 from django.test import Client
 
 from debatomic.tools.errors import InputError, Kind, ToolError
-from hosts import hub, logs, store
-from hosts.connection import Beat, Claimed, ClaimLost, File, Hub, Unreachable
-from hosts.local import LocalHub
+from hosts import hub
+from hosts.builder.connection import Beat, Claimed, ClaimLost, File, Hub, Unreachable
+from hosts.builder.local import LocalHub
+from hosts.builder.remote import RemoteHub
+from hosts.kept import store
+from hosts.live import logs
 from hosts.models import Artifact, Host, State, Task
-from hosts.remote import RemoteHub
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

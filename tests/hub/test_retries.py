@@ -11,7 +11,7 @@ from django.utils import timezone
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import Host, State, Task
-from hosts.retries import Policy, checked, policy
+from hosts.queue.retries import Policy, checked, policy
 
 
 @pytest.mark.parametrize(("kind", "attempts", "pauses"), [

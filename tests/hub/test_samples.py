@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from debatomic import charts
-from hosts import hub, samples
+from hosts import hub
+from hosts.fleet import samples
 from hosts.models import Host, HostSample, QueueSample
 from hosts.models.sample import DAY, HOUR, MINUTE, TEN_MINUTES
 

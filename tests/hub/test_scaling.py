@@ -17,9 +17,10 @@ from django.test import Client
 from django.utils import timezone
 
 from debatomic.tools.errors import InputError
-from hosts import hub, scaling, scaling_policies
+from hosts import hub
+from hosts.fleet import scaling, scaling_policies
+from hosts.fleet.scaling_policies import Limits, Policy, Seen, decide
 from hosts.models import Host, Registration, ScalingAct, Task
-from hosts.scaling_policies import Limits, Policy, Seen, decide
 from tests.hub.site import ROOT, Site, marked, wait
 
 UP, DOWN = Limits(queue=4, wait=120, load=0.9), Limits(queue=0, load=0.1)

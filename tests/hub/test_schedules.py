@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from debatomic.access.models import AuditEntry, RoleBinding, User
 from debatomic.tools.errors import InfrastructureError, InputError
-from hosts import cron, hub, orders, schedules
+from hosts import hub
 from hosts.models import Channel, Occurrence, Schedule, Task
-from hosts.orders import Make, Order
+from hosts.schedule import cron, orders, schedules
+from hosts.schedule.orders import Make, Order
 
 SUNDAY = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)  # summer time begins in Berlin at 1:00 UTC
 

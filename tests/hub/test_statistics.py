@@ -13,9 +13,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hosts import hub, registry, statistics
+from hosts import hub, registry
+from hosts.fleet import statistics
+from hosts.fleet.statistics import Dimension
 from hosts.models import Attempt, DayCount, Host, Task
-from hosts.statistics import Dimension
 
 pytestmark = pytest.mark.django_db
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)

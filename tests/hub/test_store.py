@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from debatomic.tools.errors import InputError
-from hosts import store
+from hosts.kept import store
 from hosts.models import Artifact, Task
 from hosts.registry import KeptFile
 

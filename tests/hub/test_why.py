@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hosts import hub, why
+from hosts import hub
 from hosts.models import Channel, Host, HostState, State, Task
+from hosts.queue import why
 
 pytestmark = pytest.mark.django_db
 

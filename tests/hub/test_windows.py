@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
-from hosts import hub, why, windows
-from hosts.choosing import refusals
+from hosts import hub
 from hosts.models import Channel, Host, Window
+from hosts.queue import why, windows
+from hosts.queue.choosing import refusals
 
 JSON = "application/json"
 

@@ -17,13 +17,16 @@ from django.db.models.signals import post_save
 
 from debatomic.access.models import User
 from debatomic.tools.errors import InputError
-from hosts import hub, logs, store, worker, workplace
-from hosts.connection import Beat, ClaimLost, File, Hub, Tick, Unreachable
-from hosts.local import LocalHub
+from hosts import hub
+from hosts.builder import worker, workplace
+from hosts.builder.connection import Beat, ClaimLost, File, Hub, Tick, Unreachable
+from hosts.builder.local import LocalHub
+from hosts.builder.pump import Pump
+from hosts.builder.worker import LOG, Supervisor
+from hosts.kept import store
+from hosts.live import logs
 from hosts.models import Artifact, Attempt, Event, Host, State, Task
-from hosts.pump import Pump
 from hosts.registry import Job, Method
-from hosts.worker import LOG, Supervisor
 from tests.hub.site import marked, wait
 from tests.hub.tryout.apps import command, outcome
 

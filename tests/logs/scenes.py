@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from hosts import logs
+from hosts.live import logs
 from hosts.models import Channel, Host, State, Task
 
 ROOT = Path(__file__).resolve().parents[2]

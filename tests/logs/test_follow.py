@@ -15,7 +15,7 @@ from django.test import Client
 
 from debatomic.access.models import RoleBinding
 from debatomic.asgi import application
-from hosts import consumers, event_feed, logs, tailer
+from hosts.live import consumers, event_feed, logs, tailer
 from hosts.models import Event, State, Task
 from tests.logs.scenes import end, running_task, write
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from hosts import logs
+from hosts.live import logs
 from hosts.models import State, Task
 from tests.logs.scenes import LiveHub, end, running_task, write
 

@@ -11,7 +11,7 @@ from django.template import engines
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
-from hosts import logs
+from hosts.live import logs
 from hosts.models import Log, State, Task
 from tests.logs.scenes import end, running_task, write
 

@@ -14,8 +14,9 @@ import pytest
 from django.db import transaction
 
 from debatomic.tools.errors import InputError
-from hosts import logs, seekable, store
-from hosts.log_sources import Sealed
+from hosts.kept import seekable, store
+from hosts.live import logs
+from hosts.live.log_sources import Sealed
 from hosts.models import Artifact, Log, State, Task
 from tests.logs.scenes import end, running_task, write
 

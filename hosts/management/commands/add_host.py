@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from hosts.machine import DEFAULT_CHANNEL
+from hosts.builder.machine import DEFAULT_CHANNEL
 from hosts.models import Channel, Host
 
 

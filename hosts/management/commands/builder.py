@@ -15,9 +15,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from debatomic.tools.errors import ToolError
-from hosts import cluster, joining, machine
-from hosts.builder import Builder
-from hosts.hubs import connect
+from hosts.builder import cluster, machine
+from hosts.builder.builder import Builder
+from hosts.builder.hubs import connect
+from hosts.fleet import joining
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from debatomic.tools.errors import ToolError
-from hosts.forms import checked_registration
 from hosts.models import Channel, Registration
+from hosts.pages.forms import checked_registration
 
 
 class Command(BaseCommand):

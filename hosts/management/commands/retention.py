@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from debatomic.templatetags.pages import size
-from hosts import retention
+from hosts.kept import retention
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
-from hosts.builder import REAP_SECONDS, tick
+from hosts.builder.builder import REAP_SECONDS, tick
 
 
 class Command(BaseCommand):

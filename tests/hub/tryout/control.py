@@ -10,8 +10,11 @@ import django
 
 django.setup()
 
-from hosts import hub, logs, store, why  # noqa: E402, F401 - what the expressions use
+from hosts import hub  # noqa: E402 - what the expressions use
+from hosts.kept import store  # noqa: E402, F401
+from hosts.live import logs  # noqa: E402, F401
 from hosts.models import Artifact, Attempt, Channel, Event, Host, Log, Task  # noqa: E402, F401
+from hosts.queue import why  # noqa: E402, F401
 
 
 def submit(script: str, number: int = 1, *, share: int = 0, **columns: object) -> list[int]:

@@ -1,0 +1,35 @@
+"""What a submitter may choose for the tasks of what they submit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from debatomic.access.checks import may
+from debatomic.tools.errors import InputError
+from hosts.models import Channel, Task
+from hosts.models.task import DEFAULT_PRIORITY
+from hosts.queue import limits, retries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """None or empty: as usual. `after`: tasks that must be completed before."""
+
+    priority: int | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    retries: Mapping[str, Any] = field(default_factory=dict)
+    channel: Channel | None = None
+    after: tuple[Task, ...] = ()
+
+    def check(self, by: Any) -> None:
+        """Raises InputError with the field that is wrong."""
+        limits.checked(self.limits)
+        retries.checked(self.retries)
+        if self.priority is not None and self.priority < DEFAULT_PRIORITY and not may(by, "tasks.prioritize"):
+            sentence = f"Your role does not allow more urgent than {DEFAULT_PRIORITY}; higher numbers run later."
+            raise InputError(sentence, field="priority")
+
+
+AS_USUAL = Wishes()
