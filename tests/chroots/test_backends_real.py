@@ -112,8 +112,8 @@ def test_a_package_is_cross_built_for_arm64(engine: Engine, source_package: Make
     assert status == 0, output[-3000:]
     for line in (
         "nocheck profiles cross nocheck",
-        "zlib1g-dev:arm64 is installed",
-        "gcc-aarch64-linux-gnu is installed",
+        "has zlib1g-dev:arm64",
+        "has gcc-aarch64-linux-gnu",
     ):
         assert line in output, line
     deb = tmp_path / "cross-test_1.0_arm64.deb"
