@@ -126,5 +126,5 @@ def test_without_a_token_a_builder_says_what_to_do(site: Site, tmp_path: Path) -
     )  # fmt: skip
     assert refused.returncode == 1
     assert "The host token '/no/token' cannot be read" in refused.stderr
-    assert "manage.py add_host" in refused.stderr
+    assert "manage.py builder --register TOKEN" in refused.stderr
     assert "Traceback" not in refused.stderr
