@@ -55,6 +55,6 @@ def test_a_host_looks_at_itself(application: Application) -> None:
     application.until(f"tasks/{task['id']}/", "completed")
     result = application.get(f"tasks/{task['id']}/")["result"]
     assert result["can_build"] is True
-    assert {"root", "program bwrap", "mirror"} <= {check["name"] for check in result["checks"]}
+    assert {"rights", "program bwrap", "mirror"} <= {check["name"] for check in result["checks"]}
     with application.signed_in("administrator") as browser:
         assert "builds can run here" in browser.get("/hosts/here/").text
