@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from django_filters.filters import CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.types import OpenApiTypes
@@ -16,13 +15,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from composes.comparison import difference
+from composes.comparison import difference, older_than
 from composes.models import Compose, Definition, Deliverable
 from debatomic.access.checks import person
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
-from debatomic.tools.errors import InputError
+from debatomic.paging import number_in
 from hosts.api.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 from hosts.models import Artifact, State
 
@@ -159,11 +158,8 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
     @action(detail=True, pagination_class=None, filterset_class=None)
     def compare(self, request: Request, pk: str) -> Response:
         """What it has otherwise than an older compose: packages and definition, by architecture."""
-        new, wanted = self.get_object(), request.query_params.get("with", "")
-        visible = Compose.objects.visible_to(request.user).for_lists()
-        old = get_object_or_404(visible, pk=int(wanted)) if wanted.isdigit() and len(wanted) < 19 else new.previous
-        if old is None:
-            raise InputError(f"There is no finished compose of {new.revision.definition} {new.variant} before.")
+        new, visible = self.get_object(), Compose.objects.visible_to(request.user).for_lists()
+        old = older_than(new, number_in(request.query_params, "with"), visible)
         return Response(difference(old, new).as_json())
 
     def _show(self, compose: Compose) -> Any:

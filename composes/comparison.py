@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+
 from composes import definitions
 from composes.models import Compose
 from composes.pipeline import compare, lock, shown
@@ -53,6 +56,17 @@ def locks_of(compose: Compose) -> dict[str, Lock]:
         content = lock.read(path)
         found[content.architecture] = content
     return found
+
+
+def older_than(new: Compose, pk: int, visible: QuerySet[Compose]) -> Compose:
+    """The compose to compare with: the visible one of that id, else (0) the last finished one before.
+
+    Raises Http404 where there is none of that id, InputError where none was finished before.
+    """
+    old = get_object_or_404(visible, pk=pk) if pk else new.previous
+    if old is None:
+        raise InputError(f"There is no finished compose of {new.revision.definition} {new.variant} before.")
+    return old
 
 
 def difference(old: Compose, new: Compose) -> Difference:

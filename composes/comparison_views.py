@@ -6,9 +6,10 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from composes.comparison import Difference, difference
+from composes.comparison import Difference, difference, older_than
 from composes.models import Compose
 from debatomic.gates import PageRequest, reading
+from debatomic.paging import number_in
 from debatomic.tools.errors import InputError
 
 OTHERS = 50  # composes to choose from
@@ -20,13 +21,13 @@ def comparison(request: PageRequest, pk: int) -> HttpResponse:
     """`?with=ID` names the older one (default: the last finished one before); `?format=json` or `text` for programs."""
     visible = Compose.objects.visible_to(request.user).for_lists()
     new = get_object_or_404(visible, pk=pk)
-    wanted = request.GET.get("with", "")
-    old = get_object_or_404(visible, pk=int(wanted)) if wanted.isdigit() and len(wanted) < 19 else new.previous
+    old = found = None
+    mistake = ""
     try:
-        found = difference(old, new) if old else None
-        mistake = "" if found else f"There is no finished compose of {new.revision.definition} {new.variant} before."
+        old = older_than(new, number_in(request.GET, "with"), visible)
+        found = difference(old, new)
     except InputError as error:
-        found, mistake = None, error.sentence
+        mistake = error.sentence
     if found and (answer := _for_programs(request.GET.get("format", ""), found)):
         return answer
     others = visible.filter(revision__definition=new.revision.definition_id).exclude(pk=pk)[:OTHERS]

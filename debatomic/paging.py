@@ -33,7 +33,7 @@ class Rows(Generic[M]):
 
 def page_of(queryset: QuerySet[M, M], query: QueryDict, *, size: int = PAGE_SIZE) -> Rows[M]:
     """The page that `?before=<id>` or `?after=<id>` asks for; the first one otherwise."""
-    before, after = _number(query, "before"), _number(query, "after")
+    before, after = number_in(query, "before"), number_in(query, "after")
     if after:
         found = list(queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
         if len(found) > size:
@@ -47,7 +47,8 @@ def page_of(queryset: QuerySet[M, M], query: QueryDict, *, size: int = PAGE_SIZE
     return Rows(rows, newer, _with(query, before=rows[-1].pk) if len(found) > size else "")
 
 
-def _number(query: Mapping[str, Any], name: str) -> int:
+def number_in(query: Mapping[str, Any], name: str) -> int:
+    """The id a query names; 0 where it names none."""
     value = str(query.get(name) or "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else 0
 
@@ -78,7 +79,7 @@ class Slice(Generic[T]):
 def slice_of(items: Sequence[T], query: QueryDict, *, size: int = SLICE_SIZE) -> Slice[T]:
     """The part that `?page=<number>` asks for; the first one otherwise."""
     pages = max(1, -(-len(items) // size))
-    number = min(max(1, _number(query, "page")), pages)
+    number = min(max(1, number_in(query, "page")), pages)
     begin = (number - 1) * size
     return Slice(
         items[begin : begin + size], begin + 1, len(items),
