@@ -213,6 +213,16 @@ def test_a_disk_of_the_host_that_is_full_fails_that_build_and_is_as_free_as_befo
     assert len(remains(small, tmp_path, groups())) == mount == 1 and used(small) < 4 << 20
 
 
+def test_downloads_may_be_on_another_disk(
+    engine: Engine, source_package: MakeSource, small: Path, tmp_path: Path
+) -> None:
+    subprocess.run(["mount", "-o", "remount,size=3g", small], check=True)
+    status, text = engine(
+        "build", source_package("apart-test", depends="sl"), *CHROOT, "--output", tmp_path, state=small
+    )
+    assert status == 0 and "newly installed" in text, text[-2000:]
+
+
 def used(folder: Path) -> int:
     found = os.statvfs(folder)
     return (found.f_blocks - found.f_bfree) * found.f_frsize

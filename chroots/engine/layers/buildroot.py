@@ -104,6 +104,7 @@ class Buildroot:
         Raises: CommandFailed, TimedOut, Canceled as `run` does.
         """
         warden = self.warden
+        require_space(warden.folder, reserve=_reserve(user))
         with filter_file(building=user != 0) as filter_fd:
             jail = self._jail(filter_fd, user, folder, environment, read_only=read_only, writable=writable,
                               scratch=scratch)  # fmt: skip
@@ -121,7 +122,7 @@ class Buildroot:
         """What to look at while a program runs: who builds is held by the size of a file system, where there is one."""
         if self.gauge and (not user or self.gauge.limit):
             return self.gauge
-        return partial(require_space, self.warden.folder, reserve=LAST_RESERVE if user else RESERVE)
+        return partial(require_space, self.warden.folder, reserve=_reserve(user))
 
     def attached(self, args: Sequence[str], *, user: int, folder: str, environment: Mapping[str, str],
                  network: bool) -> int:  # fmt: skip
@@ -154,6 +155,11 @@ class Buildroot:
             writable=writable or {},
             resource_limits=warden.group.resource_limits(), files_in_memory=warden.group.memory // 2, network=network,
         )  # fmt: skip
+
+
+def _reserve(user: int) -> int:
+    """The bytes of the host's disk that a program of this user leaves free; root is who installs packages."""
+    return LAST_RESERVE if user else RESERVE
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from chroots.engine.layers.stacking import Stacker
 from chroots.engine.spec import BuildSpec, BuildType, Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
+from debatomic.tools.files import link_or_copy
 
 SOURCE = "/run/source"  # where a buildroot sees the source package
 ARCHIVES = "/run/archives"
@@ -183,7 +183,7 @@ class Installer:
                 hint="The mirror is being updated or incomplete; a new attempt may succeed.",
             ) from error
         for deb, path in zip(debs, paths, strict=True):
-            os.link(path, archives / deb.name)
+            link_or_copy(path, archives / deb.name)
         return archives
 
     @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from chroots.engine.layers.shared import Stack
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
+from debatomic.tools.files import link_or_copy
 
 SPACE = 4 << 30  # bytes that installing tools may write
 
@@ -55,7 +55,7 @@ def _installed(
     archives = folder / "archives"
     (archives / "partial").mkdir(parents=True)
     for deb, path in zip(debs, Store(state.files).get_all(debs), strict=True):
-        os.link(path, archives / deb.name)
+        link_or_copy(path, archives / deb.name)
 
     def install(scratch: Path) -> None:
         limit = max(SPACE, warden.limits.disk)  # a tool is not the build's

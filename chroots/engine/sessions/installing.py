@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from chroots.engine.layers.dependencies import ARCHIVES, apt_get, parse_uris
 from chroots.engine.spec import Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InputError, Kind, ToolError
+from debatomic.tools.files import link_or_copy
 
 
 def install(
@@ -29,7 +29,7 @@ def install(
             archives = work / "archives"
             (archives / "partial").mkdir(parents=True)
             for deb, path in zip(debs, Store(state.files).get_all(debs), strict=True):
-                os.link(path, archives / deb.name)
+                link_or_copy(path, archives / deb.name)
             root.run([*apt_get("--no-download"), *wanted], read_only={ARCHIVES: archives},
                      scratch=[f"{ARCHIVES}/partial"])  # fmt: skip
     except CommandFailed as error:

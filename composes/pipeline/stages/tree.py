@@ -14,6 +14,7 @@ from composes.pipeline.job import Job, Order
 from composes.pipeline.lock import Lock
 from composes.pipeline.stages.gather import fetch
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
+from debatomic.tools.files import link_or_copy
 
 WITHOUT_DOCUMENTATION = (
     "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -56,7 +57,7 @@ def _link_files(job: Job, lock: Lock, repository: Path) -> None:
     store = Store(job.order.state.files)
     repository.mkdir()
     for package in lock.packages:
-        os.link(store.path(package.sha256), repository / package.file_name)
+        link_or_copy(store.path(package.sha256), repository / package.file_name)
 
 
 def _write_index(job: Job, repository: Path) -> None:
