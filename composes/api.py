@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from builds.models import Build
 from composes.comparison import difference, older_than
 from composes.models import Compose, Definition, Deliverable
 from debatomic.access.checks import person
@@ -24,6 +25,7 @@ from debatomic.access.refusals import allow
 from debatomic.paging import number_in
 from hosts.api.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 from hosts.models import Artifact, State
+from hosts.queue.wishes import Wishes
 
 STATES = {
     "STARTED": (State.FREE, State.ASSIGNED, State.RUNNING),
@@ -71,12 +73,25 @@ class ComposeDetailSerializer(ComposeSerializer):
         read_only_fields = fields
 
 
-class ComposeSubmitSerializer(WishesSerializer):
+class ComposeWishesSerializer(WishesSerializer):
+    """`after`: composes, `after_builds`: builds, that must be completed before."""
+
+    after: Any = serializers.PrimaryKeyRelatedField(queryset=Compose.objects.all(), many=True, required=False)
+    after_builds: Any = serializers.PrimaryKeyRelatedField(queryset=Build.objects.all(), many=True, required=False)
+    architectures = serializers.ListField(child=serializers.CharField(max_length=20), required=False, allow_empty=False)
+
+    @classmethod
+    def wishes_of(cls, given: dict[str, Any]) -> Wishes:
+        """What these fields ask for, but for the architectures, taken out of the validated data."""
+        before = [*given.pop("after", ()), *given.pop("after_builds", ())]
+        return cls.wishes(given, [each.task for each in before])
+
+
+class ComposeSubmitSerializer(ComposeWishesSerializer):
     """Compose a variant of a definition's newest revision, for all its architectures unless some are named."""
 
     definition = NameField("definition", queryset=Definition.objects.filter(enabled=True))
     variant = serializers.CharField(max_length=60)
-    architectures = serializers.ListField(child=serializers.CharField(max_length=20), required=False, allow_empty=False)
 
 
 class ComposeFilter(FilterSet):
@@ -122,7 +137,7 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         asked = ComposeSubmitSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wanted = {"architectures": None, **asked.validated_data}
-        wanted["wishes"] = WishesSerializer.wishes(wanted)
+        wanted["wishes"] = ComposeWishesSerializer.wishes_of(wanted)
         return submitted(request, lambda: Compose.objects.submit(**wanted, by=person(request.user)), self._show)
 
     @extend_schema(request=None, responses=ComposeDetailSerializer)
@@ -143,6 +158,18 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         allow(compose.can_retry(person(request.user)), possible=ended_badly, sentence=f"{compose} is {compose.state}.")
         compose.retry(by=person(request.user))
         return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=ComposeWishesSerializer, responses={201: ComposeDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def resubmit(self, request: Request, pk: str) -> Response:
+        """Compose the same revision as another compose, with what is given changed."""
+        compose, by = self.get_object(), person(request.user)
+        allow(compose.can_resubmit(by), possible=not compose.is_live, sentence="It has not ended.")
+        asked = ComposeWishesSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = dict(asked.validated_data)
+        wanted["wishes"] = ComposeWishesSerializer.wishes_of(wanted)
+        return submitted(request, lambda: compose.resubmit(by=by, **wanted), self._show)
 
     @extend_schema(responses=ArtifactSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filterset_class=None)

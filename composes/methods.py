@@ -61,8 +61,12 @@ def publish_command(job: Job) -> list[str]:
     tree = job.request.get("tree")
     if not tree:
         raise InputError("This compose made no OSTree repository to publish.")
+    try:
+        packed = store.nearby(tree, job.folder / "tree.tar")
+    except FileNotFoundError:
+        raise InputError("The OSTree repository of this compose is not kept any more.") from None
     return program(
-        "composes.pipeline", "publish", "--from", store.path(tree), "--to", settings.OSTREE / "repo",
+        "composes.pipeline", "publish", "--from", packed, "--to", settings.OSTREE / "repo",
         "--ref", job.request["ref"], "--commit", job.request["commit"], "--state", settings.STATE,
         *(["--mirror", settings.MIRROR] if settings.MIRROR else []),
     )  # fmt: skip

@@ -10,8 +10,10 @@ from django.db import models
 from django.urls import reverse
 
 from composes import submit
+from composes.fields import OrderedMapping
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
+from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import Artifact, State, Task
 from hosts.queue.wishes import AS_USUAL, Wishes
@@ -67,7 +69,7 @@ class Revision(models.Model):
     digest = models.CharField(max_length=64)  # SHA-256 of names and contents
     files = models.JSONField()  # {path: text}; `main` is the one to run
     main = models.CharField(max_length=200)
-    variants = models.JSONField(default=dict)  # {name: {"title": ..., "architectures": [...]}}
+    variants = OrderedMapping(default=dict)  # {name: {"title": ..., "architectures": [...]}}, in its order
     message = models.CharField(max_length=200, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -167,6 +169,15 @@ class Compose(models.Model):
         """Run what failed of it again; what was done is reused."""
         hub.retry(self.task, by)
         AuditEntry.note(by, "compose.retry", self, compose=self.pk)
+
+    def resubmit(self, *, by: User, wishes: Wishes, architectures: Sequence[str] = ()) -> Compose:
+        """Compose the same revision anew, as another compose. Raises InputError for one that has not ended."""
+        if self.is_live:
+            raise InputError(f"{self} has not ended yet.", hint="Cancel it first, or change its priority.")
+        return submit.again(self, architectures, by=by, wishes=wishes)
+
+    def can_resubmit(self, user: User) -> bool:
+        return not self.is_live and may(user, "composes.submit")
 
     def can_cancel(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "composes.submit")

@@ -34,6 +34,14 @@ def submit(
         return _create(composes, revision, variant, chosen, by=by, wishes=wishes)
 
 
+def again(compose: Compose, architectures: Sequence[str], *, by: User, wishes: Wishes) -> Compose:
+    """Compose the revision of another compose, for the same architectures unless some are named."""
+    wishes.check(by)
+    chosen = _checked(compose.revision, compose.variant, architectures or compose.architectures)
+    with transaction.atomic():
+        return _create(type(compose).objects.all(), compose.revision, compose.variant, chosen, by=by, wishes=wishes)
+
+
 def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> list[str]:
     if variant not in revision.variants:
         known = ", ".join(revision.variants) or "none"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from composes import comparison_views, definition_views, ostree_views, views
+from composes import comparison_views, definition_views, ostree_views, resubmit_views, views
 
 urlpatterns = [
     path("composes/", views.compose_list, name="compose-list"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("composes/<int:pk>/row/", views.compose_row, name="compose-row"),
     path("composes/<int:pk>/packages/", views.compose_packages, name="compose-packages"),
     path("composes/<int:pk>/compare/", comparison_views.comparison, name="compose-compare"),
+    path("composes/<int:pk>/resubmit/", resubmit_views.compose_resubmit, name="compose-resubmit"),
     path("composes/<int:pk>/cancel/", views.compose_cancel, name="compose-cancel"),
     path("composes/<int:pk>/retry/", views.compose_retry, name="compose-retry"),
     path("definitions/", definition_views.definition_list, name="definition-list"),

@@ -21,7 +21,12 @@ HOST_NAME = env.text("DEBATOMIC_HOST_NAME", socket.gethostname())
 HOST_TOKEN_FILE = env.text("DEBATOMIC_HOST_TOKEN_FILE", str(HOME / "host-token"))
 STATE = env.folder("DEBATOMIC_STATE", HOME / "host")  # the builder's layers and caches
 LOGS = HOME / "logs"
-ARTIFACTS = HOME / "artifacts"
+ARTIFACTS_BUCKET = env.bucket("DEBATOMIC_ARTIFACTS")  # ("name", "prefix/"); None: in a folder
+ARTIFACTS = HOME / "artifacts" if ARTIFACTS_BUCKET else env.folder("DEBATOMIC_ARTIFACTS", HOME / "artifacts")
+ARTIFACTS_PLACE = "hosts.kept.bucket.Bucket" if ARTIFACTS_BUCKET else "hosts.kept.folder.Folder"
+S3_ENDPOINT = env.address("DEBATOMIC_S3_ENDPOINT")  # empty: Amazon's
+S3_REGION = env.text("DEBATOMIC_S3_REGION", "us-east-1")
+S3_REDIRECT = env.flag("DEBATOMIC_S3_REDIRECT", False)  # browsers fetch from there by themselves
 OSTREE = HOME / "ostree"
 IS_REMOTE_BUILDER = bool(HUB_ADDRESS)
 

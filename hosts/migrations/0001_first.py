@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                 ('problems', models.JSONField(default=list)),
                 ('quarantined_at', models.DateTimeField(null=True)),
                 ('quarantine', models.TextField(blank=True)),
+                ('warning', models.TextField(blank=True)),
                 ('trusted_at', models.DateTimeField(null=True)),
                 ('token_hash', models.CharField(blank=True, db_index=True, max_length=64)),
                 ('seen_at', models.DateTimeField(blank=True, null=True)),
