@@ -19,7 +19,7 @@ def options(made: ArgumentParser) -> None:
     made.add_argument("verb", choices=("list", *VERBS), help="what to do")
     made.add_argument("name", nargs="?", default="", metavar="NAME")
     made.add_argument(
-        "parameters", nargs="*", type=pair, metavar="PARAMETER=VALUE",
+        "--set", dest="parameters", nargs="+", default=[], type=pair, metavar="NAME=VALUE",
         help="create, edit: what the order needs, such as source=figlet target=trixie",
     )  # fmt: skip
     made.add_argument("--order", metavar="O", help="create, edit: build, compose, …")

@@ -96,8 +96,9 @@ def test_files_may_come_from_elsewhere(
     debatomic: Callable[..., Any], packager: account.Account, artifact: Artifact, s3: str, settings: Any,
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    store.copy_to(artifact.sha256, tmp_path / "copy")
     storage.use_bucket(s3, "elsewhere", settings, monkeypatch)
-    store.put(next(tmp_path.rglob(artifact.name)))
+    store.put(tmp_path / "copy")
     settings.S3_REDIRECT = True
     monkeypatch.setattr("debatomic.client.downloads.PIECE_BYTES", 500_000)
     said = debatomic("download", "artifact", artifact.pk, "--output", tmp_path / "out")
