@@ -75,7 +75,8 @@ def _create(
     for architecture in architectures:
         made = hub.submit(
             "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture, request=request,
-            channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, by=by,
+            channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, weight=wishes.weight,
+            by=by,
         )  # fmt: skip
         hub.submit(
             "publish", f"publish {identity}, {architecture}", parent=parent, request={"identity": identity},

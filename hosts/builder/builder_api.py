@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from debatomic.tools.errors import Kind, ToolError
+from debatomic.tools.errors import InputError, Kind, ToolError
 from hosts import hub
 from hosts.builder import local
 from hosts.builder.connection import ClaimLost, File
@@ -75,7 +75,8 @@ def _answered(error: Exception) -> HttpResponse:
         return JsonResponse({"detail": str(error)}, status=error.status)
     if isinstance(error, ToolError):
         status = 503 if error.kind is Kind.INFRASTRUCTURE else 422
-        return JsonResponse({"detail": error.sentence, "kind": error.kind}, status=status)
+        field = {"field": error.field} if isinstance(error, InputError) and error.field else {}
+        return JsonResponse({"detail": error.sentence, "kind": error.kind, **field}, status=status)
     return JsonResponse({"detail": f"This is not what a host says here: {error!r}"}, status=400)
 
 

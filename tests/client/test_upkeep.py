@@ -90,7 +90,15 @@ def test_a_schedule_is_run_now(
 ) -> None:
     chroot = Chroot.objects.get()
     debatomic(
-        "schedule", "create", "fresh", "--order", "chroot-refresh", "--cron", "0 1 * * *", "--set", f"chroot={chroot.name}"
+        "schedule",
+        "create",
+        "fresh",
+        "--order",
+        "chroot-refresh",
+        "--cron",
+        "0 1 * * *",
+        "--set",
+        f"chroot={chroot.name}",
     )
     said = debatomic("schedule", "run", "fresh")
     assert said.status == 0, said.err
