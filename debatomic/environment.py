@@ -84,7 +84,7 @@ def bucket(name: str) -> tuple[str, str] | None:
         return None
     told = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9._/-]*))?", value)
     if told is None:
-        raise BadSetting(name, value, "an absolute path, or s3://bucket/prefix")
+        raise BadSetting(name, value.split("@")[-1], "an absolute path, or s3://bucket/prefix")
     prefix = (told[2] or "").strip("/")
     return told[1], f"{prefix}/" if prefix else ""
 

@@ -245,6 +245,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("DEBATOMIC_LOG_LEVEL", "INFO")},
-    "loggers": {"axes": {"level": "WARNING"}, "daphne": {"level": "WARNING"}, "django_q": {"level": "WARNING"},
-                "django-q": {"level": "WARNING"}},
+    "loggers": {name: {"level": "WARNING"} for name in ("axes", "botocore", "daphne", "django_q", "django-q")},
 }  # fmt: skip

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from django.conf import settings
 
 from debatomic.tools.errors import InfrastructureError
@@ -52,7 +52,7 @@ def _client(endpoint: str, region: str, process: int) -> Any:
         max_pool_connections=50, signature_version="s3v4",
         s3={"addressing_style": "path" if endpoint else "auto"},
     )  # fmt: skip
-    return boto3.client("s3", endpoint_url=endpoint or None, region_name=region, config=config)
+    return boto3.Session().client("s3", endpoint_url=endpoint or None, region_name=region, config=config)
 
 
 @contextmanager
@@ -66,6 +66,9 @@ def _spoken() -> Iterator[None]:
             raise FileNotFoundError(code) from None
         hint = "Are DEBATOMIC_ARTIFACTS and its credentials right?"
         raise InfrastructureError(f"The artifact storage refused {error.operation_name}: {code}.", hint=hint) from None
+    except NoCredentialsError:
+        hint = "Set AWS_SHARED_CREDENTIALS_FILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        raise InfrastructureError("There are no keys for the artifact storage.", hint=hint) from None
     except (BotoCoreError, ConnectionError) as error:
         reason = type(error).__name__
         raise InfrastructureError(
@@ -134,7 +137,8 @@ class Bucket:
         return sha256, size
 
     def receive(self, chunks: Iterable[bytes], sha256: str, *, limit: int) -> int:
-        sending = Sending(self._s3, self._bucket, self._key(checked(sha256)))
+        key = self._key(checked(sha256))
+        sending = Sending(self._s3, self._bucket, key)
         try:
             for chunk in chunks:
                 require_size(sending.size + len(chunk), limit)
@@ -147,6 +151,7 @@ class Bucket:
             with suppress(BotoCoreError, ClientError):  # it is forgotten after a day
                 sending.abort()
             raise
+        self._forget_before(sha256, key)
         return sending.size
 
     def older(self, folder: str, moment: float) -> set[str]:
@@ -207,7 +212,13 @@ class Bucket:
     def _copy(self, found: Found, key: str) -> None:
         with _spoken():
             self._s3.copy({"Bucket": self._bucket, "Key": found.key}, self._bucket, key)
-        self._delete(found.key)
+        self._forget_before(found.key.rpartition("/")[2].partition(".")[0], key)
+
+    def _forget_before(self, sha256: str, key: str) -> None:
+        """Keep it once: whoever reads an older one goes on in this one."""
+        for one in self._all(sha256):
+            if one.born < (_born(key) or 0):
+                self._delete(one.key)
 
     def _delete(self, key: str) -> None:
         with suppress(FileNotFoundError), _spoken():

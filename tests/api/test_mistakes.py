@@ -38,7 +38,7 @@ def ended(target: Target, users: dict[str, User]) -> Build:
     ("post", "windows/", {**WINDOW, "cron": "0 1 * *"}, "cron", "has 4 fields, not 5"),
     ("post", "windows/", {**WINDOW, "cron": "0 1 * * *", "time_zone": "Mars"}, "time_zone", "no time zone “Mars”"),
     ("post", "schedules/", {**NIGHTLY, "cron": "61 1 * * *"}, "cron", "is not a line of cron: its minute"),
-    ("post", "schedules/", {**NIGHTLY, "cron": "0 0 31 2 *"}, "cron", "never comes"),
+    ("post", "schedules/", {**NIGHTLY, "cron": "0 0 31 2 *"}, "cron", "its day-of-month cannot be"),
     ("post", "schedules/", {**NIGHTLY, "cron": "0 1 * * *", "order": "tea"}, "order", "no order “tea”"),
     ("patch", "hosts/builder-1/", {"architectures": ["x86 64"]}, "architectures", "is no architecture"),
     ("patch", "hosts/builder-1/", {"architectures": []}, "architectures", "at least one"),

@@ -88,18 +88,8 @@ def test_a_schedule_from_its_making_to_its_end(
 def test_a_schedule_is_run_now(
     debatomic: Callable[..., Any], administrator: account.Account, target: Target, host: Host
 ) -> None:
-    chroot = Chroot.objects.get()
-    debatomic(
-        "schedule",
-        "create",
-        "fresh",
-        "--order",
-        "chroot-refresh",
-        "--cron",
-        "0 1 * * *",
-        "--set",
-        f"chroot={chroot.name}",
-    )
+    what = f"chroot={Chroot.objects.get()}"
+    debatomic("schedule", "create", "fresh", "--order", "chroot-refresh", "--cron", "0 1 * * *", "--set", what)
     said = debatomic("schedule", "run", "fresh")
     assert said.status == 0, said.err
     task = Task.objects.latest("pk")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from builds.models import Target
+from composes.methods import publish_command
 from composes.models import Compose, Definition, Revision
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
+from hosts.kept import store
 from hosts.models import Task
 from hosts.queue.wishes import Wishes
+from hosts.registry import Job
 from tests import scene
+from tests.storage import Storage
 
 pytestmark = pytest.mark.django_db
 
@@ -161,3 +166,18 @@ def test_a_compose_waits_for_builds(
     assert made.status_code == 201
     child = Compose.objects.get(pk=made.json()["id"]).task.children.get(method="compose-arch")
     assert list(child.dependencies.all()) == [build.task]
+
+
+@pytest.mark.parametrize("kept_there", [True, False])
+def test_publishing_takes_the_tree_from_wherever_it_is_kept(kept: Storage, tmp_path: Path, kept_there: bool) -> None:
+    (tmp_path / "packed").write_bytes(b"a tree")
+    tree = store.put(tmp_path / "packed")[0] if kept_there else "0" * 64
+    request = {"tree": tree, "ref": "debian/13/amd64/minimal", "commit": "c" * 64}
+    job = Job(task=1, attempt=1, claim="", method="publish", title="", architecture="", request=request, limits={},
+              folder=tmp_path / "job")  # fmt: skip
+    if not kept_there:
+        with pytest.raises(InputError, match="is not kept any more"):
+            publish_command(job)
+        return
+    command = publish_command(job)
+    assert Path(command[command.index("--from") + 1]).read_bytes() == b"a tree"

@@ -22,7 +22,7 @@ from hosts.builder.hubs import connect
 from hosts.kept import sending, store
 from hosts.live import logs
 from hosts.models import Artifact, Host
-from tests.storage import InBucket, s3_server, use_bucket
+from tests.storage import KEYS, InBucket, s3_server, use_bucket
 
 CONTENT = os.urandom(256 * 1024) * 45  # more than two parts of the least that S3 takes
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -71,9 +71,27 @@ def test_what_a_dead_process_left_half_sent_is_forgotten(bucket: InBucket) -> No
     assert bucket.uploads() == []
 
 
+def test_what_is_sent_twice_is_kept_once(bucket: InBucket) -> None:
+    store.receive([b"x"], hashlib.sha256(b"x").hexdigest(), limit=1)
+    bucket.grow_older(hashlib.sha256(b"x").hexdigest(), 100)
+    with store.open(hashlib.sha256(b"x").hexdigest()) as reading:
+        store.receive([b"x"], hashlib.sha256(b"x").hexdigest(), limit=1)
+        assert len(bucket.keys()) == 1
+        assert reading.read() == b"x"  # that the other is gone does not matter
+
+
 def test_what_else_lies_there_is_let_alone(bucket: InBucket) -> None:
     bucket.s3.put_object(Bucket=bucket.bucket, Key=f"{bucket.prefix}ab/README", Body=b"mine")
     assert store.older("ab", time.time() + 1000) == set()
+
+
+def test_missing_keys_are_told(bucket: InBucket, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    settings.S3_REGION = "eu-west-1"  # another client
+    with pytest.raises(InfrastructureError, match="There are no keys for the artifact storage"):
+        store.check()
 
 
 def test_storage_that_does_not_answer_is_infrastructure(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,8 +127,9 @@ def test_places_are_understood(monkeypatch: pytest.MonkeyPatch, value: str, pars
 @pytest.mark.parametrize("value", ["s3://", "s3:///kept", "https://kept", "s3://Kept/x", "s3://key:secret@kept"])
 def test_a_wrong_place_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("DEBATOMIC_ARTIFACTS", value)
-    with pytest.raises(environment.BadSetting, match="it must be an absolute path, or s3://bucket/prefix"):
+    with pytest.raises(environment.BadSetting, match="it must be an absolute path, or s3://bucket/prefix") as told:
         environment.bucket("DEBATOMIC_ARTIFACTS")
+    assert "secret" not in str(told.value)
 
 
 @pytest.fixture
