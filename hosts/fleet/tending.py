@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from hosts.fleet import quarantine, samples, scaling, statistics
-from hosts.kept import retention
+from hosts.kept import events, retention
 
 logger = logging.getLogger(__name__)
 
@@ -22,4 +22,5 @@ def tend() -> None:
 
 PARTS: tuple[Callable[[], object], ...] = (
     statistics.count, samples.note_queue, samples.thin, quarantine.look, scaling.scale, retention.tend,
+    events.forget,
 )  # fmt: skip

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from debatomic.access.models import User
 
 DEFAULT_PRIORITY = 20
+LONG = ("request", "limits", "retries", "result", "decisive")  # columns that lists do not show
+LONG_OF_HOST = ("architectures", "labels", "problems", "quarantine", "report")
 
 
 class OncePerGroup(Subquery):
@@ -47,6 +49,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def for_lists(self) -> TaskQuerySet:
         return self.select_related("host", "channel", "created_by", "parent")
+
+    def for_rows(self) -> TaskQuerySet:
+        """For lists with a short row each: without what only the page of one task shows."""
+        return self.select_related("host").defer(*LONG, *(f"host__{name}" for name in LONG_OF_HOST))
 
     def unblocked(self) -> TaskQuerySet:
         """Those whose dependencies are completed: hosts.hub keeps `ready_at` so that a claim need not look."""
