@@ -113,7 +113,7 @@ def _columns(was: State, to: State) -> dict[str, Any]:
 def _tell_method(task: Task) -> None:
     """A method that cannot take a success makes it fail; nothing it does keeps a task from ending."""
     method = registry.find(task.method)
-    if method is None:
+    if method is None or not method.follows:
         return
     if task.state == State.COMPLETED:
         method.changed(task)

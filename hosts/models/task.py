@@ -66,9 +66,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
             first=Min("pk"), number=Count("pk"), since=Min("ready_at"), served_at=served_at
         )  # fmt: skip
         rows = list(found)
-        held = Task.objects.held().filter(is_parent=False).order_by().values_list("share").annotate(Sum("weight"))
-        used = dict(held) if len(rows) > 1 else {}
+        used = Task.objects.used() if len(rows) > 1 else {}
         return [Line(**row, used=used.get(row["share"], 0.0)) for row in rows]
+
+    def used(self) -> dict[int, float]:
+        """The weight of what hosts hold, by submitter."""
+        return dict(self.held().filter(is_parent=False).order_by().values_list("share").annotate(Sum("weight")))
 
     def in_queue_order(self) -> TaskQuerySet:
         return self.order_by("priority", "pk")
