@@ -119,8 +119,8 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[Compose]:
-        composes = Compose.objects.visible_to(self.request.user).for_lists()
-        return composes if self.action == "list" else composes.prefetch_related("deliverables")
+        composes = Compose.objects.visible_to(self.request.user)
+        return composes.for_rows() if self.action == "list" else composes.for_lists().prefetch_related("deliverables")
 
     def get_serializer_class(self) -> type[ComposeSerializer]:
         return ComposeSerializer if self.action == "list" else ComposeDetailSerializer

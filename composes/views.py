@@ -27,7 +27,7 @@ PARTS = {"compose": "composes/_compose.html", "about": "composes/_about.html", "
 @require_safe
 @reading("composes.view", public=True)
 def compose_list(request: PageRequest) -> HttpResponse:
-    visible = Compose.objects.visible_to(request.user).for_lists()
+    visible = Compose.objects.visible_to(request.user).for_rows()
     filtered = ComposeFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     template = "composes/_composes.html" if request.htmx else "composes/compose_list.html"

@@ -238,6 +238,7 @@ FILE_UPLOAD_TEMP_DIR = None
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.text("DEBATOMIC_TIME_ZONE", "UTC")
 USE_TZ = True
+USE_I18N = False  # pages are in English: no look for translations, many times a row
 
 LOGGING = {
     "version": 1,
