@@ -49,6 +49,8 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None) -> Task | None:
     host = Host.objects.select_for_update(no_key=True).get(pk=host_id)  # one claim at a time per host: capacity holds
     if mine := Task.objects.filter(claim=token, host=host).first():
         return mine
+    if Attempt.objects.filter(claim=token).exists():
+        return None  # asked again too late: that attempt is over
     held = Task.objects.held().filter(host=host).aggregate(weight=Sum("weight", default=0.0), number=Count("pk"))
     if not host.in_service or (slots is not None and held["number"] >= slots):
         return None
@@ -65,7 +67,8 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None) -> Task | None:
     move(task, State.ASSIGNED, host=host, claim=token, claimed_at=moment, lease_ends_at=moment + settings.LEASE,
          attempt=task.attempt + 1, progress={}, reason="")  # fmt: skip
     about = registry.about(task.method, task.request)
-    Attempt.objects.create(task=task, number=task.attempt, host=host, package=about.package, target=about.target)
+    Attempt.objects.create(task=task, number=task.attempt, claim=token, host=host, package=about.package,
+                           target=about.target)  # fmt: skip
     return task
 
 
