@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import signal
 import socket
 import statistics
@@ -104,7 +103,7 @@ def share(values: Sequence[float], percent: int) -> float:
 
 
 def rate(number: int) -> tuple[float, float]:
-    """Tasks a second from the first start to the last end, and processor milliseconds of one, all processes together."""
+    """Tasks a second from first start to last end, and processor milliseconds of one, all processes together."""
     before = processor_seconds()
     ids = submit(number)
     after_submit = processor_seconds()
@@ -150,7 +149,7 @@ def main() -> None:
             p50, p95 = statistics.median(values), share(values, 95)
             print(f"| submit to {name}, s: p50, p95 | {p50:.2f}, {p95:.2f} |", flush=True)
         found, used = rate(options.tasks)
-        print(f"| {options.tasks} no-ops: a second | {found:.0f} |\n| processor ms of each, all together | {used:.1f} |")
+        print(f"| {options.tasks} no-ops: a second | {found:.0f} |\n| processor ms of each, together | {used:.1f} |")
 
 
 if __name__ == "__main__":
