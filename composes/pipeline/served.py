@@ -26,7 +26,7 @@ from debatomic.tools.files import whole
 REF = re.compile(r"^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")
 SIGNATURES = "ostree.gpgsigs"
 KEPT = "refs/remotes/composes"  # what no ref names any more, but may be promoted or gone back to
-SHARED = ("objects", "refs", "deltas", "delta-indexes", "state", "tmp", "extensions")
+SHARED = ("objects", "refs", "deltas", "delta-indexes", "state", "extensions")
 TOTAL = re.compile(r"^Total Size: (\d+)", re.MULTILINE)
 
 
@@ -76,6 +76,10 @@ class Served:
     def prune(self) -> None:
         """Remove the objects and deltas of commits that neither a ref nor `keep` names."""
         self.repo.do("prune", "--refs-only", "--depth=0")
+        for name in self.repo.read("static-delta", "list").split():
+            old, _, new = name.rpartition("-")
+            if CHECKSUM.match(new) and old and not object_path(self.path, old, "commit").exists():
+                self.repo.do("static-delta", "delete", name)  # nobody updates from there
         self.summarise()
 
     def _kept(self, name: str) -> Path:
@@ -134,9 +138,9 @@ class Served:
 
     def summarise(self) -> None:
         """The summary and its signatures, made aside and brought in by one rename each."""
-        shadow = self.scratch / "summary-of"
+        shadow = self.path / "tmp/summary-of"  # on the same mount: ostree renames
         shutil.rmtree(shadow, ignore_errors=True)
-        shadow.mkdir()
+        (shadow / "tmp").mkdir(parents=True)
         shutil.copyfile(self.path / "config", shadow / "config")
         for name in SHARED:
             (self.path / name).mkdir(exist_ok=True)
@@ -149,6 +153,7 @@ class Served:
         _replace(self.path / "summary", content)
         if not signatures:
             (self.path / "summary.sig").unlink(missing_ok=True)
+        shutil.rmtree(shadow)
 
 
 def _replace(path: Path, content: bytes) -> None:

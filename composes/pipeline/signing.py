@@ -70,7 +70,7 @@ class Signer:
 
     def _made(self, name: str) -> str:
         before = self.fingerprints()
-        self._gpg("--quick-gen-key", name, ALGORITHM, "sign", "never")
+        self._gpg("--yes", "--quick-gen-key", name, ALGORITHM, "sign", "never")
         return next(each for each in self.fingerprints() if each not in before)
 
     def _made_file(self, *args: str, stdin: bytes | None = None) -> bytes:

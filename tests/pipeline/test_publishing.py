@@ -6,6 +6,7 @@ import functools
 import http.server
 import json
 import os
+import random
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -58,10 +59,12 @@ def made(work: Path, tools: Tools) -> Callable[[str], tuple[Path, str]]:
         tree, path = work / f"tree-{word}", work / f"repo-{word}"
         (tree / "usr/share").mkdir(parents=True)
         (tree / "usr/share/word").write_text(word)
-        for number in range(300):
+        (tree / "usr/share/large").write_bytes(random.Random(1).randbytes(50_000))
+        for number in range(40):
             (tree / f"usr/share/{number}").write_text(f"{number}\n" * 50)
         repo = Repo(tools, path).have("archive")
-        repo.do("commit", f"--branch={NIGHTLY}", f"--bind-ref={TESTING}", f"--tree=dir={tree}", f"--subject={word}")
+        bound = [f"--branch={NIGHTLY}", f"--bind-ref={TESTING}"]
+        repo.do("commit", *bound, f"--tree=dir={tree}", "--fsync=no", f"--subject={word}")
         return path, repo.resolve(NIGHTLY)
 
     return functools.cache(make)
@@ -116,12 +119,20 @@ class Machine:
     def __init__(self, tools: Tools, folder: Path, url: str, keys: bytes) -> None:
         (folder / "keys.gpg").write_bytes(openpgp.binary(keys, "keys"))
         self.repo = Repo(tools, folder / "machine").have("bare-user")
+        self.repo.do("config", "set", "core.fsync", "false")
         self.repo.do("remote", "add", "--set=gpg-verify=true", "--set=gpg-verify-summary=true",
                      f"--gpg-import={folder}/keys.gpg", "house", url)  # fmt: skip
 
     def pull(self, ref: str) -> str:
         self.repo.do("pull", "house", ref)
         return self.repo.resolve(f"house:{ref}")
+
+
+def refused(machine: Machine) -> str:
+    """What ostree says when it refuses to pull."""
+    with pytest.raises(CommandFailed) as caught:
+        machine.pull(NIGHTLY)
+    return caught.value.tail
 
 
 def test_a_machine_accepts_what_is_signed_and_nothing_else(
@@ -137,12 +148,10 @@ def test_a_machine_accepts_what_is_signed_and_nothing_else(
         stranger = Signer(folder.parent / "stranger")
         stranger.ensure()
         shutil.rmtree(folder / "machine")
-        with pytest.raises(CommandFailed, match="public key not found|Can't check signature"):
-            Machine(tools, folder, url, stranger.public()).pull(NIGHTLY)
+        assert "public key not found" in refused(Machine(tools, folder, url, stranger.public()))
         shutil.rmtree(folder / "machine")
         object_path(site.target, one, "commitmeta").unlink()
-        with pytest.raises(CommandFailed, match="no signatures found"):
-            Machine(tools, folder, url, site.public.read_bytes()).pull(NIGHTLY)
+        assert "no signatures found" in refused(Machine(tools, folder, url, site.public.read_bytes()))
 
 
 def test_a_changed_commit_and_a_changed_summary_are_refused(
@@ -156,13 +165,11 @@ def test_a_changed_commit_and_a_changed_summary_are_refused(
     object_path(site.target, two, "commitmeta").write_bytes(borrowed)  # the signature of another commit
     shutil.rmtree(site.target / "deltas")
     with served(site.target) as (url, _):
-        with pytest.raises(CommandFailed, match="BAD signature"):
-            Machine(tools, folder, url, keys).pull(NIGHTLY)
+        assert "BAD signature" in refused(Machine(tools, folder, url, keys))
         shutil.rmtree(folder / "machine")
         summary = site.target / "summary"
         summary.write_bytes(summary.read_bytes().replace(bytes.fromhex(two), bytes.fromhex(one)))
-        with pytest.raises(CommandFailed, match="BAD signature"):
-            Machine(tools, folder, url, keys).pull(NIGHTLY)
+        assert "BAD signature" in refused(Machine(tools, folder, url, keys))
 
 
 def test_an_update_comes_as_a_small_delta_and_its_size_is_told(
@@ -197,9 +204,9 @@ def test_refs_move_together_or_not_at_all(
     assert site.do("publish", "--from", other, "--ref", NIGHTLY, "--keep-as", "house-2/amd64") == 0
     capfd.readouterr()
     assert site.do("move", f"{TESTING}={two}", f"elsewhere={two}") == 1
-    assert f"bound to {NIGHTLY} and {TESTING}" in capfd.readouterr().err
+    assert f"bound to {NIGHTLY} and {TESTING}" in capfd.readouterr().out
     assert site.do("move", f"{TESTING}={two}", "--expect", f"{TESTING}={'0' * 64}") == 1
-    assert f"{TESTING} is {one} meanwhile" in capfd.readouterr().err
+    assert f"{TESTING} is {one} meanwhile" in capfd.readouterr().out
     assert site.ref(TESTING) == one
     assert site.do("move", f"{TESTING}={two}", "--expect", f"{TESTING}={one}") == 0
     assert site.do("move", f"{TESTING}={two}", "--expect", f"{TESTING}={one}") == 0, "done again it is done"
@@ -217,7 +224,7 @@ def test_pruning_keeps_what_is_named_and_what_is_held(site: Site, made: Callable
     assert site.do("prune") == 0
     assert update(site.target, one, two).objects == 5, "one step behind is there"
     assert site.do("prune", "--let-go", "house-1/amd64", "house-0/amd64") == 0
-    assert update(site.target, "", two).objects > 300
+    assert update(site.target, "", two).objects > 40
     with pytest.raises(InputError, match=f"no commit {one}"):
         update(site.target, one, two)
     assert not list((site.target / "deltas").rglob("superblock")), "no delta from nowhere"
