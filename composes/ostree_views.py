@@ -13,6 +13,8 @@ from django.shortcuts import render
 from django.utils._os import safe_join
 from django.views.decorators.http import require_safe
 
+from composes import keys
+
 FOREVER = "public, max-age=31536000, immutable"  # objects are named by their content
 
 
@@ -23,7 +25,8 @@ def front(request: HttpRequest) -> HttpResponse:
     refs = sorted(
         (str(path.relative_to(heads)), path.read_text().strip()) for path in heads.rglob("*") if path.is_file()
     )
-    context = {"refs": refs, "repository": request.build_absolute_uri("/ostree/repo")}
+    context = {"refs": refs, "repository": request.build_absolute_uri("/ostree/repo"), "keys": keys.fingerprints(),
+               "keys_address": request.build_absolute_uri(f"/ostree/{keys.NAME}")}  # fmt: skip
     return render(request, "composes/ostree.html", context)
 
 
