@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
+from composes import metadata
 from composes.models import Compose
 from composes.release_models import Move, ReleaseChannel
 from debatomic.access.models import AuditEntry
@@ -95,6 +96,8 @@ def set_label(compose: Compose, label: str, *, by: User) -> None:
         Compose.objects.filter(pk=compose.pk).update(label=label)
         AuditEntry.note(by, "compose.label", compose, compose=compose.pk, label=label, before=compose.label)
         compose.label = label
+        if compose.state == "FINISHED":
+            metadata.keep(compose)
         announce(compose)
 
 

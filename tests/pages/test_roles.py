@@ -58,6 +58,16 @@ TABLE = [
     ("GET", "/composes/{compose}/packages/", READ),
     ("GET", "/composes/{compose}/compare/", READ),
     ("GET", "/composes/{secret_compose}/compare/", PRIVATE),
+    ("GET", "/composes/{compose}/composeinfo.json", READ),
+    ("GET", "/composes/{secret_compose}/images.json", PRIVATE),
+    ("GET", "/composes/retention/", "302 403 403 403 403 200"),
+    ("GET", "/releases/", LIST),
+    ("GET", "/releases/{release}/", LIST),
+    ("GET", "/releases/{release}/promote/", "302 403 403 403 200 200"),
+    ("POST", "/releases/{release}/promote/", "302 403 403 403 200 200"),  # nothing to promote: said so
+    ("GET", "/releases/{release}/withdraw/", "302 403 403 403 200 200"),
+    ("POST", "/releases/{release}/withdraw/", "302 403 403 403 200 200"),
+    ("GET", "/ostree/keys.asc", "404 404 404 404 404 404"),  # this hub has no key yet
     ("POST", "/composes/{compose}/cancel/", MANAGERS),
     ("POST", "/composes/{failed_compose}/retry/", MANAGERS),
     ("POST", "/composes/{compose}/retry/", "302 404 403 403 403 403"),
