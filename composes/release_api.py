@@ -21,6 +21,7 @@ from composes.models import Compose
 from composes.preview import preview
 from composes.release_models import Move, ReleaseChannel
 from debatomic.access.checks import person
+from debatomic.access.idempotency import submitted
 from debatomic.paging import number_in
 from debatomic.tools.errors import InputError
 
@@ -39,6 +40,10 @@ class MoveSerializer(serializers.ModelSerializer[Move]):
         fields = (
             "id", "kind", "compose", "instead_of", "by", "reason", "state", "task", "created_at", "done_at", "refs",
         )  # fmt: skip
+
+
+def _shown(move: Move) -> Any:
+    return MoveSerializer(move).data
 
 
 class ReleaseChannelSerializer(serializers.ModelSerializer[ReleaseChannel]):
@@ -106,8 +111,8 @@ class ReleaseChannelViewSet(ReadOnlyModelViewSet[ReleaseChannel]):
         asked = PromoteSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         compose = self._compose(request, asked.validated_data.pop("compose"))
-        move = releasing.promote(self.get_object(), compose, by=person(request.user), **asked.validated_data)
-        return Response(MoveSerializer(move).data, status=201)
+        channel, by = self.get_object(), person(request.user)
+        return submitted(request, lambda: releasing.promote(channel, compose, by=by, **asked.validated_data), _shown)
 
     @extend_schema(request=WithdrawSerializer, responses={201: MoveSerializer})
     @action(detail=True, methods=["post"])
@@ -115,8 +120,8 @@ class ReleaseChannelViewSet(ReadOnlyModelViewSet[ReleaseChannel]):
         """Move its refs back to what it carried before; a task of the hub does it."""
         asked = WithdrawSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        move = releasing.withdraw(self.get_object(), by=person(request.user), **asked.validated_data)
-        return Response(MoveSerializer(move).data, status=201)
+        channel, by = self.get_object(), person(request.user)
+        return submitted(request, lambda: releasing.withdraw(channel, by=by, **asked.validated_data), _shown)
 
     @extend_schema(
         responses=OpenApiTypes.OBJECT, filters=False,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, commands, tables
+from debatomic.client import account, chroots, commands, releases, tables
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import ToolError
 
@@ -40,6 +40,7 @@ def parser() -> ArgumentParser:
     ):
         _thing(command(name, does, about), ["build", "compose", "task"])
     chroots.options(command("chroot", commands.chroot, "make, refresh or remove a chroot, or list its packages"))
+    releases.options(command("release", commands.release, "promote a compose to a release channel, or withdraw it"))
     _download(command("download", commands.download, "fetch the files that were kept, verified"))
     _list(command("list", commands.listing, "list builds, composes, tasks, hosts, …"))
     return main

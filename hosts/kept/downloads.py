@@ -32,7 +32,7 @@ def download(request: HttpRequest, artifact: Artifact) -> HttpResponseBase:
     except FileNotFoundError:
         raise Http404(f"{artifact} is not kept any more.") from None
     file.seek(first)
-    content = _pieces_async(file, end - first) if isinstance(request, ASGIRequest) else _pieces(file, end - first)
+    content = _pieces_async(file, end - first) if isinstance(request, ASGIRequest) else pieces(file, end - first)
     response = StreamingHttpResponse(content, status=206 if end - first < artifact.size else 200)
     for name, value in _headers(artifact, first, end, etag).items():
         response.headers[name] = value
@@ -64,7 +64,8 @@ def _headers(artifact: Artifact, first: int, end: int, etag: str) -> dict[str, s
     return headers
 
 
-def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
+def pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
+    """So many bytes of a file, which is closed behind them."""
     with file:
         while size and (piece := file.read(min(size, CHUNK_BYTES))):
             size -= len(piece)
