@@ -5,34 +5,28 @@ from __future__ import annotations
 import functools
 import http.server
 import json
-import os
 import random
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chroots.engine.archives import openpgp
-from chroots.engine.archives.mirror import default_mirror
-from chroots.engine.layers import base
-from chroots.engine.spec import DEBIAN_KEYRING
-from chroots.engine.state import State
 from composes.pipeline import gvariant
 from composes.pipeline.cli import main
-from composes.pipeline.job import Log
 from composes.pipeline.ostree import Repo
 from composes.pipeline.signing import Signer, write_public
-from composes.pipeline.store import ResultStore
-from composes.pipeline.tools import Tools, chroot_spec, entered
+from composes.pipeline.tools import Tools
 from composes.pipeline.updates import Update, bound_refs, object_path, update
-from debatomic.tools.errors import CommandFailed, InputError
+from debatomic.tools.errors import InputError
+from tests.application import STATE
+from tests.machine import Machine, field_tools
 
 pytestmark = pytest.mark.integration
-STATE = State(Path(os.environ.get("DEBATOMIC_TEST_STATE") or Path(__file__).parents[2] / "var/test-state").absolute())
 NIGHTLY, TESTING = "house/minimal", "testing/house/minimal"
 
 
@@ -43,12 +37,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tools(work: Path) -> Iterator[Tools]:
-    """The tools chroot, with `work` inside; in namespaces' stead, mounts are undone by their blocks."""
-    spec = chroot_spec("trixie", "amd64", default_mirror(), DEBIAN_KEYRING)
-    with ExitStack() as stack:
-        scratch = stack.enter_context(ResultStore(STATE).scratch())
-        layer = base.ensure(spec, STATE, Log())
-        yield stack.enter_context(entered(layer, work=scratch, shared=[work], log=Log()))
+    with field_tools(work) as entry:
+        yield entry
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +69,7 @@ class Site:
 
     def do(self, verb: str, *args: str | Path) -> int:
         return main([verb, *map(str, args), "--to", str(self.target), "--signing-home", str(self.signer.home),
-                     "--state", str(STATE.root), "--output", str(self.target.parent / "said")])  # fmt: skip
+                     "--state", str(STATE), "--output", str(self.target.parent / "said")])  # fmt: skip
 
     def said(self) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((self.target.parent / "said/result.json").read_text())
@@ -113,28 +103,6 @@ def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-class Machine:
-    """A machine in the field: a repository that trusts the keys it was given and verifies commits and summary."""
-
-    def __init__(self, tools: Tools, folder: Path, url: str, keys: bytes) -> None:
-        (folder / "keys.gpg").write_bytes(openpgp.binary(keys, "keys"))
-        self.repo = Repo(tools, folder / "machine").have("bare-user")
-        self.repo.do("config", "set", "core.fsync", "false")
-        self.repo.do("remote", "add", "--set=gpg-verify=true", "--set=gpg-verify-summary=true",
-                     f"--gpg-import={folder}/keys.gpg", "house", url)  # fmt: skip
-
-    def pull(self, ref: str) -> str:
-        self.repo.do("pull", "house", ref)
-        return self.repo.resolve(f"house:{ref}")
-
-
-def refused(machine: Machine) -> str:
-    """What ostree says when it refuses to pull."""
-    with pytest.raises(CommandFailed) as caught:
-        machine.pull(NIGHTLY)
-    return caught.value.tail
-
-
 def test_a_machine_accepts_what_is_signed_and_nothing_else(
     site: Site, tools: Tools, made: Callable[[str], tuple[Path, str]]
 ) -> None:
@@ -148,10 +116,10 @@ def test_a_machine_accepts_what_is_signed_and_nothing_else(
         stranger = Signer(folder.parent / "stranger")
         stranger.ensure()
         shutil.rmtree(folder / "machine")
-        assert "public key not found" in refused(Machine(tools, folder, url, stranger.public()))
+        assert "public key not found" in Machine(tools, folder, url, stranger.public()).refused(NIGHTLY)
         shutil.rmtree(folder / "machine")
         object_path(site.target, one, "commitmeta").unlink()
-        assert "no signatures found" in refused(Machine(tools, folder, url, site.public.read_bytes()))
+        assert "no signatures found" in Machine(tools, folder, url, site.public.read_bytes()).refused(NIGHTLY)
 
 
 def test_a_changed_commit_and_a_changed_summary_are_refused(
@@ -165,11 +133,11 @@ def test_a_changed_commit_and_a_changed_summary_are_refused(
     object_path(site.target, two, "commitmeta").write_bytes(borrowed)  # the signature of another commit
     shutil.rmtree(site.target / "deltas")
     with served(site.target) as (url, _):
-        assert "BAD signature" in refused(Machine(tools, folder, url, keys))
+        assert "BAD signature" in Machine(tools, folder, url, keys).refused(NIGHTLY)
         shutil.rmtree(folder / "machine")
         summary = site.target / "summary"
         summary.write_bytes(summary.read_bytes().replace(bytes.fromhex(two), bytes.fromhex(one)))
-        assert "BAD signature" in refused(Machine(tools, folder, url, keys))
+        assert "BAD signature" in Machine(tools, folder, url, keys).refused(NIGHTLY)
 
 
 def test_an_update_comes_as_a_small_delta_and_its_size_is_told(
