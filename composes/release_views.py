@@ -88,7 +88,7 @@ def _moving(
 
 
 @require_safe
-@reading("composes.view", public=True)
+@reading(public=True)
 def compose_metadata(request: PageRequest, pk: int, name: str) -> HttpResponse:
     """composeinfo, images or packages, as JSON."""
     compose = get_object_or_404(Compose.objects.visible_to(request.user).for_lists(), pk=pk)
