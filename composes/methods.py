@@ -115,8 +115,12 @@ def _record(compose: Compose, task: Task) -> None:
             defaults={"artifact": kept.get(Path(each["path"]).name), "facts": each.get("facts", {})},
         )  # fmt: skip
     tree = next((artifact for artifact in kept.values() if artifact.kind == Artifact.Kind.TREE), None)
-    waiting = {"ref": task.result["ref"], "commit": task.result["commit"], "tree": tree.sha256 if tree else "",
-               "architecture": task.architecture}
+    waiting = {
+        "ref": task.result["ref"],
+        "commit": task.result["commit"],
+        "tree": tree.sha256 if tree else "",
+        "architecture": task.architecture,
+    }
     for publish in task.dependants.filter(method="publish", state=State.FREE):
         Task.objects.filter(pk=publish.pk).update(request={**publish.request, **waiting})
 

@@ -48,5 +48,3 @@ def contained_run(options: argparse.Namespace, given: Sequence[str], work: Calla
 def _own_variables() -> dict[str, str]:
     names = ("DEBATOMIC_HOME", "DEBATOMIC_MIRROR", STORE_VARIABLE)
     return {name: os.environ[name] for name in names if name in os.environ}
-
-

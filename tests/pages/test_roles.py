@@ -64,9 +64,9 @@ TABLE = [
     ("GET", "/releases/", LIST),
     ("GET", "/releases/{release}/", LIST),
     ("GET", "/releases/{release}/promote/", "302 403 403 403 200 200"),
-    ("POST", "/releases/{release}/promote/", "302 403 403 403 200 200"),  # nothing to promote: said so
+    ("POST", "/releases/{release}/promote/", "302 403 403 403 422 422"),
     ("GET", "/releases/{release}/withdraw/", "302 403 403 403 200 200"),
-    ("POST", "/releases/{release}/withdraw/", "302 403 403 403 200 200"),
+    ("POST", "/releases/{release}/withdraw/", "302 403 403 403 422 422"),
     ("GET", "/ostree/keys.asc", "404 404 404 404 404 404"),  # this hub has no key yet
     ("POST", "/composes/{compose}/cancel/", MANAGERS),
     ("POST", "/composes/{failed_compose}/retry/", MANAGERS),
