@@ -35,8 +35,9 @@ STATES = {
 }
 STATE_CHOICES = [(name, name) for name in STATES]
 OF_A_COMPOSE = (
-    "id", "identity", "definition", "revision", "variant", "architectures", "version", "state", "reason", "kind",
-    "cause", "progress", "task", "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
+    "id", "identity", "definition", "revision", "variant", "architectures", "version", "label", "removed_at", "state",
+    "reason", "kind", "cause", "progress", "task", "cancel_asked", "created_by", "created_at", "started_at",
+    "finished_at", "page",
 )  # fmt: skip
 
 
