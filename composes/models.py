@@ -19,7 +19,7 @@ from hosts.queue.wishes import AS_USUAL, Wishes
 if TYPE_CHECKING:
     from debatomic.access.models import User
 
-PHASES = ("init", "gather", "rootfs", "ostree", "image", "test", "publish")
+PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test", "publish")
 
 
 class DefinitionQuerySet(models.QuerySet["Definition"]):

@@ -14,6 +14,7 @@ from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
 from composes.pipeline import definition_verbs, publish, treefile
 from composes.pipeline import lock as locks
+from composes.pipeline.container.archive import read_manifest
 from composes.pipeline.graph import PHASES, check_phases
 from composes.pipeline.job import Log, Order
 from composes.pipeline.pack import pack
@@ -60,6 +61,8 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--skip", action="append", default=[], metavar="PHASE", help="and what needs it")
     verb.add_argument("--again", action="append", default=[], metavar="PHASE", help="even if its results are kept")
     verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent")
+    verb.add_argument("--previous-container", type=Path, metavar="IMAGE", help="an OCI archive, layout or manifest:"
+                      " packages keep their layers")  # fmt: skip
     verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin, last of the version")
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
     verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")
@@ -125,6 +128,7 @@ def _order(options: argparse.Namespace) -> Order:
         keyring=options.keyring, lock=locks.read(options.lock) if options.lock else None,
         respin=options.compose_version, boot_timeout=options.boot_timeout, memory=options.memory,
         previous_repo=options.previous_repo.absolute() if options.previous_repo else None,
+        previous_container=read_manifest(options.previous_container) if options.previous_container else None,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chroots.engine.state import State
 from composes.pipeline.graph import Result
@@ -27,6 +28,7 @@ class Order:
     lock: Lock | None = None
     respin: int = 0
     previous_repo: Path | None = None
+    previous_container: Mapping[str, Any] | None = None  # its manifest: packages keep their layers
     boot_timeout: float = 900.0  # seconds, for each firmware
     memory: int = 1024  # MiB of the machine that boots the image
 

@@ -1,0 +1,49 @@
+"""The disk for VMware: compressed, in one file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from composes.pipeline.delivery import delivered
+from composes.pipeline.graph import Deliverable, Facts, Result, Stage
+from composes.pipeline.job import Job, Order
+from debatomic.tools.errors import Kind, ToolError
+from debatomic.tools.files import sha256
+
+HEAD = 64 << 10  # the description is text in the first sectors of the file
+CONTENT_ID = re.compile(rb"(?m)^CID=([0-9a-f]{8})$")
+
+
+def wanted(order: Order) -> bool:
+    return "vmdk" in order.tree.image.formats
+
+
+def make(job: Job) -> Facts:
+    """Leaves `disk.vmdk`, checked."""
+    job.progress.report(0.8, "vmdk")
+    target = job.folder / "disk.vmdk"
+    job.tools.run(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized",
+                   job.input("disk", "disk.raw"), target])  # fmt: skip
+    settle_content_id(target, job.inputs["disk"].digest[:8])
+    job.tools.run(["qemu-img", "compare", "-q", "-f", "raw", "-F", "vmdk", job.input("disk", "disk.raw"), target])
+    return {"digest": sha256(target), "virtual_size": job.inputs["disk"].facts["size"]}
+
+
+def settle_content_id(path: Path, digits: str) -> None:
+    """qemu-img draws the content's id by lot; it becomes these 8 hex digits, so the same disk gives the same file."""
+    with path.open("r+b") as file:
+        found = CONTENT_ID.search(file.read(HEAD))
+        if not found:
+            raise ToolError(f"{path.name} has no content id in its description.", kind=Kind.INTERNAL)
+        file.seek(found.start(1))
+        file.write(digits.encode())
+
+
+def deliver(order: Order, result: Result) -> list[Deliverable]:
+    facts = {"firmware": list(order.tree.image.firmware), "virtual_size": result.facts["virtual_size"]}
+    return [delivered(order.output, result.folder / "disk.vmdk", "disk.vmdk", kind="vmdk", facts=facts,
+                      digest=result.digest)]  # fmt: skip
+
+
+STAGE = Stage(name="vmdk", phase="image", make=make, needs=("disk",), wanted=wanted, deliver=deliver)
