@@ -14,6 +14,7 @@ from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
 from composes.pipeline import definition_verbs, publish, treefile
 from composes.pipeline import lock as locks
+from composes.pipeline.container import push
 from composes.pipeline.container.archive import read_manifest
 from composes.pipeline.graph import PHASES, check_phases
 from composes.pipeline.job import Log, Order
@@ -28,6 +29,7 @@ from debatomic.tools.run import PROGRESS_FD_VARIABLE, contained, run
 
 STORE_VARIABLE = "DEBATOMIC_COMPOSE_STORE_GIB"
 INSIDE_VARIABLE = "DEBATOMIC_PIPELINE_CONTAINED"
+SECURITY_TRACKER = "https://security-tracker.debian.org/tracker/data/json"
 TOP = Path(__file__).resolve().parents[2]
 
 
@@ -44,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     publishing.add_argument("--output", type=Path, metavar="DIR", help="gets a result.json")
     publishing.add_argument("--suite", default="trixie", help="of the tools (default: %(default)s)")
     _shared_options(publishing)
+    push.options(verbs.add_parser("push", help="bring a compose's container to a registry"))
     export = verbs.add_parser("export-repo", help="pack a compose's repo into a tar")
     export.add_argument("--from", dest="source", type=Path, required=True)
     export.add_argument("--to", dest="target", type=Path, required=True)
@@ -63,6 +66,8 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent")
     verb.add_argument("--previous-container", type=Path, metavar="IMAGE", help="an OCI archive, layout or manifest:"
                       " packages keep their layers")  # fmt: skip
+    verb.add_argument("--security-tracker", default=SECURITY_TRACKER, metavar="URL|FILE",
+                      help="Debian's list of vulnerabilities; '' asks nobody (default: %(default)s)")  # fmt: skip
     verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin, last of the version")
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
     verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")
@@ -128,6 +133,7 @@ def _order(options: argparse.Namespace) -> Order:
         keyring=options.keyring, lock=locks.read(options.lock) if options.lock else None,
         respin=options.compose_version, boot_timeout=options.boot_timeout, memory=options.memory,
         previous_repo=options.previous_repo.absolute() if options.previous_repo else None,
+        security_tracker=options.security_tracker,
         previous_container=read_manifest(options.previous_container) if options.previous_container else None,
     )  # fmt: skip
 
@@ -204,7 +210,7 @@ def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
-    "run": _run, "publish": _publish, "export-repo": _export, "check": definition_verbs.check,
+    "run": _run, "publish": _publish, "push": push.command, "export-repo": _export, "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
     "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks,
 }  # fmt: skip

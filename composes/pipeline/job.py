@@ -29,6 +29,7 @@ class Order:
     respin: int = 0
     previous_repo: Path | None = None
     previous_container: Mapping[str, Any] | None = None  # its manifest: packages keep their layers
+    security_tracker: str = ""  # an address or a file of its data; empty: it is not asked
     boot_timeout: float = 900.0  # seconds, for each firmware
     memory: int = 1024  # MiB of the machine that boots the image
 
