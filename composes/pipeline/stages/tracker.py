@@ -22,8 +22,8 @@ LARGEST = 1 << 30  # bytes
 def make(job: Job) -> Facts:
     """Facts: `data`, the path of what is known, and `of`, when it was fetched; or else `reason`, why there is none."""
     address = job.order.security_tracker
-    if not address:
-        return _silent("The security tracker is not asked: no address is set.")
+    if address in ("", "none"):
+        return _silent("The security tracker was not asked: no address of its data is set.")
     try:
         path = _kept(job, address) if "://" in address else Path(address)
         digest = sha256(path)

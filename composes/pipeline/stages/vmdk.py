@@ -12,7 +12,8 @@ from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.files import sha256
 
 HEAD = 64 << 10  # the description is text in the first sectors of the file
-CONTENT_ID = re.compile(rb"(?m)^CID=([0-9a-f]{8})$")
+DESCRIPTION = b"# Disk DescriptorFile"
+CONTENT_ID = re.compile(rb"(?m)^CID=[0-9a-f]{1,8}$")  # without leading zeros
 
 
 def wanted(order: Order) -> bool:
@@ -31,13 +32,17 @@ def make(job: Job) -> Facts:
 
 
 def settle_content_id(path: Path, digits: str) -> None:
-    """qemu-img draws the content's id by lot; it becomes these 8 hex digits, so the same disk gives the same file."""
+    """qemu-img draws the content's id by lot; it becomes these hex digits, so the same disk gives the same file."""
     with path.open("r+b") as file:
-        found = CONTENT_ID.search(file.read(HEAD))
-        if not found:
-            raise ToolError(f"{path.name} has no content id in its description.", kind=Kind.INTERNAL)
-        file.seek(found.start(1))
-        file.write(digits.encode())
+        head = file.read(HEAD)
+        start = head.find(DESCRIPTION)
+        text = head[start:].partition(b"\0")[0]
+        settled, found = CONTENT_ID.subn(b"CID=" + digits.encode(), text)
+        room = head[start + len(text) :][: len(digits)]
+        if start < 0 or not found or room.strip(b"\0"):
+            raise ToolError(f"{path.name} has no description with a content id.", kind=Kind.INTERNAL)
+        file.seek(start)
+        file.write(settled.ljust(len(text), b"\0"))
 
 
 def deliver(order: Order, result: Result) -> list[Deliverable]:
