@@ -39,7 +39,7 @@ def settle_content_id(path: Path, digits: str) -> None:
         text = head[start:].partition(b"\0")[0]
         settled, found = CONTENT_ID.subn(b"CID=" + digits.encode(), text)
         room = head[start + len(text) :][: len(digits)]
-        if start < 0 or not found or room.strip(b"\0"):
+        if start < 0 or not found or room != bytes(len(digits)):
             raise ToolError(f"{path.name} has no description with a content id.", kind=Kind.INTERNAL)
         file.seek(start)
         file.write(settled.ljust(len(text), b"\0"))
