@@ -167,7 +167,9 @@ def made(tree: Path, folder: Path, **more: Any) -> tuple[Path, list[Blob]]:
     found = list(content.entries(tree))
     folders = {entry.name: entry for entry in found}
     parts = content.components(found, {"usr/bin/jq": "jq"})
-    split = {(name,): tarball.with_folders(members, folders) for name, members in parts.items()}
+    split: dict[tuple[str, ...], list[content.Entry]] = {
+        (name,): tarball.with_folders(members, folders) for name, members in parts.items()
+    }
     blobs = image.packed(split, folder, about(**more), lambda count: None)
     image.write_archive(folder / "out.tar", about(**more), blobs)
     return folder / "out.tar", blobs
