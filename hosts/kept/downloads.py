@@ -64,6 +64,14 @@ def _headers(artifact: Artifact, first: int, end: int, etag: str) -> dict[str, s
     return headers
 
 
+def part(request: HttpRequest, sha256: str, first: int, end: int) -> StreamingHttpResponse:
+    """Some content from one byte to before another. Raises FileNotFoundError."""
+    file = store.open(sha256)
+    file.seek(first)
+    is_async = isinstance(request, ASGIRequest)
+    return StreamingHttpResponse(_pieces_async(file, end - first) if is_async else _pieces(file, end - first))
+
+
 def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
     with file:
         while size and (piece := file.read(min(size, CHUNK_BYTES))):
