@@ -129,7 +129,7 @@ def test_the_next_compose_gets_the_manifest_of_the_last(
     last = composed("13.1")
     definition = last.revision.definition
     sha256 = Compose.objects.last_manifest(definition, "minimal", "amd64")
-    assert sha256 == last.deliverables.get(kind="oci-manifest").artifact.sha256
+    assert sha256 == last.artifacts.get(name="container.json").sha256
     assert Compose.objects.last_manifest(definition, "minimal", "arm64") == ""
     submitted = Compose.objects.submit(definition=definition, variant="minimal", by=somebody)
     assert submitted.task.children.get(method="compose-arch").request["previous_container"] == sha256
