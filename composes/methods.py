@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from composes.definitions import write_files
 from composes.models import Compose, Deliverable
 from composes.orders import COMPOSE
 from composes.release_methods import register_release_methods, repository_command, said
-from debatomic.tools.errors import InputError
+from debatomic.tools.errors import InputError, ToolError
 from hosts.kept import store
 from hosts.models import Artifact, Event, State, Task
 from hosts.registry import About, Job, Keeper, KeptFile, Method, Outcome, program, register, register_keeper
@@ -25,6 +26,12 @@ KINDS = {
     "repository": (Artifact.Kind.TREE, "application/x-tar"),
     "serial-log": (Artifact.Kind.PROOF, "text/plain"),
     "screenshot": (Artifact.Kind.PROOF, "image/png"),
+    "oci": (Artifact.Kind.IMAGE, "application/x-tar"),
+    "oci-manifest": (Artifact.Kind.METADATA, "application/vnd.oci.image.manifest.v1+json"),
+    "tar": (Artifact.Kind.IMAGE, "application/zstd"),
+    "spdx": (Artifact.Kind.METADATA, "application/spdx+json"),
+    "cyclonedx": (Artifact.Kind.METADATA, "application/vnd.cyclonedx+json"),
+    "vulnerabilities": (Artifact.Kind.METADATA, "application/json"),
     "lock": (Artifact.Kind.METADATA, "application/json"),
     "result": (Artifact.Kind.METADATA, "application/json"),
 }
@@ -44,13 +51,26 @@ def compose_command(job: Job) -> list[str]:
         "composes.pipeline", "run", definition / request["main"], "--variant", request["variant"],
         "--architecture", job.architecture, "--output", job.output, "--state", settings.STATE,
         "--compose-version", str(request["respin"]), "--pack", *mirror,
+        "--security-tracker", settings.SECURITY_TRACKER, *_previous_container(job),
     )  # fmt: skip
+
+
+def _previous_container(job: Job) -> list[str]:
+    """The manifest whose layers are kept to; a compose does without where the hub has it no more."""
+    path = job.folder / "previous-container.json"
+    try:
+        if sha256 := job.request.get("previous_container", ""):
+            job.fetch(sha256, path)
+    except ToolError:
+        return []
+    return ["--previous-container", os.fspath(path)] if path.exists() else []
 
 
 def compose_outcome(job: Job) -> Outcome:
     """Keep what the pipeline delivered; the task's result keeps what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    shown = ("commit", "content_checksum", "version", "ref", "refs", "kernel", "lint", "boot", "deliverables", "stages")
+    shown = ("commit", "content_checksum", "version", "ref", "refs", "kernel", "lint", "boot", "container",
+             "deliverables", "stages")  # fmt: skip
     files = [_kept(job.output, each) for each in result["deliverables"]]
     files.append(_kept(job.output, {"path": "result.json", "kind": "result"}))
     return Outcome(result={name: result[name] for name in shown if name in result}, files=tuple(files))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from debatomic.access.models import User
 
 __all__ = ["Compose", "Definition", "Deliverable", "Move", "ReleaseChannel", "Revision"]
-PHASES = ("init", "gather", "rootfs", "ostree", "image", "test", "publish")
+PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test", "publish")
 
 
 class DefinitionQuerySet(models.QuerySet["Definition"]):
@@ -114,6 +114,15 @@ class ComposeQuerySet(models.QuerySet["Compose"]):
         taken = self.filter(identity__startswith=prefix).values_list("identity", flat=True)
         numbers = [int(rest) for rest in (name.removeprefix(prefix) for name in taken) if rest.isdigit()]
         return max(numbers, default=-1) + 1
+
+    def last_manifest(self, definition: Definition, variant: str, architecture: str) -> str:
+        """SHA-256 of the manifest of the last finished container of a variant; empty where none is kept."""
+        same = self.filter(revision__definition=definition, variant=variant, task__state=State.COMPLETED)
+        found = Artifact.objects.filter(
+            deliverables__compose=same.order_by("-pk").first(), deliverables__architecture=architecture,
+            deliverables__kind="oci-manifest",
+        ).first()  # fmt: skip
+        return found.sha256 if found else ""
 
     def submit(
         self, *, definition: Definition, variant: str, by: User, architectures: Sequence[str] | None = None,

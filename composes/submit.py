@@ -58,7 +58,8 @@ def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> 
 def _create(
     composes: ComposeQuerySet, revision: Revision, variant: str, architectures: list[str], *, by: User, wishes: Wishes
 ) -> Compose:
-    start = f"{revision.definition}-{variant}"
+    definition = revision.definition
+    start = f"{definition}-{variant}"
     day = f"{timezone.now():%Y%m%d}"
     respin = composes.next_respin(f"{start}-{day}.")
     identity = f"{start}-{day}.{respin}"
@@ -72,10 +73,11 @@ def _create(
         task=parent, created_by=by,
     )  # fmt: skip
     request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": respin,
-               "definition": revision.definition.name, "trusted_keys": public_keys()}  # fmt: skip
+               "definition": definition.name, "trusted_keys": public_keys()}  # fmt: skip
     for architecture in architectures:
         made = hub.submit(
-            "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture, request=request,
+            "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture,
+            request={**request, "previous_container": composes.last_manifest(definition, variant, architecture)},
             channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, weight=wishes.weight,
             by=by,
         )  # fmt: skip

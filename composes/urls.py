@@ -1,8 +1,16 @@
-"""Addresses of composes, and of the OSTree repository machines pull from."""
+"""Addresses of composes, and of the OSTree repository and the registry that machines pull from."""
 
 from django.urls import path
 
-from composes import comparison_views, definition_views, ostree_views, release_views, resubmit_views, views
+from composes import (
+    comparison_views,
+    definition_views,
+    ostree_views,
+    registry_views,
+    release_views,
+    resubmit_views,
+    views,
+)
 
 urlpatterns = [
     path("composes/", views.compose_list, name="compose-list"),
@@ -32,6 +40,14 @@ urlpatterns = [
         definition_views.resolved,
         name="revision-resolved",
     ),
+    path("v2/", registry_views.front, name="registry"),
+    path("v2/<slug:definition>/<slug:variant>/tags/list", registry_views.tags, name="registry-tags"),
+    path(
+        "v2/<slug:definition>/<slug:variant>/manifests/<str:reference>",
+        registry_views.manifest,
+        name="registry-manifest",
+    ),
+    path("v2/<slug:definition>/<slug:variant>/blobs/<str:digest>", registry_views.blob, name="registry-blob"),
     path("ostree/", ostree_views.front, name="ostree"),
     path("ostree/keys.asc", release_views.public_keys, name="ostree-keys"),
     path("ostree/<path:name>", ostree_views.file, name="ostree-file"),

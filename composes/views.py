@@ -9,6 +9,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from composes import keys
 from composes.comparison import locks_of
+from composes.containers import containers
+from composes.delivered import groups, known_vulnerabilities
 from composes.filters import ComposeFilter
 from composes.forms import ComposeForm
 from composes.models import Compose
@@ -48,6 +50,7 @@ def compose_detail(request: PageRequest, pk: int) -> HttpResponse:
     compose = _compose(request, pk)
     tasks = list(compose.task.children.for_lists().order_by("pk"))
     artifacts = list(compose.artifacts)
+    deliverables = list(compose.deliverables.select_related("artifact"))
     shown = most_telling(tasks, request.GET.get("log", ""))
     context = {
         "compose": compose,
@@ -57,10 +60,12 @@ def compose_detail(request: PageRequest, pk: int) -> HttpResponse:
         "bars": bars(tasks),
         "made": [task for task in tasks if task.result.get("commit") and task.method == "compose-arch"],
         "published": any(task.method == "publish" and task.state == State.COMPLETED for task in tasks),
-        "deliverables": list(compose.deliverables.select_related("artifact")),
-        "artifacts": [artifact for artifact in artifacts if artifact.kind != Artifact.Kind.LOG],
         "has_lock": any(artifact.name == "lock.json" for artifact in artifacts),
         "proofs": proofs(tasks, artifacts),
+        "containers": containers(tasks),
+        "groups": groups([each for each in artifacts if each.kind != Artifact.Kind.LOG], deliverables),
+        "vulnerabilities": known_vulnerabilities(deliverables),
+        "registry": request.get_host(),
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
         "moves": list(compose.moves.done().select_related("channel").order_by("pk")),

@@ -14,7 +14,7 @@ from debatomic.tools.errors import InputError
 if TYPE_CHECKING:
     from composes.pipeline.job import Job, Order
 
-PHASES = ("init", "gather", "rootfs", "ostree", "image", "test")
+PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test")
 Facts = dict[str, Any]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chroots.engine.state import State
 from composes.pipeline.graph import Result
@@ -28,6 +29,8 @@ class Order:
     respin: int = 0
     previous_repo: Path | None = None
     trusted_keys: str = ""  # ASCII-armoured: the system accepts updates that one of these signed
+    previous_container: Mapping[str, Any] | None = None  # its manifest: packages keep their layers
+    security_tracker: str = ""  # an address or a file of its data; empty: it is not asked
     boot_timeout: float = 900.0  # seconds, for each firmware
     memory: int = 1024  # MiB of the machine that boots the image
 

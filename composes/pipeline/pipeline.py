@@ -15,7 +15,7 @@ from chroots.engine.layers import base
 from composes.pipeline import graph
 from composes.pipeline.graph import PHASES, Deliverable, Result, Stage
 from composes.pipeline.job import Job, Log, Order
-from composes.pipeline.stages import boot, commit, disk, gather, qcow2, releases, rootfs, tree
+from composes.pipeline.stages import boot, commit, disk, gather, outputs, qcow2, releases, rootfs, tree
 from composes.pipeline.store import ResultStore
 from composes.pipeline.tools import Tools, chroot_spec, entered
 from debatomic.tools.errors import Kind, ToolError
@@ -24,10 +24,10 @@ from debatomic.tools.progress import Progress
 
 STAGES: tuple[Stage, ...] = (
     releases.STAGE, gather.STAGE, tree.STAGE, rootfs.STAGE, commit.STAGE, disk.STAGE, qcow2.STAGE,
-    boot.BIOS, boot.UEFI,
+    *outputs.STAGES, boot.BIOS, boot.UEFI,
 )  # fmt: skip
 FORMAT = 1
-EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png")
+EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png", *outputs.FILES)
 
 
 class Compose:
@@ -136,6 +136,11 @@ class Compose:
         told = "reused" if reused else "made"
         self.log.line(f"-- {stage.name}: {told} in {self.seconds[stage.name]:.1f} s")
 
+    def _container(self) -> dict[str, Any]:
+        """What is known of the container: from its making, and what the rules said of it."""
+        made, judged = (self.results[name].facts if name in self.results else {} for name in ("oci", "container"))
+        return {**{key: value for key, value in made.items() if key != "archive"}, **judged}
+
     def _report(self, failure: ToolError | None, seconds: float) -> dict[str, Any]:
         order = self.order
         commit_facts = self.results["commit"].facts if "commit" in self.results else {}
@@ -154,6 +159,7 @@ class Compose:
             "packages": self.results["gather"].facts["packages"] if "gather" in self.results else 0,
             "timings": {name: round(each, 3) for name, each in self.seconds.items()},
             "lint": rootfs_facts.get("lint", []), "kernel": rootfs_facts.get("kernel", ""), "boot": proofs,
+            "container": self._container(),
             "deliverables": [asdict(each) for each in self.deliverables],
             "stages": [{"name": each.stage, "phase": each.phase, "identity": each.identity, "reused": each.reused,
                         "seconds": round(self.seconds[each.stage], 3)} for each in self.results.values()],

@@ -46,7 +46,7 @@ REPOSITORY = _mapping({
 LISTS: dict[str, Schema] = {
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
     "repositories": REPOSITORY, "kargs": KARG, "channels": WORD, "enable": UNIT, "disable": UNIT,
-    "formats": {"enum": ["raw", "qcow2"]}, "firmware": {"enum": ["bios", "uefi"]},
+    "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "tar", "oci"]}, "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
 
 
@@ -65,6 +65,10 @@ CONDITIONED: dict[str, Schema] = {
     "image": _mapping({
         "size": _text(r"([1-9][0-9]{0,5}[MG]|auto)", "a size such as 1500M or 3G, or auto"),
         **_lists("formats", "firmware"),
+    }),
+    "container": _mapping({
+        "compression": {"enum": ["zstd", "gzip"]},
+        "layers": {"type": "integer", "minimum": 12, "maximum": 127, "description": "a number of layers, 12 to 127"},
     }),
     "remote": _mapping({"name": WORD, "url": URI}, "name", "url"),
     "metadata": {

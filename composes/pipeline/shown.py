@@ -20,6 +20,7 @@ def as_treefile(tree: Tree) -> dict[str, Any]:
     content["ref"] = _ref(tree)
     content["units"] = {"enable": plain["enable"], "disable": plain["disable"]}
     content["image"] = {**plain["image"], "size": size_text(tree.image.size)}
+    content["container"] = plain["container"]
     content["metadata"] = dict(tree.metadata)
     if any(tree.remote):
         content["remote"] = {"name": tree.remote[0], "url": tree.remote[1]}
@@ -57,7 +58,7 @@ def _flat(tree: Tree) -> dict[str, Any]:
     """Its keys as a treefile writes them; lists stay lists, of lines."""
     plain = as_treefile(tree)
     repositories = [json.dumps(each, sort_keys=True) for each in plain.pop("repositories")]
-    nested = {f"{above}.{key}": value for above in ("units", "image", "metadata", "remote")
+    nested = {f"{above}.{key}": value for above in ("units", "image", "container", "metadata", "remote")
               for key, value in plain.pop(above, {}).items()}  # fmt: skip
     del plain["architectures"], plain["variants"]
     return {"variant": tree.variant, "architecture": tree.architecture, **plain, "repositories": repositories, **nested}

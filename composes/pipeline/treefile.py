@@ -20,7 +20,7 @@ CHANNELS = ("nightly", "testing", "stable")  # where nothing else is said
 DEFAULTS: Part = {
     "summary": "", "components": ["main"], "ref": "{name}/{suite}/{architecture}/{variant}", "packages": [],
     "groups": [], "exclude": [], "purge-packages": [], "recommends": False, "documentation": False, "repositories": [],
-    "units": {}, "kargs": [], "channels": [], "image": {}, "metadata": {}, "remote": {},
+    "units": {}, "kargs": [], "channels": [], "image": {}, "container": {}, "metadata": {}, "remote": {},
 }  # fmt: skip
 
 
@@ -41,9 +41,17 @@ class ImageOptions:
     """`size` of the whole disk in bytes, 0 for just enough."""
 
     size: int = 0
-    formats: tuple[str, ...] = ("raw", "qcow2")
+    formats: tuple[str, ...] = ("raw", "qcow2", "oci")
     firmware: tuple[str, ...] = ("bios", "uefi")
     place: str = field(default="", compare=False)  # where `size` was written
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerOptions:
+    """How the layers of the container are compressed, and how many there may be."""
+
+    compression: str = "zstd"
+    layers: int = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +77,7 @@ class Tree:
     disable: tuple[str, ...]
     kargs: tuple[str, ...]
     image: ImageOptions
+    container: ContainerOptions
     remote: tuple[str, str]  # name and address of the repository systems upgrade from; both empty for none
     metadata: tuple[tuple[str, str], ...]
 
@@ -195,7 +204,8 @@ def _tree(words: dict[str, str], part: Part, groups: dict[str, Part | None]) -> 
         repositories=tuple(Repository(**{**each, "components": tuple(each.get("components", ["main"]))})
                            for each in part["repositories"]),
         enable=tuple(units.get("enable", ())), disable=tuple(units.get("disable", ())),
-        image=_image(part["image"]), remote=(remote.get("name", ""), remote.get("url", "")),
+        image=_image(part["image"]), container=ContainerOptions(**part["container"]),
+        remote=(remote.get("name", ""), remote.get("url", "")),
         metadata=tuple(sorted(part["metadata"].items())),
     )  # fmt: skip
 
