@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from composes import gates, upgrades
 from composes.definitions import write_files
 from composes.models import Compose, Deliverable
 from composes.orders import COMPOSE
@@ -37,14 +38,15 @@ def compose_command(job: Job) -> list[str]:
     return program(
         "composes.pipeline", "run", definition / request["main"], "--variant", request["variant"],
         "--architecture", job.architecture, "--output", job.output, "--state", settings.STATE,
-        "--compose-version", str(request["respin"]), "--pack", *mirror,
+        "--compose-version", str(request["respin"]), "--pack", "--defer-gates", *upgrades.options(job), *mirror,
     )  # fmt: skip
 
 
 def compose_outcome(job: Job) -> Outcome:
     """Keep what the pipeline delivered; the task's result keeps what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    shown = ("commit", "content_checksum", "version", "ref", "kernel", "lint", "boot", "deliverables", "stages")
+    shown = ("commit", "content_checksum", "version", "ref", "kernel", "lint", "boot", "upgrade", "gates",
+             "deliverables", "stages")  # fmt: skip
     files = [_kept(job.output, each) for each in result["deliverables"]]
     files.append(_kept(job.output, {"path": "result.json", "kind": "result"}))
     return Outcome(result={name: result[name] for name in shown if name in result}, files=tuple(files))
@@ -57,7 +59,8 @@ def _kept(output: Path, deliverable: dict[str, Any]) -> KeptFile:
 
 
 def publish_command(job: Job) -> list[str]:
-    """Bring the commit into the served repository; only on a host that shares the hub's folder."""
+    """Bring the commit into the served repository, if the gates let it; only on a host that shares the hub's folder."""
+    gates.refuse_blocked(job.request)
     tree = job.request.get("tree")
     if not tree:
         raise InputError("This compose made no OSTree repository to publish.")
@@ -100,7 +103,8 @@ def _record(compose: Compose, task: Task) -> None:
             defaults={"artifact": kept.get(Path(each["path"]).name), "facts": each.get("facts", {})},
         )  # fmt: skip
     tree = next((artifact for artifact in kept.values() if artifact.kind == Artifact.Kind.TREE), None)
-    waiting = {"ref": task.result["ref"], "commit": task.result["commit"], "tree": tree.sha256 if tree else ""}
+    waiting = {"ref": task.result["ref"], "commit": task.result["commit"], "tree": tree.sha256 if tree else "",
+               "blocked": gates.blocking(task.result)}  # fmt: skip
     for publish in task.dependants.filter(method="publish", state=State.FREE):
         Task.objects.filter(pk=publish.pk).update(request={**publish.request, **waiting})
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
-from composes import submit
+from composes import gates, submit
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
 from hosts import hub
@@ -121,6 +121,7 @@ class Compose(models.Model):
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="composes")
     variant = models.CharField(max_length=60)
     architectures = models.JSONField(default=list)
+    overridden = models.JSONField(default=dict)  # {"by", "reason", "at", "gates"} where gates that block were
     version = models.CharField(max_length=60, blank=True)  # of the system, 13.20261121.0; known after `ostree`
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="compose")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="composes")
@@ -167,6 +168,13 @@ class Compose(models.Model):
         """Run what failed of it again; what was done is reused."""
         hub.retry(self.task, by)
         AuditEntry.note(by, "compose.retry", self, compose=self.pk)
+
+    def override(self, *, by: User, reason: str) -> None:
+        """Publish it although gates block it. Raises InputError without a reason, or where none holds it back."""
+        gates.override(self, by=by, reason=reason)
+
+    def can_override(self, user: User) -> bool:
+        return may(user, "composes.override") and self.state == "DOOMED" and bool(gates.held_back(self))
 
     def can_cancel(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "composes.submit")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
+from composes import upgrades
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
@@ -66,7 +67,8 @@ def _create(
                "definition": revision.definition.name}  # fmt: skip
     for architecture in architectures:
         made = hub.submit(
-            "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture, request=request,
+            "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture,
+            request={**request, "previous": upgrades.before(compose, architecture)},
             channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, by=by,
         )  # fmt: skip
         hub.submit(

@@ -13,6 +13,7 @@ urlpatterns = [
     path("composes/<int:pk>/compare/", comparison_views.comparison, name="compose-compare"),
     path("composes/<int:pk>/cancel/", views.compose_cancel, name="compose-cancel"),
     path("composes/<int:pk>/retry/", views.compose_retry, name="compose-retry"),
+    path("composes/<int:pk>/override/", views.compose_override, name="compose-override"),
     path("definitions/", definition_views.definition_list, name="definition-list"),
     path("definitions/new/", definition_views.definition_edit, name="definition-new"),
     path("definitions/check/", definition_views.definition_check, name="definition-check"),

@@ -10,9 +10,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from composes.comparison import locks_of
 from composes.filters import ComposeFilter
 from composes.forms import ComposeForm
+from composes.gates import verdicts
 from composes.models import Compose
 from composes.phases import bars
-from composes.proofs import proofs
+from composes.proofs import proofs, upgrades
 from debatomic.access.checks import require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
@@ -60,6 +61,8 @@ def compose_detail(request: PageRequest, pk: int) -> HttpResponse:
         "artifacts": [artifact for artifact in artifacts if artifact.kind != Artifact.Kind.LOG],
         "has_lock": any(artifact.name == "lock.json" for artifact in artifacts),
         "proofs": proofs(tasks, artifacts),
+        "upgrades": upgrades(tasks, artifacts),
+        "gates": verdicts(tasks, overridden=bool(compose.overridden)),
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
         "repository": request.build_absolute_uri("/ostree/repo"),
@@ -116,6 +119,19 @@ def compose_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     try:
         compose.retry(by=request.user)
         messages.success(request, f"{compose} runs again; what was done is reused.")
+    except InputError as error:
+        messages.error(request, error.sentence)
+    return redirect(compose)
+
+
+@require_POST
+@acting()
+def compose_override(request: SignedInRequest, pk: int) -> HttpResponse:
+    compose = _compose(request, pk)
+    require(compose.can_override(request.user), "Only gates that hold a compose back are overridden, by whoever may.")
+    try:
+        compose.override(by=request.user, reason=request.POST.get("reason", ""))
+        messages.success(request, f"{compose} is being published although gates block it; your reason is written down.")
     except InputError as error:
         messages.error(request, error.sentence)
     return redirect(compose)

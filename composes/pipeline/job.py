@@ -9,6 +9,7 @@ from pathlib import Path
 from chroots.engine.state import State
 from composes.pipeline.graph import Result
 from composes.pipeline.lock import Lock
+from composes.pipeline.previous import Previous
 from composes.pipeline.tools import Tools
 from composes.pipeline.treefile import Tree
 from debatomic.tools.progress import Progress
@@ -27,6 +28,7 @@ class Order:
     lock: Lock | None = None
     respin: int = 0
     previous_repo: Path | None = None
+    previous: Previous | None = None  # the published compose whose machines will upgrade to this one
     boot_timeout: float = 900.0  # seconds, for each firmware
     memory: int = 1024  # MiB of the machine that boots the image
 

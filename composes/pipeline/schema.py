@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from composes.pipeline.checks import FLAGS, GATES, LEVELS, MAX_SCRIPT_BYTES, SIZES
+
 Schema = dict[str, Any]
 REMOVE = "remove-"
 
@@ -34,6 +36,8 @@ KARG = _text(r"[!#-&(-~]+", "one kernel argument without spaces or quotes")
 SUMMARY = _text(r"[^\n\x00-\x1f]*", "one line of text")
 ITEM = _text(r"[^\n\x00-\x1f]+", "an item of that list, or a pattern such as fonts-*")
 YES_OR_NO: Schema = {"type": "boolean", "description": "yes or no"}
+LEVEL: Schema = {"enum": [*LEVELS, False], "description": "block, warn or off"}  # a bare off is YAML's false
+SIZE = _text(r"[1-9][0-9]{0,5}[MG]", "a size such as 1500M or 3G")
 
 REPOSITORY = _mapping({
     "name": WORD,
@@ -46,7 +50,7 @@ REPOSITORY = _mapping({
 LISTS: dict[str, Schema] = {
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
     "repositories": REPOSITORY, "kargs": KARG, "enable": UNIT, "disable": UNIT,
-    "formats": {"enum": ["raw", "qcow2"]}, "firmware": {"enum": ["bios", "uefi"]},
+    "forbidden-packages": PACKAGE, "formats": {"enum": ["raw", "qcow2"]}, "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
 
 
@@ -55,6 +59,23 @@ def _lists(*names: str) -> dict[str, Schema]:
     return {name: _list(LISTS[name]) for name in names} | {REMOVE + name: _list(ITEM) for name in names}
 
 
+TEST = _mapping({
+    "script": {"type": "string", "description": "a shell script", "maxLength": MAX_SCRIPT_BYTES},
+    "file": _text(r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.sh", "the relative path of a script that ends with .sh"),
+    "time-limit": {"type": "integer", "minimum": 1, "maximum": 3600, "description": "seconds, 1 to 3600"},
+})  # fmt: skip
+TESTS: Schema = {
+    "type": "object",
+    "propertyNames": WORD,
+    "additionalProperties": {
+        "anyOf": [{"type": "string", "maxLength": MAX_SCRIPT_BYTES}, TEST, {"type": "null"}],
+        "description": "a shell script, or a mapping with script or file and time-limit (seconds, 1 to 3600)",
+    },
+}
+POLICIES = _mapping({
+    **dict.fromkeys(SIZES, SIZE), **dict.fromkeys(FLAGS, YES_OR_NO),
+    "forbidden-packages": _list(PACKAGE), "remove-forbidden-packages": _list(ITEM),
+})  # fmt: skip
 CONDITIONED: dict[str, Schema] = {
     **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "kargs"),
     "summary": SUMMARY,
@@ -67,6 +88,9 @@ CONDITIONED: dict[str, Schema] = {
         **_lists("formats", "firmware"),
     }),
     "remote": _mapping({"name": WORD, "url": URI}, "name", "url"),
+    "tests": TESTS,
+    "policies": POLICIES,
+    "gates": _mapping(dict.fromkeys(GATES, LEVEL)),
     "metadata": {
         "type": "object",
         "propertyNames": _text(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a word"),

@@ -60,6 +60,7 @@ TABLE = [
     ("GET", "/composes/{secret_compose}/compare/", PRIVATE),
     ("POST", "/composes/{compose}/cancel/", MANAGERS),
     ("POST", "/composes/{failed_compose}/retry/", MANAGERS),
+    ("POST", "/composes/{compose}/override/", "302 404 403 403 403 403"),
     ("POST", "/composes/{compose}/retry/", "302 404 403 403 403 403"),
     ("GET", "/definitions/", LIST),
     ("GET", "/definitions/{definition}/", READ),
