@@ -87,11 +87,42 @@ def test_a_canceled_compose_leaves_nothing(application: Application, finished: d
     wait(lambda: not left_of(OURS), 10, lambda: left_of(OURS))
 
 
-def test_a_killed_builder_composes_again(application: Application, finished: dict[str, Any]) -> None:
+@pytest.fixture(scope="module")
+def second(application: Application, finished: dict[str, Any]) -> dict[str, Any]:
+    """The compose after the first one; its builder was killed on the way."""
     compose = composed(application)
     _in_rootfs(application, compose)
     kill(application.builder())
-    ended = application.until(f"composes/{compose['id']}/", "FINISHED", seconds=900)
-    assert [attempt["outcome"] for attempt in application.task(compose)["attempts"]] == ["lost", "completed"]
-    assert {one["kind"] for one in ended["deliverables"]} == {one["kind"] for one in finished["deliverables"]}
+    return application.until(f"composes/{compose['id']}/", "FINISHED", seconds=1500)
+
+
+@pytest.mark.timeout(1800)  # it boots six times
+def test_a_killed_builder_composes_again(
+    application: Application, finished: dict[str, Any], second: dict[str, Any]
+) -> None:
+    assert [attempt["outcome"] for attempt in application.task(second)["attempts"]] == ["lost", "completed"]
+    kinds = {one["kind"] for one in finished["deliverables"]}
+    assert {one["kind"] for one in second["deliverables"]} == kinds
     wait(lambda: not left_of(OURS), 10, lambda: left_of(OURS))
+
+
+def test_a_machine_of_the_first_upgraded_to_the_second_and_back(
+    application: Application, finished: dict[str, Any], second: dict[str, Any]
+) -> None:
+    verdicts = {one["name"]: one["verdict"] for one in second["gates"]}
+    assert verdicts == dict.fromkeys(("lint", "boot-bios", "boot-uefi", "tests", "upgrade"), "passed")
+    assert {one["name"]: one["verdict"] for one in finished["gates"]}["upgrade"] == "skipped"
+    old, new = (application.task(one)["result"]["commit"] for one in (finished, second))
+    facts = application.task(second)["result"]["upgrade"]
+    steps = facts["steps"]
+    assert (facts["from"]["identity"], facts["from"]["commit"]) == (finished["identity"], old)
+    assert [step["name"] for step in steps] == ["start", "upgrade", "rollback", "rebase"]
+    assert [step["commit"] for step in steps[:3]] == [old, new, old]
+    assert steps[3]["commit"] not in (old, new)
+    assert "debatomic-gate:debatomic-gate/rebase" in "\n".join(steps[3]["status"])
+    assert {(step["state"], *step["failed"]) for step in steps} == {("running",)}
+    assert facts["bytes"] > 0
+    with application.client("visitor") as visitor:
+        page = visitor.get(second["page"]).text
+    assert f"Upgrade from {finished['identity']}" in page
+    assert page.count("The console after the step") == 4
