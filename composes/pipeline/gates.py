@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from composes.pipeline.checks import BLOCK, OFF, Checks
-from debatomic.tools.errors import Kind, ToolError
+from debatomic.tools.errors import CommandFailed, Kind, ToolError
 
 PASSED, WARNED, FAILED, SKIPPED = "passed", "warned", "failed", "skipped"
 DETAILS = 40  # lines kept
@@ -66,7 +66,8 @@ def key(name: str) -> str:
 
 
 def says_no(error: ToolError) -> bool:
-    return error.kind in SAYS_NO
+    """Whether it is what a gate saw; a program of ours that failed is not."""
+    return error.kind in SAYS_NO and not isinstance(error, CommandFailed)
 
 
 def blocking(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -16,7 +16,7 @@ from composes.pipeline.graph import Deliverable, Facts, Result
 from composes.pipeline.lock import Lock
 from composes.pipeline.store import bytes_below
 
-CRITICAL = ("critical", "high")  # severities and urgencies that count
+CRITICAL = ("critical", "high")  # urgencies that count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,18 +104,20 @@ def _vulnerabilities(policies: Policies, made: Made) -> Judgement:
         content = json.loads((made.output / delivered.path).read_text())
     except (OSError, ValueError) as error:
         return None, f"The list of known vulnerabilities cannot be read: {error}.", ()
-    found = list(_critical(content))
+    if not isinstance(content, dict) or not content.get("asked"):
+        reason = content.get("reason", "") if isinstance(content, dict) else ""
+        return None, f"The known vulnerabilities could not be asked for: {reason or 'the list has another form'}", ()
+    found = list(_critical(content.get("vulnerabilities", [])))
     if found:
         return False, f"{len(found)} critical vulnerabilities are known: {', '.join(found[:3])}.", found
     return True, "No critical vulnerability is known.", ()
 
 
-def _critical(content: Any) -> Iterator[str]:
-    rows = content.get("vulnerabilities", []) if isinstance(content, dict) else content
-    for row in rows if isinstance(rows, list) else ():
-        severity = str(row.get("severity") or row.get("urgency") or "").lower()
-        if severity in CRITICAL:
-            yield f"{row.get('id') or row.get('cve', '?')} in {row.get('package') or row.get('source', '?')}"
+def _critical(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Debian's tracker calls high what others call critical; undetermined is not known to concern the suite."""
+    for row in rows:
+        if row.get("urgency") in CRITICAL and row.get("status") != "undetermined":
+            yield f"{row.get('id', '?')} in {row.get('source', '?')}"
 
 
 RULES: dict[str, Callable[[Policies, Made], Judgement]] = {

@@ -151,6 +151,26 @@ def test_page_and_api_show_the_verdicts_and_take_the_override(
     assert "known since spring" in client_of("viewer").get(page).content.decode()
 
 
+def test_the_page_shows_each_boot_of_the_upgrade_and_each_test(
+    compose: Compose, host: Host, tmp_path: Path, client_of: Callable[[str], Client]
+) -> None:
+    steps = [{"name": name, "commit": "d" * 64, "state": "running", "failed": [], "said": [f"{name} said this"],
+              "status": ["* debian"], "milestones": {"kernel": 3.0, "proved": 61.0}, "seconds": 61.0}
+             for name in ("start", "upgrade", "rollback", "rebase")]  # fmt: skip
+    upgrade = {"from": {"identity": "before.7", "commit": "d" * 64, "version": "13.0"}, "to": "c" * 64, "steps": steps,
+               "firmware": "bios", "accelerator": "tcg", "seconds": 244.0, "files": 12, "bytes": 3 << 20}  # fmt: skip
+    tests = [{"name": "ssh", "ok": True, "sentence": "passed", "seconds": 1.0, "output": ["active"]},
+             {"name": "web", "ok": False, "sentence": "ended with status 7", "seconds": 2.0, "output": []}]  # fmt: skip
+    boot = {"bios": {"seconds": 50.0, "milestones": {"kernel": 2.0}, "tests": tests}}
+    task = run(host, "compose-arch")
+    assert task.claim is not None
+    result = {"ref": "r", "commit": "c" * 64, "version": "13.1", "gates": [], "upgrade": upgrade, "boot": boot}
+    assert hub.finish(task.claim, result, [])
+    html = client_of("viewer").get(f"/composes/{compose.pk}/").content.decode()
+    for told in ("Upgrade from before.7", "12 files with", "4 min 4 s", "rollback said this", "web ended with status 7"):
+        assert told in " ".join(html.split())
+
+
 def test_the_button_overrides(blocked: Compose, client_of: Callable[[str], Client]) -> None:
     address = f"/composes/{blocked.pk}/override/"
     assert client_of("packager").post(address, {"reason": "let me through"}).status_code == 403

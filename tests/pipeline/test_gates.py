@@ -16,7 +16,7 @@ from composes.pipeline.graph import Deliverable, Result
 from composes.pipeline.lock import Lock, Package
 from composes.pipeline.policies import Made
 from composes.pipeline.selftest import read_runs, run
-from debatomic.tools.errors import InputError, Kind, TimedOut, ToolError
+from debatomic.tools.errors import CommandFailed, InputError, Kind, TimedOut, ToolError
 
 MIB = 1 << 20
 
@@ -44,6 +44,7 @@ def test_the_first_that_blocks_is_the_reason() -> None:
 @pytest.mark.parametrize(("error", "no"), [
     (ToolError("It panics."), True), (TimedOut("Too long.", kind=Kind.TIMEOUT), True), (InputError("Wrong."), False),
     (ToolError("QEMU ended.", kind=Kind.INFRASTRUCTURE), False), (ToolError("Full.", kind=Kind.DISK), False),
+    (CommandFailed(["zstd"], 1), False),
 ])  # fmt: skip
 def test_only_what_a_gate_saw_is_a_verdict(error: ToolError, no: bool) -> None:
     assert gates.says_no(error) is no
@@ -97,11 +98,19 @@ def test_what_an_upgrade_downloaded_is_its_size(tmp_path: Path) -> None:
     assert found.sentence == "The upgrade downloaded 5.0 MiB, which is more than 4 MiB."
 
 
-@pytest.mark.parametrize(("severity", "verdict"), [("critical", "failed"), ("medium", "passed")])
-def test_critical_vulnerabilities_block(tmp_path: Path, severity: str, verdict: str) -> None:
-    listed = {"vulnerabilities": [{"id": "CVE-2026-1", "package": "apt", "severity": severity}]}
+@pytest.mark.parametrize(("asked", "urgency", "status", "verdict", "sentence"), [
+    (True, "high", "open", "failed", "1 critical vulnerabilities are known: CVE-2026-1 in apt."),
+    (True, "high", "undetermined", "passed", "No critical vulnerability is known."),
+    (True, "medium", "open", "passed", "No critical vulnerability is known."),
+    (False, "high", "open", "skipped", "The known vulnerabilities could not be asked for: No network."),
+])  # fmt: skip
+def test_critical_vulnerabilities_block(
+    tmp_path: Path, asked: bool, urgency: str, status: str, verdict: str, sentence: str
+) -> None:
+    rows = [{"id": "CVE-2026-1", "source": "apt", "urgency": urgency, "status": status}]
+    listed = {"asked": asked, "reason": "" if asked else "No network.", "vulnerabilities": rows}
     (found,) = judged(made(tmp_path, vulnerabilities=listed), no_critical_vulnerabilities=True)
-    assert found.verdict == verdict
+    assert (found.verdict, found.sentence) == (verdict, sentence)
 
 
 def test_without_policies_nothing_is_judged_and_off_is_off(tmp_path: Path) -> None:
