@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from composes.pipeline.checks import FLAGS, GATES, LEVELS, MAX_SCRIPT_BYTES, SIZES
+from composes.pipeline import gate_schema
 
 Schema = dict[str, Any]
 REMOVE = "remove-"
@@ -36,8 +36,6 @@ KARG = _text(r"[!#-&(-~]+", "one kernel argument without spaces or quotes")
 SUMMARY = _text(r"[^\n\x00-\x1f]*", "one line of text")
 ITEM = _text(r"[^\n\x00-\x1f]+", "an item of that list, or a pattern such as fonts-*")
 YES_OR_NO: Schema = {"type": "boolean", "description": "yes or no"}
-LEVEL: Schema = {"enum": [*LEVELS, False], "description": "block, warn or off"}  # a bare off is YAML's false
-SIZE = _text(r"[1-9][0-9]{0,5}[MG]", "a size such as 1500M or 3G")
 
 REPOSITORY = _mapping({
     "name": WORD,
@@ -48,9 +46,10 @@ REPOSITORY = _mapping({
     "priority": {"type": "integer", "minimum": 1, "maximum": 1001, "description": "an apt priority, 1 to 1001"},
 }, "name", "uri", "suite")  # fmt: skip
 LISTS: dict[str, Schema] = {
+    "forbidden-packages": PACKAGE,
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
     "repositories": REPOSITORY, "kargs": KARG, "enable": UNIT, "disable": UNIT,
-    "forbidden-packages": PACKAGE, "formats": {"enum": ["raw", "qcow2"]}, "firmware": {"enum": ["bios", "uefi"]},
+    "formats": {"enum": ["raw", "qcow2"]}, "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
 
 
@@ -59,27 +58,11 @@ def _lists(*names: str) -> dict[str, Schema]:
     return {name: _list(LISTS[name]) for name in names} | {REMOVE + name: _list(ITEM) for name in names}
 
 
-TEST = _mapping({
-    "script": {"type": "string", "description": "a shell script", "maxLength": MAX_SCRIPT_BYTES},
-    "file": _text(r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.sh", "the relative path of a script that ends with .sh"),
-    "time-limit": {"type": "integer", "minimum": 1, "maximum": 3600, "description": "seconds, 1 to 3600"},
-})  # fmt: skip
-TESTS: Schema = {
-    "type": "object",
-    "propertyNames": WORD,
-    "additionalProperties": {
-        "anyOf": [{"type": "string", "maxLength": MAX_SCRIPT_BYTES}, TEST, {"type": "null"}],
-        "description": "a shell script, or a mapping with script or file and time-limit (seconds, 1 to 3600)",
-    },
-}
-POLICIES = _mapping({
-    **dict.fromkeys(SIZES, SIZE), **dict.fromkeys(FLAGS, YES_OR_NO),
-    "forbidden-packages": _list(PACKAGE), "remove-forbidden-packages": _list(ITEM),
-})  # fmt: skip
 CONDITIONED: dict[str, Schema] = {
     **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "kargs"),
     "summary": SUMMARY,
     "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite} and {variant} are filled in"),
+    **gate_schema.keys(WORD, PACKAGE, ITEM),
     "recommends": YES_OR_NO,
     "documentation": YES_OR_NO,
     "units": _mapping(_lists("enable", "disable")),
@@ -88,9 +71,6 @@ CONDITIONED: dict[str, Schema] = {
         **_lists("formats", "firmware"),
     }),
     "remote": _mapping({"name": WORD, "url": URI}, "name", "url"),
-    "tests": TESTS,
-    "policies": POLICIES,
-    "gates": _mapping(dict.fromkeys(GATES, LEVEL)),
     "metadata": {
         "type": "object",
         "propertyNames": _text(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a word"),
