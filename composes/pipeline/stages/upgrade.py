@@ -22,6 +22,7 @@ from debatomic.tools.files import whole
 
 REMOTE = "debatomic-gate"
 OTHER_REF = "debatomic-gate/rebase"
+STEP = 1.5  # times as long as a boot may take: a step downloads and shuts down, too
 PATIENT = "n=0; until {command}; do n=$((n+1)); [ $n -lt 12 ] || exit 1; sleep 5; done"  # the network may come late
 
 
@@ -88,12 +89,13 @@ def _guided(job: Job, spec: MachineSpec, steps: list[Step]) -> Guide:
         job.log.line(f"{seconds:7.1f} s  {what}")
         job.progress.report(fraction, f"upgrade gate: {what}")
 
+    timeout = job.order.boot_timeout * STEP
     with Monitor() as monitor:
-        guide = Guide(spec=spec, monitor=monitor, steps=steps, timeout=job.order.boot_timeout, reached=reached)
+        guide = Guide(spec=spec, monitor=monitor, steps=steps, timeout=timeout, reached=reached)
         try:
             job.tools.run(
                 qemu_command(spec, monitor.theirs.fileno()), tick=guide.look, tick_seconds=0.3,
-                pass_fds=[monitor.theirs.fileno()], time_limit=job.order.boot_timeout * (len(steps) + 1),
+                pass_fds=[monitor.theirs.fileno()], time_limit=timeout * (len(steps) + 1),
             )  # fmt: skip
         except CommandFailed as error:
             raise ToolError(f"QEMU ended in the step {guide.at.name}: {error}", kind=Kind.INFRASTRUCTURE,
