@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import shutil
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 from composes.pipeline import gates, journey, previous
 from composes.pipeline.candidate import Served, candidate, served
 from composes.pipeline.delivery import delivered
+from composes.pipeline.gates import GateFailed
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.guide import Guide, picture_of
 from composes.pipeline.job import Job, Order
 from composes.pipeline.journey import Step
 from composes.pipeline.kvm import accelerator
-from composes.pipeline.machine import MachineSpec, Monitor, qemu_command
+from composes.pipeline.machine import MachineSpec, Monitor, last_lines, qemu_command
+from composes.pipeline.previous import Previous
 from composes.pipeline.store import remove_tree
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.files import whole
@@ -41,22 +44,32 @@ def firmware(order: Order) -> str:
 
 
 def make(job: Job) -> Facts:
-    """Leaves `serial.log` and a `console-N.png` for each step; raises ToolError unless every boot was the right one."""
+    """Leaves `serial.log` and a `console-N.png` for each step; GateFailed unless every boot was the right one."""
     before = job.order.previous
     assert before
     disk, disk_format = previous.unpacked(before.disk, job.folder)
     repo, other = candidate(job, job.tree.ref, OTHER_REF)
-    with served(repo.path, job.folder) as serving:
+    with served(repo.path, job.folder) as serving, Monitor() as monitor:
         steps = _steps(job, serving.url, other)
         spec = _machine(job, disk, disk_format, journey.credentials(steps), serving)
         job.log.line(f"Upgrading {before.identity} ({before.version}) to {steps[1].commit} with {spec.accelerator}.")
+        guide = Guide(spec=spec, monitor=monitor, steps=steps, timeout=job.order.boot_timeout * STEP,
+                      reached=functools.partial(_reached, job))  # fmt: skip
         try:
-            guide = _guided(job, spec, steps)
+            _travel(job, guide)
+        except ToolError as error:
+            if gates.says_no(error):
+                raise GateFailed(error.sentence, facts=_facts(before, guide, serving), lines=error.lines) from error
+            raise
         finally:
             keep(job.folder, job.order.output)
     _tidy(job, disk)
+    return _facts(before, guide, serving)
+
+
+def _facts(before: Previous, guide: Guide, serving: Served) -> Facts:
     return {"from": {"identity": before.identity, "commit": before.commit, "version": before.version},
-            "to": steps[1].commit, "firmware": spec.firmware, "accelerator": spec.accelerator,
+            "to": guide.steps[1].commit, "firmware": guide.spec.firmware, "accelerator": guide.spec.accelerator,
             "seconds": round(guide.seconds, 1), "files": serving.files, "bytes": serving.bytes,
             "steps": _told(guide)}  # fmt: skip
 
@@ -84,26 +97,24 @@ def _machine(job: Job, disk: Path, disk_format: str, credentials: dict[str, str]
                        memory=job.order.memory, credentials=credentials, relay=serving.relay, reboots=True)  # fmt: skip
 
 
-def _guided(job: Job, spec: MachineSpec, steps: list[Step]) -> Guide:
-    def reached(what: str, fraction: float, seconds: float) -> None:
-        job.log.line(f"{seconds:7.1f} s  {what}")
-        job.progress.report(fraction, f"upgrade gate: {what}")
+def _reached(job: Job, what: str, fraction: float, seconds: float) -> None:
+    job.log.line(f"{seconds:7.1f} s  {what}")
+    job.progress.report(fraction, f"upgrade gate: {what}")
 
-    timeout = job.order.boot_timeout * STEP
-    with Monitor() as monitor:
-        guide = Guide(spec=spec, monitor=monitor, steps=steps, timeout=timeout, reached=reached)
-        try:
-            job.tools.run(
-                qemu_command(spec, monitor.theirs.fileno()), tick=guide.look, tick_seconds=0.3,
-                pass_fds=[monitor.theirs.fileno()], time_limit=timeout * (len(steps) + 1),
-            )  # fmt: skip
-        except CommandFailed as error:
-            raise ToolError(f"QEMU ended in the step {guide.at.name}: {error}", kind=Kind.INFRASTRUCTURE,
-                            lines=error.lines) from error  # fmt: skip
-        guide.look()
-        if len(guide.legs) < len(steps):
-            raise ToolError(f"The machine ended in the step {guide.at.name}.", lines=guide.text.splitlines()[-20:])
-        return guide
+
+def _travel(job: Job, guide: Guide) -> None:
+    monitor = guide.monitor.theirs.fileno()
+    try:
+        job.tools.run(
+            qemu_command(guide.spec, monitor), tick=guide.look, tick_seconds=0.3, pass_fds=[monitor],
+            time_limit=guide.timeout * (len(guide.steps) + 1),
+        )  # fmt: skip
+    except CommandFailed as error:
+        raise ToolError(f"QEMU ended in the step {guide.at.name}: {error}", kind=Kind.INFRASTRUCTURE,
+                        lines=error.lines) from error  # fmt: skip
+    guide.look()
+    if len(guide.legs) < len(guide.steps):
+        raise ToolError(f"The machine ended in the step {guide.at.name}.", lines=last_lines(guide.text))
 
 
 def _told(guide: Guide) -> list[dict[str, Any]]:
