@@ -93,7 +93,7 @@ class Compose:
                     self._begin(phase)
                     tools = tools or self._enter_tools(stack, scratch)
                     for stage in mine:
-                        self._tried(stage, tools, scratch, stack)
+                        self.attempt(stage, tools, scratch, stack)
         for name in self.store.evict(self.store_limit):
             self.log.line(f"Evicted {name}.")
 
@@ -118,7 +118,7 @@ class Compose:
         self.seconds["tools"] = time.monotonic() - started
         return tools
 
-    def _tried(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
+    def attempt(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
         """A gate that says no is a verdict; whatever else fails ends the run."""
         started = time.monotonic()
         try:
