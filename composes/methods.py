@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from composes import metadata, releasing
+from composes import gates, metadata, releasing, upgrades
 from composes.definitions import write_files
 from composes.models import Compose, Deliverable
 from composes.orders import COMPOSE
@@ -50,7 +50,7 @@ def compose_command(job: Job) -> list[str]:
     return program(
         "composes.pipeline", "run", definition / request["main"], "--variant", request["variant"],
         "--architecture", job.architecture, "--output", job.output, "--state", settings.STATE,
-        "--compose-version", str(request["respin"]), "--pack", *mirror,
+        "--compose-version", str(request["respin"]), "--pack", "--defer-gates", *upgrades.options(job), *mirror,
         "--security-tracker", settings.SECURITY_TRACKER, *_previous_container(job),
     )  # fmt: skip
 
@@ -69,8 +69,8 @@ def _previous_container(job: Job) -> list[str]:
 def compose_outcome(job: Job) -> Outcome:
     """Keep what the pipeline delivered; the task's result keeps what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    shown = ("commit", "content_checksum", "version", "ref", "refs", "kernel", "lint", "boot", "container",
-             "deliverables", "stages")  # fmt: skip
+    shown = ("commit", "content_checksum", "version", "ref", "refs", "kernel", "lint", "boot", "container", "upgrade",
+             "gates", "deliverables", "stages")  # fmt: skip
     files = [_kept(job.output, each) for each in result["deliverables"]]
     files.append(_kept(job.output, {"path": "result.json", "kind": "result"}))
     return Outcome(result={name: result[name] for name in shown if name in result}, files=tuple(files))
@@ -83,7 +83,8 @@ def _kept(output: Path, deliverable: dict[str, Any]) -> KeptFile:
 
 
 def publish_command(job: Job) -> list[str]:
-    """Bring the commit into the served repository; only on a host that shares the hub's folder."""
+    """Bring the commit into the served repository, if the gates let it; only on a host that shares the hub's folder."""
+    gates.refuse_blocked(job.request)
     tree = job.request.get("tree")
     if not tree:
         raise InputError("This compose made no OSTree repository to publish.")
@@ -144,6 +145,7 @@ def _record(compose: Compose, task: Task) -> None:
         "commit": task.result["commit"],
         "tree": tree.sha256 if tree else "",
         "architecture": task.architecture,
+        "blocked": gates.blocking(task.result),
     }
     for publish in task.dependants.filter(method="publish", state=State.FREE):
         Task.objects.filter(pk=publish.pk).update(request={**publish.request, **waiting})

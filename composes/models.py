@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
-from composes import submit
+from composes import gates, submit
 from composes.fields import OrderedMapping
 from composes.release_models import Move, ReleaseChannel
 from debatomic.access.checks import may, owns
@@ -141,6 +141,7 @@ class Compose(models.Model):
     architectures = models.JSONField(default=list)
     label = models.CharField(max_length=30, blank=True)  # a milestone: RC-1.2
     removed_at = models.DateTimeField(null=True)  # when retention took its files; what is known of it stays
+    overridden = models.JSONField(default=dict)  # {"by", "reason", "at", "gates"} where gates that block were
     version = models.CharField(max_length=60, blank=True)  # of the system, 13.20261121.0; known after `ostree`
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="compose")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="composes")
@@ -197,6 +198,13 @@ class Compose(models.Model):
 
     def can_resubmit(self, user: User) -> bool:
         return not self.is_live and may(user, "composes.submit")
+
+    def override(self, *, by: User, reason: str) -> None:
+        """Publish it although gates block it. Raises InputError without a reason, or where none holds it back."""
+        gates.override(self, by=by, reason=reason)
+
+    def can_override(self, user: User) -> bool:
+        return may(user, "composes.override") and self.state == "DOOMED" and bool(gates.held_back(self))
 
     def can_cancel(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "composes.submit")

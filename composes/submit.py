@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
+from composes import upgrades
 from composes.keys import public_keys
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
@@ -77,7 +78,8 @@ def _create(
     for architecture in architectures:
         made = hub.submit(
             "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture,
-            request={**request, "previous_container": composes.last_manifest(definition, variant, architecture)},
+            request={**request, "previous": upgrades.before(compose, architecture),
+                     "previous_container": composes.last_manifest(definition, variant, architecture)},
             channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, weight=wishes.weight,
             by=by,
         )  # fmt: skip

@@ -28,6 +28,7 @@ urlpatterns = [
     path("releases/<int:pk>/", release_views.channel_detail, name="release-channel"),
     path("releases/<int:pk>/promote/", release_views.promote, name="release-promote"),
     path("releases/<int:pk>/withdraw/", release_views.withdraw, name="release-withdraw"),
+    path("composes/<int:pk>/override/", views.compose_override, name="compose-override"),
     path("definitions/", definition_views.definition_list, name="definition-list"),
     path("definitions/new/", definition_views.definition_edit, name="definition-new"),
     path("definitions/check/", definition_views.definition_check, name="definition-check"),

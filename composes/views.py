@@ -13,9 +13,10 @@ from composes.containers import containers
 from composes.delivered import groups, known_vulnerabilities
 from composes.filters import ComposeFilter
 from composes.forms import ComposeForm
+from composes.gates import verdicts
 from composes.models import Compose
 from composes.phases import bars
-from composes.proofs import proofs
+from composes.proofs import proofs, upgrades
 from debatomic.access.checks import require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
@@ -66,6 +67,8 @@ def compose_detail(request: PageRequest, pk: int) -> HttpResponse:
         "groups": groups([each for each in artifacts if each.kind != Artifact.Kind.LOG], deliverables),
         "vulnerabilities": known_vulnerabilities(deliverables),
         "registry": request.get_host(),
+        "upgrades": upgrades(tasks, artifacts),
+        "gates": verdicts(tasks, overridden=bool(compose.overridden)),
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
         "moves": list(compose.moves.done().select_related("channel").order_by("pk")),
@@ -125,6 +128,19 @@ def compose_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     try:
         compose.retry(by=request.user)
         messages.success(request, f"{compose} runs again; what was done is reused.")
+    except InputError as error:
+        messages.error(request, error.sentence)
+    return redirect(compose)
+
+
+@require_POST
+@acting()
+def compose_override(request: SignedInRequest, pk: int) -> HttpResponse:
+    compose = _compose(request, pk)
+    require(compose.can_override(request.user), "Only gates that hold a compose back are overridden, by whoever may.")
+    try:
+        compose.override(by=request.user, reason=request.POST.get("reason", ""))
+        messages.success(request, f"{compose} is being published although gates block it; your reason is written down.")
     except InputError as error:
         messages.error(request, error.sentence)
     return redirect(compose)

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ('identity', models.CharField(max_length=120, unique=True)),
                 ('variant', models.CharField(max_length=60)),
                 ('architectures', models.JSONField(default=list)),
+                ('overridden', models.JSONField(default=dict)),
                 ('version', models.CharField(blank=True, max_length=60)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='composes', to=settings.AUTH_USER_MODEL)),

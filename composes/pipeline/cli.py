@@ -12,7 +12,7 @@ from pathlib import Path
 from chroots.engine.archives import openpgp
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
-from composes.pipeline import definition_verbs, publish, publishing_verbs, treefile
+from composes.pipeline import definition_verbs, previous, publish, publishing_verbs, treefile
 from composes.pipeline import lock as locks
 from composes.pipeline.container import push
 from composes.pipeline.container.archive import read_manifest
@@ -56,10 +56,12 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
                       " packages keep their layers")  # fmt: skip
     verb.add_argument("--security-tracker", default=SECURITY_TRACKER, metavar="URL|FILE",
                       help="known vulnerabilities; none: nobody is asked (default: %(default)s)")  # fmt: skip
+    verb.add_argument("--previous", type=Path, metavar="DIR", help="an earlier compose's output: upgraded to this one")
     verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin, last of the version")
     verb.add_argument("--trusted-keys", type=Path, metavar="FILE", help="public keys of who signs commits, for updates")
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
     verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")
+    verb.add_argument("--defer-gates", action="store_true", help="a gate that blocks is told, but is no failure")
     verb.add_argument("--pack", action="store_true", help="also repo.tar, and disk.raw.zst in place of disk.raw")
     _shared_options(verb)
 
@@ -96,6 +98,7 @@ def _order(options: argparse.Namespace) -> Order:
         previous_repo=options.previous_repo.absolute() if options.previous_repo else None,
         security_tracker=options.security_tracker,
         previous_container=read_manifest(options.previous_container) if options.previous_container else None,
+        previous=previous.read(options.previous.absolute()) if options.previous else None,
     )  # fmt: skip
 
 
@@ -110,10 +113,12 @@ def _run_inside(options: argparse.Namespace) -> int:
     with open_log(order.output / "compose.log") as file:
         log = Log(_tolerant(file.write), lambda chunk: os.write(1, chunk))
         compose = Compose(order, log, Progress(len(PHASES)), store_limit=_store_limit())
-        report = compose.run(options.only, options.skip, options.again)
+        report = compose.run(options.only, options.skip, options.again, defer=options.defer_gates)
         if report["ok"] and options.pack:
             report = pack(order.output, compose.progress.report)
         log.line(f"== DONE {report['version']} {report['commit']}" if report["ok"] else f"== FAILED {report['reason']}")
+    for each in report["gates"]:
+        print(f"  {each['name']}: {each['verdict']}: {each['sentence']}")
     for line in report["decisive"]:
         print(f"  {line}")
     print("Finished." if report["ok"] else report["reason"], flush=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from composes.pipeline import gate_schema
+
 Schema = dict[str, Any]
 REMOVE = "remove-"
 
@@ -44,6 +46,7 @@ REPOSITORY = _mapping({
     "priority": {"type": "integer", "minimum": 1, "maximum": 1001, "description": "an apt priority, 1 to 1001"},
 }, "name", "uri", "suite")  # fmt: skip
 LISTS: dict[str, Schema] = {
+    "forbidden-packages": PACKAGE,
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
     "repositories": REPOSITORY, "kargs": KARG, "channels": WORD, "enable": UNIT, "disable": UNIT,
     "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "tar", "oci"]}, "firmware": {"enum": ["bios", "uefi"]},
@@ -59,6 +62,7 @@ CONDITIONED: dict[str, Schema] = {
     **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "kargs", "channels"),
     "summary": SUMMARY,
     "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite}, {variant} and {channel} are filled in"),
+    **gate_schema.keys(WORD, PACKAGE, ITEM),
     "recommends": YES_OR_NO,
     "documentation": YES_OR_NO,
     "units": _mapping(_lists("enable", "disable")),

@@ -108,6 +108,16 @@ def test_the_disk_boots_and_proves_its_commit(compose: Ran, firmware: str) -> No
     assert picture.rstrip().endswith(b"IEND\xaeB`\x82")
 
 
+def test_the_gates_said_yes_and_the_treefiles_tests_ran(compose: Ran) -> None:
+    verdicts = {each["name"]: each["verdict"] for each in compose.result["gates"]}
+    assert verdicts == {"lint": "passed", "boot-bios": "passed", "boot-uefi": "passed", "tests": "passed",
+                        "upgrade": "skipped"}  # fmt: skip
+    runs = {each["name"]: each for each in compose.result["boot"]["bios"]["tests"]}
+    assert "Read-only file system" in "".join(runs["system-is-read-only"]["output"])
+    assert "Status: install ok installed" in runs["packages-are-whole"]["output"]
+    assert compose.result["boot"]["uefi"]["tests"] == []
+
+
 def test_what_is_delivered_is_what_is_said(compose: Ran) -> None:
     for each in compose.result["deliverables"]:
         path = compose.output / each["path"]
@@ -267,6 +277,19 @@ def test_what_cannot_work_is_said(compose: Ran, tmp_path: Path, more: str, sente
     assert told.last.startswith(sentence)
     assert (told.result["kind"], told.result["ok"]) == ("input", False)
     assert not (tmp_path / "out/disk.raw").exists()
+
+
+def test_a_policy_that_blocks_is_told_and_all_is_delivered(compose: Ran, tmp_path: Path) -> None:
+    more = "policies: {forbidden-packages: [openssh-*], maximum-image-size: 1G, signed-sources: yes}"
+    treefile = changed(tmp_path / "definition", f"{more}\ngates: {{maximum-image-size: warn}}")
+    told = ran(tmp_path / "out", command(tmp_path / "out", "--skip", "test", treefile=treefile))
+    assert told.status == 1
+    assert told.last.startswith("The gate forbidden-packages blocks: It contains what the policy forbids: openssh-")
+    verdicts = {each["name"]: each["verdict"] for each in told.result["gates"]}
+    assert (verdicts["maximum-image-size"], verdicts["signed-sources"]) == ("warned", "passed")
+    assert (tmp_path / "out/disk.raw").exists()
+    deferred = ran(tmp_path / "out", command(tmp_path / "out", "--skip", "test", "--defer-gates", treefile=treefile))
+    assert (deferred.status, deferred.result["ok"]) == (0, True)
 
 
 def test_a_package_that_is_gone_is_named(compose: Ran, tmp_path: Path) -> None:
