@@ -15,7 +15,7 @@ from chroots.engine.state import State
 from composes.pipeline import definition_verbs, publish, treefile
 from composes.pipeline import lock as locks
 from composes.pipeline.graph import PHASES, check_phases
-from composes.pipeline.job import Log, Order
+from composes.pipeline.job import SNAPSHOTS, Log, Order
 from composes.pipeline.pack import pack
 from composes.pipeline.pipeline import Compose
 from composes.pipeline.store import open_log
@@ -63,6 +63,8 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin, last of the version")
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
     verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")
+    verb.add_argument("--snapshots", default=SNAPSHOTS, metavar="URL", help="Debian's archive at {date}, of a snapshot "
+                      "service (default: %(default)s)")  # fmt: skip
     verb.add_argument("--pack", action="store_true", help="also repo.tar, and disk.raw.zst in place of disk.raw")
     _shared_options(verb)
 
@@ -125,6 +127,7 @@ def _order(options: argparse.Namespace) -> Order:
         keyring=options.keyring, lock=locks.read(options.lock) if options.lock else None,
         respin=options.compose_version, boot_timeout=options.boot_timeout, memory=options.memory,
         previous_repo=options.previous_repo.absolute() if options.previous_repo else None,
+        folder=options.treefile.absolute().parent, snapshots=options.snapshots,
     )  # fmt: skip
 
 

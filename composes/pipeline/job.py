@@ -13,6 +13,8 @@ from composes.pipeline.tools import Tools
 from composes.pipeline.treefile import Tree
 from debatomic.tools.progress import Progress
 
+SNAPSHOTS = "https://snapshot.debian.org/archive/debian/{date}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -29,6 +31,8 @@ class Order:
     previous_repo: Path | None = None
     boot_timeout: float = 900.0  # seconds, for each firmware
     memory: int = 1024  # MiB of the machine that boots the image
+    folder: Path = Path()  # the treefile's
+    snapshots: str = SNAPSHOTS  # the address of Debian's archive at `{date}`
 
 
 class Log:
