@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 
 from chroots.engine.archives.fetch import RemoteFile, Store
 from chroots.engine.archives.release import Release
@@ -73,7 +74,7 @@ def _stanza(job: Job, deb: Deb) -> str:
     return FILENAME.sub("Filename: ", found[0].strip()).replace("Filename: package.deb", f"Filename: {name}.deb")
 
 
-def _no_package(deb: Deb, lines: list[str]) -> InputError:
+def _no_package(deb: Deb, lines: Sequence[str]) -> InputError:
     return InputError(f"{prefix(deb.file)}{deb.file} is not a Debian package.", lines=lines[-5:])
 
 

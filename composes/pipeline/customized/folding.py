@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ def _size(said: int | str) -> int:
         return said
     match = SIZE.fullmatch(said)
     assert match, "the schema lets nothing else through"
-    return int(match[1]) * (1024 if match[3] else 1000) ** (" kMGT".index(match[2]) if match[2] else 0)
+    unit: int = 1024 if match[3] else 1000
+    return math.prod([int(match[1]), *[unit] * (" kMGT".index(match[2]) if match[2] else 0)])
 
 
 def target(path: str) -> tuple[str, bool]:
