@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from composes import definitions
 from composes.definition_forms import DefinitionForm
 from composes.filters import DefinitionFilter
-from composes.models import Compose, Definition, Revision
+from composes.models import Compose, Definition, GitOrigin, Revision
 from composes.pipeline.schema import TREEFILE
 from composes.pipeline.shown import as_treefile, differences, text
 from composes.pipeline.treefile import Tree
@@ -41,6 +41,8 @@ def definition_detail(request: PageRequest, name: str) -> HttpResponse:
     definition = _definition(request, name)
     revisions = page_of(definition.revisions.select_related("created_by").defer("files"), request.GET, size=20)
     context = {"definition": definition, "latest": definition.latest, "page": revisions,
+               "origin": GitOrigin.objects.filter(definition=definition).first(),
+               "attachments": definition.attachments.select_related("created_by"),
                "composes": _latest_composes(request, definition)}  # fmt: skip
     return render(request, "composes/definition.html", context)
 

@@ -9,13 +9,25 @@ from typing import Any
 
 from django.conf import settings
 
+from composes import attachments, git_origins
 from composes.definitions import write_files
 from composes.models import Compose, Deliverable
-from composes.orders import COMPOSE
+from composes.orders import COMPOSE, SYNC
 from debatomic.tools.errors import InputError
 from hosts.kept import store
 from hosts.models import Artifact, Event, State, Task
-from hosts.registry import About, Job, Keeper, KeptFile, Method, Outcome, program, register, register_keeper
+from hosts.registry import (
+    About,
+    Job,
+    Keeper,
+    KeptFile,
+    Method,
+    Outcome,
+    program,
+    register,
+    register_contents,
+    register_keeper,
+)
 from hosts.schedule.orders import register as register_order
 
 KINDS = {
@@ -33,11 +45,12 @@ def compose_command(job: Job) -> list[str]:
     request = job.request
     definition = job.folder / "definition"
     write_files(request["files"], definition)
+    attachments.lay_out(job, definition)
     mirror = ["--mirror", settings.MIRROR] if settings.MIRROR else []
     return program(
         "composes.pipeline", "run", definition / request["main"], "--variant", request["variant"],
         "--architecture", job.architecture, "--output", job.output, "--state", settings.STATE,
-        "--compose-version", str(request["respin"]), "--pack", *mirror,
+        "--compose-version", str(request["respin"]), "--snapshots", settings.SNAPSHOTS, "--pack", *mirror,
     )  # fmt: skip
 
 
@@ -112,8 +125,19 @@ def kept_composes() -> Any:
 
 def register_methods() -> None:
     register_order(COMPOSE)
+    register_order(SYNC)
     register_keeper(Keeper(kept_composes))
+    register_contents(attachments.contents)
     register(Method(name="compose", changed=compose_changed))
+    register(
+        Method(
+            name=git_origins.METHOD,
+            weight=0.1,
+            command=git_origins.command,
+            outcome=git_origins.outcome,
+            changed=git_origins.changed,
+        )
+    )
     register(
         Method(
             name="compose-arch",

@@ -12,7 +12,7 @@ from pathlib import Path
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
-from composes.pipeline import conversion_verbs, definition_verbs, publish, treefile
+from composes.pipeline import conversion_verbs, definition_verbs, fetching_verbs, publish, treefile
 from composes.pipeline import lock as locks
 from composes.pipeline.graph import PHASES, check_phases
 from composes.pipeline.job import SNAPSHOTS, Log, Order
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _run_options(verbs.add_parser("run", help="make a compose of a treefile"))
     definition_verbs.add(verbs, _shared_options)
     conversion_verbs.add(verbs)
+    fetching_verbs.add(verbs)
     publishing = verbs.add_parser("publish", help="take a compose's commit into a repository that is served")
     publishing.add_argument("--from", dest="source", type=Path, required=True, help="a compose's repo, or its tar")
     publishing.add_argument("--to", dest="target", type=Path, required=True, help="the repository to publish in")
@@ -208,4 +209,5 @@ VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
     "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks,
     "blueprint": conversion_verbs.convert_blueprint, "import-debos": conversion_verbs.import_debos,
+    "fetch-definition": fetching_verbs.fetch,
 }  # fmt: skip

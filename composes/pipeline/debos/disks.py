@@ -43,9 +43,9 @@ def image_partition(taken: Taken, action: Action) -> None:
     if action.text("partitiontype", "gpt") != "gpt":
         taken.leave(action.text("partitiontype"), "partitiontype: an image has a GPT.")
     action.ignore("imagename", "gpt_gap", "diskid")
-    for each in action.list("partitions"):
+    for each in action.items("partitions"):
         _partition(taken, each)
-    for each in action.list("mountpoints"):
+    for each in action.items("mountpoints"):
         if isinstance(each, dict) and each.get("mountpoint") not in ("/", *BOOT):
             where = each.get("mountpoint", "")
             taken.leave(where, f"the mount point {where} has no counterpart: an image has one root file system.")

@@ -37,11 +37,11 @@ def debootstrap(taken: Taken, action: Action) -> None:
 
 def mmdebstrap(taken: Taken, action: Action) -> None:
     _suite(taken, action)
-    for mirror in action.list("mirrors"):
+    for mirror in action.items("mirrors"):
         taken.leave(mirror, f"the mirror {mirror} is the host's matter: --mirror, or DEBATOMIC_MIRROR.")
     if action.text("variant") not in ("", "minbase", "essential", "apt", "required"):
         taken.leave(action.text("variant"), "a variant has no counterpart: a tree begins as minbase does.")
-    _packages(taken, action.list("include"))
+    _packages(taken, action.items("include"))
     action.ignore("keyring-packages", "keyring-files", "dpkgopts", "aptopts")
 
 
@@ -50,12 +50,12 @@ def _suite(taken: Taken, action: Action) -> None:
     if not suite:
         raise InputError(f"{action.place}the action {action.name} lacks the key suite.")
     taken.treefile["suite"] = suite
-    if components := action.list("components"):
+    if components := action.items("components"):
         taken.treefile["components"] = components
 
 
 def apt(taken: Taken, action: Action) -> None:
-    _packages(taken, action.list("packages"))
+    _packages(taken, action.items("packages"))
     if action.flag("recommends"):
         taken.treefile["recommends"] = True
     if action.flag("unauthenticated"):
@@ -85,7 +85,7 @@ def install_deb(taken: Taken, action: Action) -> None:
     if action.text("origin", "recipe") != "recipe":
         taken.leave(action.said["action"], "the action install-deb has a counterpart only for files beside the recipe.")
         return
-    for name in action.list("packages"):
+    for name in action.items("packages"):
         path = within(taken.folder, name, taken.folder)
         taken.add("debs", items=[{"file": name, "sha256": sha256(path)}])
         taken.add("packages", items=[path.name.split("_")[0]])

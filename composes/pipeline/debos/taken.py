@@ -36,7 +36,7 @@ class Action:
         value = self._of(key, bool, "true or false")
         return otherwise if value is None else bool(value)
 
-    def list(self, key: str) -> list[Any]:
+    def items(self, key: str) -> list[Any]:
         return self._of(key, list, "a list") or []
 
     def mapping(self, key: str) -> dict[str, Any]:
