@@ -190,6 +190,12 @@ def test_a_backend_that_is_not_installed_is_one_sentence_and_a_line_of_the_docto
         ("install", "E: Failed to fetch http://m/x.deb  404  Not Found\n", Kind.INFRASTRUCTURE, "404"),
         ("install", "Err:1 Could not resolve 'm'\n", Kind.INFRASTRUCTURE, "cannot be reached"),
         ("install", "E: Error creating chroot session: skipping x\n", Kind.INFRASTRUCTURE, "could not be set up"),
+        (
+            "install",
+            "Error reading configuration: BUILD_DIR directory '/x' does not exist at Conf.pm line 89.\n",
+            Kind.INFRASTRUCTURE,
+            "BUILD_DIR directory '/x' does not exist",
+        ),
         ("install", "E: Unable to correct problems\n", Kind.DEP_WAIT, "tiny-test waits for missing-dev (>= 3)"),
         ("unpack", "tar: x: broken\n", Kind.INPUT, "cannot be unpacked"),
     ],

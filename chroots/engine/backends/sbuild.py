@@ -147,3 +147,4 @@ def _enter(keeper: Warden, binds: Sequence[tuple[Path, Path]]) -> None:
     leave_mounts_of_others()
     for source, at in binds:
         bind(source, at)
+    os.chdir(HERE)  # sbuild wants to read the folder it is started in

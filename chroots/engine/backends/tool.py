@@ -27,7 +27,8 @@ from debatomic.tools.run import contained, run
 OF_ITS_OWN = {"TMPDIR": "/tmp"}  # noqa: S108 - inside the tool's chroot; ours is not there
 NO_NOISE = re.compile(rb"(?!)")
 FETCHING = re.compile(r"^E(?:rror)?: (?P<said>Failed to fetch .+|Unable to fetch .+)$", re.MULTILINE)
-SETTING_UP = re.compile(r"^E: (?P<said>Error creating chroot session.*|failed to (?:extract|build) .+)$", re.MULTILINE)
+SETTING_UP = re.compile(r"^(?:E: (?=Error creating chroot session|failed to (?:extract|build) )"
+                        r"|(?=Error reading configuration: ))(?P<said>.+)$", re.MULTILINE)  # fmt: skip
 INSTALLING = ("{name} fetches the build dependencies itself, with this host's network, and keeps none of them for the "
               "next build; the engine's filter for system calls holds {held}.")  # fmt: skip
 
