@@ -35,8 +35,9 @@ STATES = {
 }
 STATE_CHOICES = [(name, name) for name in STATES]
 OF_A_COMPOSE = (
-    "id", "identity", "definition", "revision", "variant", "architectures", "version", "state", "reason", "kind",
-    "cause", "progress", "task", "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
+    "id", "identity", "definition", "revision", "variant", "architectures", "version", "label", "removed_at", "state",
+    "reason", "kind", "cause", "progress", "task", "cancel_asked", "created_by", "created_at", "started_at",
+    "finished_at", "page",
 )  # fmt: skip
 
 
@@ -119,8 +120,8 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[Compose]:
-        composes = Compose.objects.visible_to(self.request.user).for_lists()
-        return composes if self.action == "list" else composes.prefetch_related("deliverables")
+        composes = Compose.objects.visible_to(self.request.user)
+        return composes.for_rows() if self.action == "list" else composes.for_lists().prefetch_related("deliverables")
 
     def get_serializer_class(self) -> type[ComposeSerializer]:
         return ComposeSerializer if self.action == "list" else ComposeDetailSerializer

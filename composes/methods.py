@@ -9,9 +9,11 @@ from typing import Any
 
 from django.conf import settings
 
+from composes import metadata, releasing
 from composes.definitions import write_files
 from composes.models import Compose, Deliverable
 from composes.orders import COMPOSE
+from composes.release_methods import register_release_methods, repository_command, said
 from debatomic.tools.errors import InputError
 from hosts.kept import store
 from hosts.models import Artifact, Event, State, Task
@@ -34,6 +36,10 @@ def compose_command(job: Job) -> list[str]:
     definition = job.folder / "definition"
     write_files(request["files"], definition)
     mirror = ["--mirror", settings.MIRROR] if settings.MIRROR else []
+    keys = job.folder / "trusted-keys.asc"
+    if request.get("trusted_keys"):
+        keys.write_text(request["trusted_keys"])
+        mirror += ["--trusted-keys", str(keys)]
     return program(
         "composes.pipeline", "run", definition / request["main"], "--variant", request["variant"],
         "--architecture", job.architecture, "--output", job.output, "--state", settings.STATE,
@@ -44,7 +50,7 @@ def compose_command(job: Job) -> list[str]:
 def compose_outcome(job: Job) -> Outcome:
     """Keep what the pipeline delivered; the task's result keeps what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    shown = ("commit", "content_checksum", "version", "ref", "kernel", "lint", "boot", "deliverables", "stages")
+    shown = ("commit", "content_checksum", "version", "ref", "refs", "kernel", "lint", "boot", "deliverables", "stages")
     files = [_kept(job.output, each) for each in result["deliverables"]]
     files.append(_kept(job.output, {"path": "result.json", "kind": "result"}))
     return Outcome(result={name: result[name] for name in shown if name in result}, files=tuple(files))
@@ -65,15 +71,15 @@ def publish_command(job: Job) -> list[str]:
         packed = store.nearby(tree, job.folder / "tree.tar")
     except FileNotFoundError:
         raise InputError("The OSTree repository of this compose is not kept any more.") from None
-    return program(
-        "composes.pipeline", "publish", "--from", packed, "--to", settings.OSTREE / "repo",
-        "--ref", job.request["ref"], "--commit", job.request["commit"], "--state", settings.STATE,
-        *(["--mirror", settings.MIRROR] if settings.MIRROR else []),
+    return repository_command(
+        job, "publish", "--from", packed, "--ref", job.request["ref"], "--commit", job.request["commit"],
+        "--keep-as", f"{job.request['identity']}/{job.request.get('architecture', 'any')}",
     )  # fmt: skip
 
 
 def publish_outcome(job: Job) -> Outcome:
-    return Outcome(result={"ref": job.request["ref"], "commit": job.request["commit"]})
+    """Ref and commit, what was there before, who signed it, and how large the update is."""
+    return Outcome(result={name: value for name, value in said(job).items() if name not in ("ok", "repository")})
 
 
 def compose_about(request: Mapping[str, Any]) -> About:
@@ -89,10 +95,19 @@ def compose_changed(task: Task) -> None:
     compose = Compose.objects.filter(task=task.parent_id or task.pk).first()
     if compose is None:
         return
-    if task.method == "compose-arch" and task.state == State.COMPLETED:
-        _record(compose, task)
+    if task.state == State.COMPLETED:
+        _completed(compose, task)
     topics = ["composes", f"compose:{compose.pk}", f"task:{compose.task_id}"]
     Event.objects.create(kind="compose", key=str(compose.pk), what=task.state, topics=topics)
+
+
+def _completed(compose: Compose, task: Task) -> None:
+    if task.method == "compose-arch":
+        _record(compose, task)
+    elif task.method == "publish":
+        releasing.published(compose, task)
+    elif task.method == "compose":
+        metadata.keep(compose)
 
 
 def _record(compose: Compose, task: Task) -> None:
@@ -104,7 +119,12 @@ def _record(compose: Compose, task: Task) -> None:
             defaults={"artifact": kept.get(Path(each["path"]).name), "facts": each.get("facts", {})},
         )  # fmt: skip
     tree = next((artifact for artifact in kept.values() if artifact.kind == Artifact.Kind.TREE), None)
-    waiting = {"ref": task.result["ref"], "commit": task.result["commit"], "tree": tree.sha256 if tree else ""}
+    waiting = {
+        "ref": task.result["ref"],
+        "commit": task.result["commit"],
+        "tree": tree.sha256 if tree else "",
+        "architecture": task.architecture,
+    }
     for publish in task.dependants.filter(method="publish", state=State.FREE):
         Task.objects.filter(pk=publish.pk).update(request={**publish.request, **waiting})
 
@@ -116,6 +136,7 @@ def kept_composes() -> Any:
 
 def register_methods() -> None:
     register_order(COMPOSE)
+    register_release_methods()
     register_keeper(Keeper(kept_composes))
     register(Method(name="compose", changed=compose_changed))
     register(

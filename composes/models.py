@@ -11,16 +11,19 @@ from django.urls import reverse
 
 from composes import submit
 from composes.fields import OrderedMapping
+from composes.release_models import Move, ReleaseChannel
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import Artifact, State, Task
+from hosts.models.task import LONG
 from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from debatomic.access.models import User
 
+__all__ = ["Compose", "Definition", "Deliverable", "Move", "ReleaseChannel", "Revision"]
 PHASES = ("init", "gather", "rootfs", "ostree", "image", "test", "publish")
 
 
@@ -102,6 +105,10 @@ class ComposeQuerySet(models.QuerySet["Compose"]):
     def for_lists(self) -> ComposeQuerySet:
         return self.select_related("task", "revision__definition", "created_by")
 
+    def for_rows(self) -> ComposeQuerySet:
+        """For lists with a short row each: without what only the page of one compose shows."""
+        return self.for_lists().defer("revision__files", "revision__variants", *(f"task__{name}" for name in LONG))
+
     def next_respin(self, prefix: str) -> int:
         """The next free number, from 0, for identities such as `debian-atomic-minimal-20261121.` and a number."""
         taken = self.filter(identity__startswith=prefix).values_list("identity", flat=True)
@@ -123,6 +130,8 @@ class Compose(models.Model):
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="composes")
     variant = models.CharField(max_length=60)
     architectures = models.JSONField(default=list)
+    label = models.CharField(max_length=30, blank=True)  # a milestone: RC-1.2
+    removed_at = models.DateTimeField(null=True)  # when retention took its files; what is known of it stays
     version = models.CharField(max_length=60, blank=True)  # of the system, 13.20261121.0; known after `ostree`
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="compose")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="composes")
@@ -158,7 +167,8 @@ class Compose(models.Model):
 
     @property
     def artifacts(self) -> models.QuerySet[Artifact]:
-        return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
+        mine = models.Q(task__parent=self.task_id) | models.Q(task=self.task_id)
+        return Artifact.objects.filter(mine).order_by("kind", "name")
 
     def cancel(self, *, by: User) -> None:
         """End what runs of it; nothing is published."""

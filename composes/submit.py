@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
+from composes.keys import public_keys
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
@@ -71,7 +72,7 @@ def _create(
         task=parent, created_by=by,
     )  # fmt: skip
     request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": respin,
-               "definition": revision.definition.name}  # fmt: skip
+               "definition": revision.definition.name, "trusted_keys": public_keys()}  # fmt: skip
     for architecture in architectures:
         made = hub.submit(
             "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture, request=request,

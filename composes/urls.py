@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from composes import comparison_views, definition_views, ostree_views, resubmit_views, views
+from composes import comparison_views, definition_views, ostree_views, release_views, resubmit_views, views
 
 urlpatterns = [
     path("composes/", views.compose_list, name="compose-list"),
@@ -14,6 +14,12 @@ urlpatterns = [
     path("composes/<int:pk>/resubmit/", resubmit_views.compose_resubmit, name="compose-resubmit"),
     path("composes/<int:pk>/cancel/", views.compose_cancel, name="compose-cancel"),
     path("composes/<int:pk>/retry/", views.compose_retry, name="compose-retry"),
+    path("composes/retention/", release_views.compose_retention, name="compose-retention"),
+    path("composes/<int:pk>/<slug:name>.json", release_views.compose_metadata, name="compose-metadata"),
+    path("releases/", release_views.channel_list, name="release-list"),
+    path("releases/<int:pk>/", release_views.channel_detail, name="release-channel"),
+    path("releases/<int:pk>/promote/", release_views.promote, name="release-promote"),
+    path("releases/<int:pk>/withdraw/", release_views.withdraw, name="release-withdraw"),
     path("definitions/", definition_views.definition_list, name="definition-list"),
     path("definitions/new/", definition_views.definition_edit, name="definition-new"),
     path("definitions/check/", definition_views.definition_check, name="definition-check"),
@@ -27,5 +33,6 @@ urlpatterns = [
         name="revision-resolved",
     ),
     path("ostree/", ostree_views.front, name="ostree"),
+    path("ostree/keys.asc", release_views.public_keys, name="ostree-keys"),
     path("ostree/<path:name>", ostree_views.file, name="ostree-file"),
 ]

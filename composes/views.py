@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from composes import keys
 from composes.comparison import locks_of
 from composes.filters import ComposeFilter
 from composes.forms import ComposeForm
@@ -27,7 +28,7 @@ PARTS = {"compose": "composes/_compose.html", "about": "composes/_about.html", "
 @require_safe
 @reading("composes.view", public=True)
 def compose_list(request: PageRequest) -> HttpResponse:
-    visible = Compose.objects.visible_to(request.user).for_lists()
+    visible = Compose.objects.visible_to(request.user).for_rows()
     filtered = ComposeFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     template = "composes/_composes.html" if request.htmx else "composes/compose_list.html"
@@ -62,6 +63,9 @@ def compose_detail(request: PageRequest, pk: int) -> HttpResponse:
         "proofs": proofs(tasks, artifacts),
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
+        "moves": list(compose.moves.done().select_related("channel").order_by("pk")),
+        "keys": keys.fingerprints(),
+        "keys_address": request.build_absolute_uri(f"/ostree/{keys.NAME}"),
         "repository": request.build_absolute_uri("/ostree/repo"),
     }
     return render(request, PARTS.get(request.htmx.target or "", "composes/compose.html"), context)

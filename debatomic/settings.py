@@ -28,6 +28,7 @@ S3_ENDPOINT = env.address("DEBATOMIC_S3_ENDPOINT")  # empty: Amazon's
 S3_REGION = env.text("DEBATOMIC_S3_REGION", "us-east-1")
 S3_REDIRECT = env.flag("DEBATOMIC_S3_REDIRECT", False)  # browsers fetch from there by themselves
 OSTREE = HOME / "ostree"
+SIGNING = env.folder("DEBATOMIC_SIGNING", HOME / "signing")  # gpg's folder; only the hub's builder reads it
 IS_REMOTE_BUILDER = bool(HUB_ADDRESS)
 
 # Web
@@ -66,6 +67,8 @@ SCALING_FILE = env.text("DEBATOMIC_SCALING_FILE")  # policies that add and remov
 KEEP_LOGS_DAYS = int(env.number("DEBATOMIC_KEEP_LOGS_DAYS", 0, most=36500))  # 0: for ever
 KEEP_ARTIFACTS_DAYS = int(env.number("DEBATOMIC_KEEP_ARTIFACTS_DAYS", 0, most=36500))
 KEEP_TASKS_DAYS = int(env.number("DEBATOMIC_KEEP_TASKS_DAYS", 0, most=36500))
+KEEP_COMPOSES = int(env.number("DEBATOMIC_KEEP_COMPOSES", 0, most=100_000))  # finished ones of a variant; 0: all
+KEEP_COMPOSES_DAYS = int(env.number("DEBATOMIC_KEEP_COMPOSES_DAYS", 0, most=36500))  # younger ones stay, too
 LOG_LIMIT_BYTES = int(env.number("DEBATOMIC_LOG_LIMIT_MB", 256, least=1) * 1024 * 1024)  # of one log
 
 INSTALLED_APPS = [
@@ -238,6 +241,7 @@ FILE_UPLOAD_TEMP_DIR = None
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.text("DEBATOMIC_TIME_ZONE", "UTC")
 USE_TZ = True
+USE_I18N = False  # pages are in English: no look for translations, many times a row
 
 LOGGING = {
     "version": 1,

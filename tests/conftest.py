@@ -24,7 +24,8 @@ def home(tmp_path: Path, settings: object) -> Path:
     """Settings that keep everything a test writes in its own folder."""
     folder = tmp_path / "home"
     for name, path in {"HOME": folder, "LOGS": folder / "logs", "ARTIFACTS": folder / "artifacts",
-                       "OSTREE": folder / "ostree", "STATE": folder / "host"}.items():  # fmt: skip
+                       "OSTREE": folder / "ostree", "STATE": folder / "host",
+                       "SIGNING": folder / "signing"}.items():  # fmt: skip
         setattr(settings, name, path)
     folder.mkdir()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]

@@ -27,6 +27,7 @@ class Order:
     lock: Lock | None = None
     respin: int = 0
     previous_repo: Path | None = None
+    trusted_keys: str = ""  # ASCII-armoured: the system accepts updates that one of these signed
     boot_timeout: float = 900.0  # seconds, for each firmware
     memory: int = 1024  # MiB of the machine that boots the image
 

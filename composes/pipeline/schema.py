@@ -45,7 +45,7 @@ REPOSITORY = _mapping({
 }, "name", "uri", "suite")  # fmt: skip
 LISTS: dict[str, Schema] = {
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
-    "repositories": REPOSITORY, "kargs": KARG, "enable": UNIT, "disable": UNIT,
+    "repositories": REPOSITORY, "kargs": KARG, "channels": WORD, "enable": UNIT, "disable": UNIT,
     "formats": {"enum": ["raw", "qcow2"]}, "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
 
@@ -56,9 +56,9 @@ def _lists(*names: str) -> dict[str, Schema]:
 
 
 CONDITIONED: dict[str, Schema] = {
-    **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "kargs"),
+    **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "kargs", "channels"),
     "summary": SUMMARY,
-    "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite} and {variant} are filled in"),
+    "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite}, {variant} and {channel} are filled in"),
     "recommends": YES_OR_NO,
     "documentation": YES_OR_NO,
     "units": _mapping(_lists("enable", "disable")),

@@ -15,14 +15,23 @@ def as_treefile(tree: Tree) -> dict[str, Any]:
     """A treefile without includes, conditions, groups and inheritance that resolves to exactly this tree."""
     plain = tree.as_json()
     content = {key: plain[key] for key in ("name", "suite", "ref", "summary", "recommends", "documentation")}
-    for key in ("components", "packages", "exclude", "purge_packages", "repositories", "kargs"):
+    for key in ("components", "packages", "exclude", "purge_packages", "repositories", "kargs", "channels"):
         content[key.replace("_", "-")] = plain[key]
+    content["ref"] = _ref(tree)
     content["units"] = {"enable": plain["enable"], "disable": plain["disable"]}
     content["image"] = {**plain["image"], "size": size_text(tree.image.size)}
     content["metadata"] = dict(tree.metadata)
     if any(tree.remote):
         content["remote"] = {"name": tree.remote[0], "url": tree.remote[1]}
     return content | {"architectures": {tree.architecture: {}}, "variants": {tree.variant: {}}}
+
+
+def _ref(tree: Tree) -> str:
+    """The ref, with `{channel}` where it stands."""
+    if len(tree.refs) < 2 or tree.refs[1] == f"{tree.channels[1]}/{tree.ref}":
+        return tree.ref
+    both = zip(tree.ref.split("/"), tree.refs[1].split("/"), strict=True)
+    return "/".join(one if one == other else one.replace(tree.channels[0], "{channel}") for one, other in both)
 
 
 def text(content: Mapping[str, Any], form: str) -> str:

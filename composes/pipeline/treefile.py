@@ -14,12 +14,13 @@ from composes.pipeline.marks import place_of
 from composes.pipeline.parts import Part, check_removals, for_architecture, fulfilled, mention, merge, packages_of
 from debatomic.tools.errors import InputError
 
-LISTS = ("components", "packages", "exclude", "purge_packages", "kargs")
+LISTS = ("components", "packages", "exclude", "purge_packages", "kargs", "channels")
 PLAIN = ("summary", "recommends", "documentation")
+CHANNELS = ("nightly", "testing", "stable")  # where nothing else is said
 DEFAULTS: Part = {
     "summary": "", "components": ["main"], "ref": "{name}/{suite}/{architecture}/{variant}", "packages": [],
     "groups": [], "exclude": [], "purge-packages": [], "recommends": False, "documentation": False, "repositories": [],
-    "units": {}, "kargs": [], "image": {}, "metadata": {}, "remote": {},
+    "units": {}, "kargs": [], "channels": [], "image": {}, "metadata": {}, "remote": {},
 }  # fmt: skip
 
 
@@ -53,7 +54,9 @@ class Tree:
     variant: str
     architecture: str
     suite: str
-    ref: str
+    ref: str  # of the first channel
+    channels: tuple[str, ...]  # of release, in the order of promotion
+    refs: tuple[str, ...]  # one for each channel
     summary: str
     components: tuple[str, ...]
     packages: tuple[str, ...]
@@ -185,14 +188,27 @@ def _tree(words: dict[str, str], part: Part, groups: dict[str, Part | None]) -> 
     plain |= {name: tuple(part[name.replace("_", "-")]) for name in LISTS}
     grouped = packages_of(part["groups"], groups, part["exclude"])
     plain["packages"] = tuple(dict.fromkeys([*plain["packages"], *grouped]))
+    plain["channels"] = plain["channels"] or CHANNELS
+    refs = _refs(part["ref"], words, plain["channels"])
     return Tree(
-        **plain, ref=_ref(part["ref"], words),
+        **plain, ref=refs[0], refs=refs,
         repositories=tuple(Repository(**{**each, "components": tuple(each.get("components", ["main"]))})
                            for each in part["repositories"]),
         enable=tuple(units.get("enable", ())), disable=tuple(units.get("disable", ())),
         image=_image(part["image"]), remote=(remote.get("name", ""), remote.get("url", "")),
         metadata=tuple(sorted(part["metadata"].items())),
     )  # fmt: skip
+
+
+def _refs(template: str, words: dict[str, str], channels: tuple[str, ...]) -> tuple[str, ...]:
+    """The ref of each channel: where the template does not say `{channel}`, all but the first have it in front."""
+    refs = [_ref(template, {**words, "channel": channel}) for channel in channels]
+    if "{channel}" not in template:
+        refs[1:] = [f"{channel}/{refs[0]}" for channel in channels[1:]]
+    for ref in refs:
+        if inside := next((other for other in refs if other.startswith(f"{ref}/")), ""):
+            raise InputError(f"{place_of(template) or 'ref'}: no ref may lie in another: {inside} in {ref}.")
+    return tuple(refs)
 
 
 def _ref(template: str, words: dict[str, str]) -> str:

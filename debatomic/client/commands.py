@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, downloads, sources, tables
+from debatomic.client import account, chroots, downloads, releases, sources, tables
 from debatomic.client.account import Account
 from debatomic.client.answers import answer
 from debatomic.client.hub import Hub
@@ -153,6 +153,18 @@ def chroot(asked: Namespace, hub: Hub) -> bool:
         _say(text)
         return _follow(asked, hub, "task", told["id"])
     answer(asked, told, text)
+    return True
+
+
+def release(asked: Namespace, hub: Hub) -> bool:
+    """Do something with a release channel."""
+    verbs = {"preview": releases.preview, "promote": releases.promote, "withdraw": releases.withdraw,
+             "journal": releases.journal}  # fmt: skip
+    told, text = verbs[asked.verb](asked, hub)
+    if asked.verb in ("promote", "withdraw") and asked.watch:
+        _say(text)
+        return _follow(asked, hub, "task", told["task"])
+    _answer(asked, told, text)
     return True
 
 

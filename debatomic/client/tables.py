@@ -10,6 +10,7 @@ from debatomic.client.screen import harmless
 COLUMNS = {
     "builds": ("id", "source", "version", "target", "state", "created_by", "created_at"),
     "composes": ("id", "identity", "variant", "state", "created_by", "created_at"),
+    "release-channels": ("id", "definition", "variant", "name", "compose", "identity", "label", "since"),
     "tasks": ("id", "state", "host", "priority", "created_at", "title"),
     "hosts": ("name", "is_alive", "state", "in_service", "used", "capacity", "architectures", "channels"),
     "schedules": ("name", "order", "cron", "time_zone", "enabled", "next_at", "created_by"),

@@ -24,6 +24,7 @@ from debatomic.tools.errors import ToolError
 from debatomic.tools.run import run
 from hosts import registry
 from hosts.builder import lifeline, machine, workplace
+from hosts.builder.cluster import show_life, silent_seconds
 from hosts.builder.connection import Held, Hub, Unreachable
 from hosts.builder.examining import Examiner
 from hosts.fleet import tending
@@ -46,7 +47,7 @@ class RunningCluster:
     def __init__(self, number: int) -> None:
         self.folder = Path(settings.STATE) / "run" / f"cluster-{os.getpid()}-{number}"
         self.folder.mkdir(parents=True)
-        (self.folder / "polled").touch()
+        show_life(self.folder)
         self.began = time.monotonic()
         self.retired = False
         self._main = subprocess.Popen(
@@ -66,7 +67,7 @@ class RunningCluster:
         for sign in (self.folder / "workers").glob("*"):
             if not workplace.born(int(sign.name)):
                 return f"worker {sign.name} was killed"
-        silent = time.time() - (self.folder / "polled").stat().st_mtime
+        silent = silent_seconds(self.folder)
         return f"it did not ask for work for {silent:.0f} s" if silent > STALLED_SECONDS else ""
 
     def retire(self) -> None:

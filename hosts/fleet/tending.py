@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 
 from hosts import hub, registry
 from hosts.fleet import quarantine, samples, scaling, statistics
-from hosts.kept import cleaning, retention
+from hosts.kept import cleaning, events, retention
 from hosts.live import logs
 from hosts.schedule import schedules
 
@@ -37,4 +37,5 @@ def reap() -> None:
 FIRST: tuple[Callable[[], object], ...] = (reap, schedules.run_due, logs.seal_ended, cleaning.clean_next)
 LATER: tuple[Callable[[], object], ...] = (
     statistics.count, samples.note_queue, samples.thin, quarantine.look, scaling.scale, retention.tend,
+    events.forget,
 )  # fmt: skip

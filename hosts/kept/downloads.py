@@ -54,7 +54,7 @@ def whole(request: HttpRequest, sha256: str) -> StreamingHttpResponse:
 def _streamed(request: HttpRequest, file: IO[bytes], first: int, end: int) -> StreamingHttpResponse:
     file.seek(first)
     is_async = isinstance(request, ASGIRequest)
-    return StreamingHttpResponse(_pieces_async(file, end - first) if is_async else _pieces(file, end - first))
+    return StreamingHttpResponse(_pieces_async(file, end - first) if is_async else pieces(file, end - first))
 
 
 def _span(request: HttpRequest, size: int, etag: str) -> tuple[int, int] | None:
@@ -91,7 +91,8 @@ def _headers(artifact: Artifact, first: int, end: int, etag: str) -> dict[str, s
     return headers
 
 
-def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
+def pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
+    """So many bytes of a file, which is closed behind them."""
     with file:
         while size and (piece := file.read(min(size, CHUNK_BYTES))):
             size -= len(piece)

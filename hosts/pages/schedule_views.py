@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from debatomic.access.checks import may, require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
+from debatomic.paging import slice_of_rows
 from debatomic.tools.errors import InputError
 from hosts.models import Schedule
 from hosts.schedule import schedules
@@ -86,8 +87,9 @@ class ScheduleEditForm(ScheduleForm):
 @require_safe
 @reading("tasks.view")
 def schedule_list(request: PageRequest) -> HttpResponse:
-    found = list(Schedule.objects.visible_to(request.user).select_related("created_by"))
-    return render(request, "hosts/schedule_list.html", {"schedules": found, "orders": _allowed(request.user)})
+    page = slice_of_rows(Schedule.objects.visible_to(request.user).select_related("created_by"), request.GET)
+    context = {"schedules": page.rows, "page": page, "orders": _allowed(request.user)}
+    return render(request, "hosts/schedule_list.html", context)
 
 
 def _allowed(user: Any) -> list[Order]:

@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from tests.machine import trusted_keys
+
 pytestmark = pytest.mark.integration
 TOP = Path(__file__).parents[2]
 DEFINITIONS = TOP / "composes/definitions"
@@ -47,7 +49,8 @@ class Ran:
 
 def command(output: Path, *more: str, treefile: Path = HOUSE, state: Path = STATE) -> list[str]:
     return [sys.executable, "-m", "composes.pipeline", "run", os.fspath(treefile), "--variant", "minimal",
-            "--output", os.fspath(output), "--state", os.fspath(state), *more]  # fmt: skip
+            "--output", os.fspath(output), "--state", os.fspath(state),
+            "--trusted-keys", os.fspath(trusted_keys()), *more]  # fmt: skip
 
 
 def ran(output: Path, args: list[str]) -> Ran:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from chroots.engine.archives import openpgp
 from composes.pipeline import layout
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.inside import inside
@@ -27,7 +28,8 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 
 def options(order: Order) -> Facts:
-    return order.tree.part("kargs", "enable", "disable", "purge_packages", "suite", "components")
+    wanted = order.tree.part("kargs", "enable", "disable", "purge_packages", "suite", "components")
+    return {**wanted, "trusted_keys": order.trusted_keys}
 
 
 def make(job: Job) -> Facts:
@@ -93,7 +95,8 @@ def _make_initramfs(job: Job, root: Path, version: str) -> None:
 def _layout_options(job: Job) -> LayoutOptions:
     tree = job.tree
     text = APT_SOURCES.format(suite=tree.suite, components=" ".join(tree.components))
-    return LayoutOptions(kargs=tuple(map(str, tree.kargs)), apt_sources=text,
+    keys = openpgp.binary(job.order.trusted_keys.encode(), "trusted keys") if job.order.trusted_keys else b""
+    return LayoutOptions(trusted_keys=keys, kargs=tuple(map(str, tree.kargs)), apt_sources=text,
                          bootc_architecture=BOOTC_ARCHITECTURES[tree.architecture])  # fmt: skip
 
 
