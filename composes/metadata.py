@@ -68,10 +68,9 @@ def keep(compose: Compose) -> None:
             content = text(document(compose)).encode()
         except InputError:  # no lock is kept any more
             continue
-        with store.incoming() as file:
-            file.write(content)
+        sha256 = store.put_bytes(content)
         store.record(compose.task, name=f"{name}.json", kind=Artifact.Kind.METADATA, media_type="application/json",
-                     sha256=file.sha256)  # fmt: skip
+                     sha256=sha256)  # fmt: skip
 
 
 def _document(compose: Compose, kind: str, **payload: Any) -> Json:

@@ -164,7 +164,7 @@ def release(asked: Namespace, hub: Hub) -> bool:
     if asked.verb in ("promote", "withdraw") and asked.watch:
         _say(text)
         return _follow(asked, hub, "task", told["task"])
-    _answer(asked, told, text)
+    answer(asked, told, text)
     return True
 
 
