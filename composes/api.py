@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django_filters.filters import CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -17,6 +17,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from builds.models import Build
 from composes.comparison import difference, older_than
+from composes.gates import LEAST_REASON, MOST_REASON, Gate, held_back, verdicts
 from composes.models import Compose, Definition, Deliverable
 from debatomic.access.checks import person
 from debatomic.access.fields import NameField
@@ -39,6 +40,24 @@ OF_A_COMPOSE = (
     "reason", "kind", "cause", "progress", "task", "cancel_asked", "created_by", "created_at", "started_at",
     "finished_at", "page",
 )  # fmt: skip
+
+
+class GateSerializer(serializers.Serializer[Gate]):
+    """What one gate said: passed, warned, failed, overridden or skipped."""
+
+    architecture = serializers.CharField()
+    name = serializers.CharField()
+    level = serializers.CharField()
+    verdict = serializers.CharField()
+    sentence = serializers.CharField()
+    seconds = serializers.FloatField()
+    details = LinesField()
+
+
+class OverrideSerializer(serializers.Serializer[Any]):
+    """Why the compose is published although gates block it."""
+
+    reason = serializers.CharField(min_length=LEAST_REASON, max_length=MOST_REASON)
 
 
 class DeliverableSerializer(serializers.ModelSerializer[Deliverable]):
@@ -68,10 +87,16 @@ class ComposeDetailSerializer(ComposeSerializer):
 
     decisive = LinesField(source="task.decisive", read_only=True)
     deliverables = DeliverableSerializer(many=True, read_only=True)
+    gates = serializers.SerializerMethodField()
 
     class Meta(ComposeSerializer.Meta):
-        fields = (*OF_A_COMPOSE, "decisive", "deliverables")
+        fields = (*OF_A_COMPOSE, "decisive", "deliverables", "gates", "overridden")
         read_only_fields = fields
+
+    @extend_schema_field(GateSerializer(many=True))
+    def get_gates(self, compose: Compose) -> Any:
+        found = verdicts(compose.task.children.order_by("pk"), overridden=bool(compose.overridden))
+        return [GateSerializer(each).data for each in found]
 
 
 class ComposeWishesSerializer(WishesSerializer):
@@ -171,6 +196,18 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         wanted = dict(asked.validated_data)
         wanted["wishes"] = ComposeWishesSerializer.wishes_of(wanted)
         return submitted(request, lambda: compose.resubmit(by=by, **wanted), self._show)
+
+    @extend_schema(request=OverrideSerializer, responses=ComposeDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def override(self, request: Request, pk: str) -> Response:
+        """Publish it although gates block it; the reason is written down."""
+        compose = self.get_object()
+        held = bool(held_back(compose))
+        allow(compose.can_override(person(request.user)), possible=held, sentence="No gate holds it back.")
+        asked = OverrideSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        compose.override(by=person(request.user), reason=asked.validated_data["reason"])
+        return self.retrieve(request, pk=pk)
 
     @extend_schema(responses=ArtifactSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filterset_class=None)

@@ -91,6 +91,11 @@ def _headers(artifact: Artifact, first: int, end: int, etag: str) -> dict[str, s
     return headers
 
 
+def part(request: HttpRequest, sha256: str, first: int, end: int) -> StreamingHttpResponse:
+    """Some content from one byte to before another. Raises FileNotFoundError."""
+    return _streamed(request, store.open(sha256), first, end)
+
+
 def pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
     """So many bytes of a file, which is closed behind them."""
     with file:

@@ -20,7 +20,7 @@ from hosts.models import Artifact, Task
 from hosts.registry import KeptFile
 
 __all__ = ["CHUNK", "DIGEST", "check", "copy_to", "forget_half_written", "half_written", "has", "keep", "link",
-           "nearby", "older", "open", "path", "pieces", "put", "put_bytes", "receive", "record", "remove", "renew",
+           "nearby", "older", "open", "path", "pieces", "put", "receive", "record", "remove", "renew",
            "size"]  # fmt: skip
 NAME = re.compile(r"(?!\.\.?$)[^/\0-\x1f\x7f]{1,255}")
 
@@ -107,11 +107,15 @@ def put(source: Path, *, tick: Tick | None = None) -> tuple[str, int]:
     return place().put(source, tick)
 
 
-def put_bytes(content: bytes) -> str:
-    """Keep this small content: its SHA-256."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    receive([content], sha256, limit=len(content))
-    return sha256
+def add(file: IO[bytes]) -> tuple[str, int]:
+    """Keep what is left to read of an open file that can be sought in: its SHA-256 and size."""
+    first, digest = file.tell(), hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    size = file.tell() - first
+    file.seek(first)
+    place().receive(iter(lambda: file.read(CHUNK), b""), digest.hexdigest(), limit=size)
+    return digest.hexdigest(), size
 
 
 def receive(chunks: Iterable[bytes], sha256: str, *, limit: int) -> int:
