@@ -27,7 +27,7 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from benchmarks import past  # noqa: E402
-from benchmarks.clock import HEAD, Clock  # noqa: E402
+from benchmarks.clock import HEAD, Clock, Reference  # noqa: E402
 from hosts import hub, registry  # noqa: E402
 from hosts.fleet import statistics  # noqa: E402
 from hosts.kept import events  # noqa: E402
@@ -107,12 +107,15 @@ def measure(rounds: int, hosts: int) -> list[str]:
         "a batch of old events removed": events.forget,
     }
     clocks = {name: Clock() for name in others}
+    reference = Reference()
     for _ in range(rounds):
+        reference.turn()
         idle.turn()
         idle.fresh_turn()
         for name, act in others.items():
             clocks[name].call(act)
     return [
+        f"{reference}\n", HEAD,
         idle.claims.row("claim"), idle.fresh.row(f"claim while a fresh task is left to another of {hosts} hosts"),
         idle.starts.row("start"), idle.finishes.row("finish"),
         *(clock.row(name) for name, clock in clocks.items()),
@@ -125,7 +128,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
     prepare(options)
-    print(HEAD, *measure(options.rounds, options.hosts), sep="\n", flush=True)
+    print(*measure(options.rounds, options.hosts), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -42,10 +42,10 @@ def reap(*, but: Collection[int] = ()) -> None:
 
 
 def _children() -> list[int]:
-    """Our children by their process ids, adopted ones, too: as the kernel lists them, without a look at all of /proc."""
+    """Our children, adopted ones, too, by their process ids: the kernel lists them, no look at all of /proc needed."""
     found: list[int] = []
     for thread in Path("/proc/self/task").iterdir():
-        with suppress(FileNotFoundError):  # the thread ended meanwhile
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread ended meanwhile
             found += map(int, (thread / "children").read_text().split())
     return found
 
