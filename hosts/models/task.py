@@ -131,6 +131,8 @@ class Task(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["priority", "share", "id"], name="task_queue",
                          condition=Q(state="free", is_parent=False, ready_at__isnull=False)),
+            models.Index(fields=["architecture", "channel"], name="task_wanted",
+                         condition=Q(state="free", is_parent=False, ready_at__isnull=False)),
             models.Index(fields=["share", "priority", "-claimed_at"], name="task_served",
                          condition=Q(claimed_at__isnull=False)),
             models.Index(fields=["lease_ends_at"], name="task_lease", condition=Q(state__in=["assigned", "running"])),
