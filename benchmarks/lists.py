@@ -61,12 +61,12 @@ class Answer:
     @property
     def row(self) -> str:
         wall, own, server = self.clock.medians
-        return (f"| `{self.address}` | {wall:.0f} | {min(self.clock.wall):.0f} | {own:.1f} | {server:.1f} "
-                f"| {self.queries} | {self.size / 1024:.0f} |")  # fmt: skip
+        return (f"| `{self.address}` | {wall:.0f} | {min(self.clock.wall):.0f} | {own:.1f} | {min(self.clock.own):.1f} "
+                f"| {server:.1f} | {self.queries} | {self.size / 1024:.0f} |")  # fmt: skip
 
 
-HEAD = """| address | median ms | least ms | our processor ms | the server's | queries | KiB |
-|---|---|---|---|---|---|---|"""
+HEAD = """| address | median ms | least ms | our processor ms | least | the server's | queries | KiB |
+|---|---|---|---|---|---|---|---|"""
 
 
 def first(client: Client, address: str) -> Answer:

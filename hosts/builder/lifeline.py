@@ -42,7 +42,7 @@ def reap(*, but: Collection[int] = ()) -> None:
 
 
 def _children() -> list[int]:
-    """Our children, adopted ones, too, by their process ids: the kernel lists them, no look at all of /proc needed."""
+    """Our children by their process ids, adopted ones, too, as the kernel lists them: no look at all of /proc."""
     found: list[int] = []
     for thread in Path("/proc/self/task").iterdir():
         with suppress(FileNotFoundError, ProcessLookupError):  # the thread ended meanwhile

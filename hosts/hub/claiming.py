@@ -87,6 +87,8 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None, seen: Held, lines:
     held = Held.by(host)
     if mine := held.under(token):
         return mine
+    if Attempt.objects.filter(claim=token).exists():
+        return None  # asked again too late: that attempt is over
     room = held.room(host, slots)
     if held != seen:
         lines = _lines(host, room)
@@ -101,7 +103,8 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None, seen: Held, lines:
     move(task, State.ASSIGNED, host=host, claim=token, claimed_at=moment, lease_ends_at=moment + settings.LEASE,
          attempt=task.attempt + 1, progress={}, reason="")  # fmt: skip
     about = registry.about(task.method, task.request)
-    Attempt.objects.create(task=task, number=task.attempt, host=host, package=about.package, target=about.target)
+    Attempt.objects.create(task=task, number=task.attempt, claim=token, host=host, package=about.package,
+                           target=about.target)  # fmt: skip
     return task
 
 

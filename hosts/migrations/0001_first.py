@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                 ('problems', models.JSONField(default=list)),
                 ('quarantined_at', models.DateTimeField(null=True)),
                 ('quarantine', models.TextField(blank=True)),
+                ('warning', models.TextField(blank=True)),
                 ('trusted_at', models.DateTimeField(null=True)),
                 ('token_hash', models.CharField(blank=True, db_index=True, max_length=64)),
                 ('seen_at', models.DateTimeField(blank=True, null=True)),
@@ -258,6 +259,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField()),
+                ('claim', models.UUIDField(null=True, unique=True)),
                 ('started_at', models.DateTimeField(auto_now_add=True)),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('outcome', models.CharField(blank=True, max_length=20)),

@@ -196,6 +196,7 @@ class Attempt(models.Model):
 
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempt_history")
     number = models.PositiveIntegerField()
+    claim = models.UUIDField(null=True, unique=True)  # by which its host spoke: never given twice
     host = models.ForeignKey("hosts.Host", on_delete=models.PROTECT, related_name="attempts")
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
