@@ -9,6 +9,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from hosts import registry
+from hosts.builder.connection import ClaimLost
 from hosts.hub.moves import move, whole
 from hosts.models import Attempt, Host, State, Task
 from hosts.models.task import TaskQuerySet
@@ -36,6 +37,7 @@ def claim(host: Host, *, token: uuid.UUID | None = None, slots: int | None = Non
     """Assign the next task to this host; None when there is nothing for it.
 
     `token` becomes the task's claim: asked again with the same token, a host whose answer was lost gets the same task.
+    Raises ClaimLost for a token whose attempt is over: it is good for no other.
     `slots` is how many tasks the host can run at once, whatever they weigh.
     """
     any_left = eligible(host).order_by("priority", "share", "pk").values_list("pk")[:1]  # along the index of the queue
@@ -50,7 +52,7 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None) -> Task | None:
     if mine := Task.objects.filter(claim=token, host=host).first():
         return mine
     if Attempt.objects.filter(claim=token).exists():
-        return None  # asked again too late: that attempt is over
+        raise ClaimLost  # asked again too late: that attempt is over
     held = Task.objects.held().filter(host=host).aggregate(weight=Sum("weight", default=0.0), number=Count("pk"))
     if not host.in_service or (slots is not None and held["number"] >= slots):
         return None

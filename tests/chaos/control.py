@@ -18,6 +18,7 @@ from django.utils import timezone  # noqa: E402
 
 from hosts import hub  # noqa: E402
 from hosts.models import Attempt, Channel, Host, Log, Registration, Task  # noqa: E402 - what the expressions use
+from hosts.queue.why import why_waiting  # noqa: E402
 from tests.chaos import verdict  # noqa: E402, F401
 
 PATIENCE_SECONDS = 60.0
@@ -52,6 +53,13 @@ def problems(host: str) -> list[str]:
 
 def lost() -> int:
     return Attempt.objects.exclude(outcome__in=("", "completed")).count()
+
+
+def why() -> str:
+    """Why the first task that waits does, and what is the matter with hosts."""
+    waits = Task.objects.filter(state="free").in_queue_order().first()
+    hosts = [f"{host} {host.out_of_service or 'is in service'}" for host in Host.objects.all()]
+    return "; ".join([why_waiting(waits) if waits else "none waits", *hosts])
 
 
 def at_work() -> list[int]:

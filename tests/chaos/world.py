@@ -78,6 +78,13 @@ class World:
     def running(self) -> int:
         return self.counts()["running"]
 
+    def outputs(self) -> str:
+        """What helps to find out why nothing moves."""
+        told = {one.name: one.output() for one in self.hosts.values()}
+        return "\n".join(
+            [self.hub.ask("why()"), self.hub.output(), *(f"{name}: {text}" for name, text in told.items())]
+        )
+
     def rest(self, most: float) -> None:
         """Wait for some part of so many seconds."""
         time.sleep(self.draw.uniform(0.2, most))
