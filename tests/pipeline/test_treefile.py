@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,11 @@ def test_the_treefile_we_ship_is_good() -> None:
     ("suite: trixie\n\npackages: ssh\n", "house.yaml:3: packages must be a list, not text."),
     ("image:\n  size: 12\n", "house.yaml:2: size must be text, not a number."),
     ("image:\n  size: 12 apples\n", "house.yaml:2: size: 12 apples is not a size such as 1500M or 3G, or auto."),
-    ("image:\n  formats:\n    - raw\n    - iso\n", "house.yaml:4: formats can be raw or qcow2, not iso."),
+    ("image:\n  formats: [raw]\n  firmware: [bois]\n", "firmware can be bios or uefi, not bois; did you mean bios?"),
+    ("image:\n  formats:\n    - iso\n", "house.yaml:3: formats can be raw, qcow2, vmdk, vhd, tar or oci, not iso."),
+    ("image: {formats: [raw, qcow]}\n", "not qcow; did you mean qcow2?"),
+    ("container: {compression: gz}\n", "house.yaml:1: compression can be zstd or gzip, not gz."),
+    ("container:\n  layers: 500\n", "house.yaml:2: layers: 500 is not a number of layers, 12 to 127."),
     ("packages:\n  - good\n  - 'b a d'\n", "house.yaml:3: packages: b a d is not the name of a Debian pack"),
     ("kargs:\n  - 'a b'\n", "house.yaml:2: kargs: a b is not one kernel argument without spaces or quotes."),
     ("units:\n  enable: [ssh]\n", "is not the name of a systemd unit with its ending, such as ssh.service."),
@@ -147,3 +152,11 @@ def test_lacking_a_suite_is_said(tmp_path: Path) -> None:
     content = treefile.load(written(tmp_path, "architectures: {amd64: }\nvariants: {v: }\n"))
     with pytest.raises(InputError, match="lacks the key suite"):
         treefile.resolve(content, "v", "amd64")
+
+
+def test_the_part_with_bootc_is_good(tmp_path: Path) -> None:
+    shutil.copytree(HOUSE.parent / "common", tmp_path / "common")
+    include = "include: [common/variants.yaml, common/groups-trixie.yaml, common/bootc.yaml]\nsuite: trixie\n"
+    tree = treefile.resolve(treefile.load(written(tmp_path, include)), "minimal", "amd64")
+    assert {"bootc", "bootupd", "apt-ostree", "openssh-server"} <= set(tree.packages)
+    assert tree.repositories[0].uri == "https://packages.example.org/debian"

@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from chroots.engine.archives import openpgp
 from composes.pipeline import layout
+from composes.pipeline.customized import applying
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
@@ -14,9 +16,10 @@ from composes.pipeline.layout import LayoutOptions
 from composes.pipeline.lint import Finding, lint
 from composes.pipeline.marks import place_of
 from composes.pipeline.tools import checked, system_mounts
-from debatomic.tools.errors import CommandFailed, InputError, ToolError
+from debatomic.tools.errors import CommandFailed, InputError
 
 BOOTC_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+PAST = {"enable": "enabled", "disable": "disabled", "mask": "masked"}
 APT_SOURCES = """\
 Types: deb
 URIs: http://deb.debian.org/debian
@@ -27,7 +30,9 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 
 def options(order: Order) -> Facts:
-    return order.tree.part("kargs", "enable", "disable", "purge_packages", "suite", "components")
+    wanted = order.tree.part("kargs", "enable", "disable", "mask", "purge_packages", "suite", "components",
+                             "customizations")  # fmt: skip
+    return {**wanted, "trusted_keys": order.trusted_keys}
 
 
 def make(job: Job) -> Facts:
@@ -39,13 +44,15 @@ def make(job: Job) -> Facts:
     version = inside(root, layout.prepare_boot)
     job.progress.report(0.7, "initramfs")
     with system_mounts(root):
+        applying.apply(root, job.tree.customizations, lambda args: _in_tree(root, args, job))
         _set_units(job, root)
         _make_initramfs(job, root, version)
     job.progress.report(0.9, "layout and lint")
     for name in inside(root, layout.transform, _layout_options(job)):
         job.log.line(f"dropped {name}")
+    applying.finish(root, job.tree.customizations)
     findings: list[Finding] = inside(root, lint)
-    _judge(job, findings)
+    _tell(job, findings)
     inside(root, _move_etc)
     return {"kernel": version, "lint": [{"rule": each.rule, "fatal": each.fatal, "details": each.details[:20]}
                                         for each in findings]}  # fmt: skip
@@ -76,12 +83,13 @@ def _last(error: CommandFailed) -> str:
 
 
 def _set_units(job: Job, root: Path) -> None:
-    for verb, names in (("enable", job.tree.enable), ("disable", job.tree.disable)):
+    for verb, names in (("enable", job.tree.enable), ("disable", job.tree.disable), ("mask", job.tree.mask)):
         for name in names:
             try:
                 _in_tree(root, ["systemctl", verb, name], job)
             except CommandFailed as error:
-                raise InputError(f"{place_of(name) or 'units'}: the unit {name} cannot be {verb}d: {_last(error)}.",
+                where = place_of(name) or "units"
+                raise InputError(f"{where}: the unit {name} cannot be {PAST[verb]}: {_last(error)}.",
                                  hint="Is the package that has it among packages?") from error  # fmt: skip
 
 
@@ -93,17 +101,15 @@ def _make_initramfs(job: Job, root: Path, version: str) -> None:
 def _layout_options(job: Job) -> LayoutOptions:
     tree = job.tree
     text = APT_SOURCES.format(suite=tree.suite, components=" ".join(tree.components))
-    return LayoutOptions(kargs=tuple(map(str, tree.kargs)), apt_sources=text,
+    keys = openpgp.binary(job.order.trusted_keys.encode(), "trusted keys") if job.order.trusted_keys else b""
+    return LayoutOptions(trusted_keys=keys, kargs=tuple(map(str, tree.kargs)), apt_sources=text,
                          bootc_architecture=BOOTC_ARCHITECTURES[tree.architecture])  # fmt: skip
 
 
-def _judge(job: Job, findings: Sequence[Finding]) -> None:
+def _tell(job: Job, findings: Sequence[Finding]) -> None:
     for each in findings:
         level = "error" if each.fatal else "warning"
         job.log.line(f"lint {level}: {each.rule}: {'; '.join(each.details[:20])}")
-    if fatal := [each for each in findings if each.fatal]:
-        raise ToolError(f"The tree is not bootc-compatible: {fatal[0].rule}: {fatal[0].details[0]}.",
-                        lines=[f"{each.rule}: {detail}" for each in fatal for detail in each.details[:20]])  # fmt: skip
 
 
 STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options)
