@@ -124,6 +124,11 @@ TABLE = [
     ("POST", "chroots/trixie-amd64/clean/", "401 404 403 403 403 400"),
     ("GET", "definitions/", LIST),
     ("GET", "definitions/debian-atomic/", READ),
+    ("POST", "definitions/follow/", "401 403 403 403 400 400"),
+    ("GET", "definitions/{definition}/origin/", "400 404 400 400 400 400"),  # it follows nothing
+    ("POST", "definitions/{definition}/unfollow/", "401 403 403 403 400 400"),
+    ("POST", "definitions/{definition}/sync/", "401 403 403 403 400 400"),
+    ("POST", "definitions/{definition}/attach/", "401 403 403 403 400 400"),
     ("GET", "composes/", LIST),
     ("GET", "composes/{compose}/", READ),
     ("GET", "composes/{secret_compose}/", PRIVATE),

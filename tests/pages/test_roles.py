@@ -88,6 +88,13 @@ TABLE = [
     ("POST", "/definitions/{definition}/edit/", "302 403 403 403 422 422"),
     ("POST", "/definitions/check/", "302 403 403 403 403 403"),  # a part of the editor
     ("GET", "/definitions/treefile.schema.json", "200 200 200 200 200 200"),
+    ("GET", "/definitions/follow/", "302 403 403 403 200 200"),
+    ("GET", "/definitions/{definition}/follow/", "302 403 403 403 200 200"),
+    ("POST", "/definitions/{definition}/follow/", "302 403 403 403 422 422"),
+    ("POST", "/definitions/{definition}/sync/", "302 403 403 403 302 302"),  # it follows nothing: said so
+    ("POST", "/definitions/{definition}/unfollow/", "302 403 403 403 302 302"),
+    ("POST", "/definitions/{definition}/packages/", "302 403 403 403 302 302"),
+    ("POST", "/definitions/{definition}/packages/999999/remove/", "302 403 403 403 404 404"),
     ("GET", "/ostree/", "200 200 200 200 200 200"),
     ("GET", "/ostree/repo/config", "404 404 404 404 404 404"),
     ("GET", "/tasks/", LIST),

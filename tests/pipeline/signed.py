@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,8 +45,7 @@ def deb(folder: Path, name: str, version: str = "1.0", depends: str = "", archit
 
 def archive(folder: Path, *, suite: str = "house", fields: str = "") -> Archive:
     """The archive in a folder that holds its packages; `fields` are more lines of its Release."""
-    home = folder.parent / f"{folder.name}-key"
-    home.mkdir(mode=0o700)
+    home = Path(tempfile.mkdtemp(prefix="k", dir=folder.parent))  # short: gpg's sockets are in it
     gpg = ["gpg", "--homedir", os.fspath(home), "--batch"]
     subprocess.run([*gpg, "--passphrase", "", "--quick-gen-key", "House", "ed25519", "sign", "never"], check=True,
                    capture_output=True)  # fmt: skip
