@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ def main(seed: str, minutes: float, short: bool, scenarios: Sequence[Scenario]) 
     try:
         with world(HOSTS, SHORT if short else LONG, seed, say) as here:
             play(here, scenarios, until)
-    except (Broken, ToolError, AssertionError) as error:
+    except (Broken, ToolError, AssertionError, subprocess.CalledProcessError) as error:
         say(f"BROKEN with seed {seed}: {error}")
         return 1
     except KeyboardInterrupt:
