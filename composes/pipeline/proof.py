@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 WORD = "debatomic-proof:"
-BEGIN, END = f"{WORD} begin", f"{WORD} end"
+BEGIN, END = f"{WORD} begin", f"{WORD} end of proof"  # no other line begins so
 ANSWER = re.compile(rf"{WORD} ([^\n]*)")
 SECTION = re.compile(r"\[(status|failed|mounts|time|tests)\]")
 # Shell, in an argument of a unit's command too: $ is doubled there, and ' is not used.

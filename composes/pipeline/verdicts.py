@@ -1,4 +1,4 @@
-"""All verdicts of a run in one list: the lint, each boot, the tests, the upgrade, the policies."""
+"""All verdicts of a run in one list: the lint, the container, each boot, the tests, the upgrade, the policies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 def of(compose: Compose) -> list[Verdict]:
     """The verdicts so far; a gate that is switched off has none."""
     said = {each.name: each for each in compose.verdicts}
-    found = [*_lint(compose), *_boots(compose, said), *_tests(compose, said), *_upgrade(compose, said)]
+    found = [
+        *_lint(compose),
+        *_container(compose, said),
+        *_boots(compose, said),
+        *_tests(compose, said),
+        *_upgrade(compose, said),
+    ]
     made = Made(results=compose.results, facts=compose.facts, deliverables=compose.deliverables,
                 output=compose.order.output)  # fmt: skip
     return [*found, *policies.judged(compose.order.tree.checks, made)]
@@ -38,6 +44,14 @@ def _lint(compose: Compose) -> Iterator[Verdict]:
 
 def _lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{each['rule']}: {detail}" for each in findings for detail in each["details"]]
+
+
+def _container(compose: Compose, said: Mapping[str, Verdict]) -> Iterator[Verdict]:
+    if "container" in said:
+        yield said["container"]
+    elif "container" in compose.facts:
+        yield passed("container", compose.order.tree.checks, "Its layers hold the commit's content and follow bootc's "
+                     "rules.", compose.seconds["container"])  # fmt: skip
 
 
 def _boots(compose: Compose, said: Mapping[str, Verdict]) -> Iterator[Verdict]:

@@ -154,7 +154,7 @@ def test_a_machine_of_the_first_upgraded_to_the_second_and_back(
     application: Application, finished: dict[str, Any], second: dict[str, Any]
 ) -> None:
     verdicts = {one["name"]: one["verdict"] for one in second["gates"]}
-    assert verdicts == dict.fromkeys(("lint", "boot-bios", "boot-uefi", "tests", "upgrade"), "passed")
+    assert verdicts == dict.fromkeys(("lint", "container", "boot-bios", "boot-uefi", "tests", "upgrade"), "passed")
     assert {one["name"]: one["verdict"] for one in finished["gates"]}["upgrade"] == "skipped"
     old, new = (application.task(one)["result"]["commit"] for one in (finished, second))
     facts = application.task(second)["result"]["upgrade"]

@@ -15,6 +15,7 @@ from composes.pipeline.gates import Verdict
 from composes.pipeline.graph import Deliverable, Result
 from composes.pipeline.lock import Lock, Package
 from composes.pipeline.policies import Made
+from composes.pipeline.proof import BEGIN, END, WORD, read_proof
 from composes.pipeline.selftest import read_runs, run
 from debatomic.tools.errors import CommandFailed, InputError, Kind, TimedOut, ToolError
 
@@ -131,6 +132,15 @@ def test_what_each_script_said_is_its_own() -> None:
     assert [(each.name, each.ok, each.sentence) for each in runs] == [
         ("ssh", True, "passed"), ("slow", False, "took longer than 2 s"), ("last", False, "did not end")]  # fmt: skip
     assert runs[0].output == ("active", "test slow", "ended 0 0")
+
+
+def test_scripts_are_read_from_the_console_to_their_end() -> None:
+    said = ["state: running", "[time]", "5 s", "[tests]", "test ssh", "", "| active", "", "ended 0 3", "test slow",
+            "| [failed]", "ended 0 1", "test last", "ended 1 0"]  # fmt: skip
+    proof = read_proof("\n".join([BEGIN, *(f"{WORD} {line}" for line in said), END]))
+    assert proof
+    assert [(each.ok, each.seconds) for each in read_runs(proof.tests, TESTS)] == [(True, 3), (True, 1), (False, 0)]
+    assert proof.failed == ()
 
 
 def test_the_scripts_run_as_they_would_in_the_machine(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline import lint
+from composes.pipeline import gates, lint
 from composes.pipeline.container import archive, labels
 from composes.pipeline.container.archive import Archive
 from composes.pipeline.container.labels import Image
@@ -100,5 +100,9 @@ def options(order: Order) -> Facts:
     return {"layers": order.tree.container.layers}
 
 
+def wanted(order: Order) -> bool:
+    return oci.wanted(order) and not gates.switched_off("container", order.tree.checks)
+
+
 STAGE = Stage(name="container", phase="test", make=make, needs=("rootfs", "commit", "oci"), options=options,
-              wanted=oci.wanted)  # fmt: skip
+              wanted=wanted, gate="container")  # fmt: skip
