@@ -110,8 +110,8 @@ def test_the_disk_boots_and_proves_its_commit(compose: Ran, firmware: str) -> No
 
 def test_the_gates_said_yes_and_the_treefiles_tests_ran(compose: Ran) -> None:
     verdicts = {each["name"]: each["verdict"] for each in compose.result["gates"]}
-    assert verdicts == {"lint": "passed", "boot-bios": "passed", "boot-uefi": "passed", "tests": "passed",
-                        "upgrade": "skipped"}  # fmt: skip
+    assert verdicts == {"lint": "passed", "container": "passed", "boot-bios": "passed",
+                        "boot-uefi": "passed", "tests": "passed", "upgrade": "skipped"}  # fmt: skip
     runs = {each["name"]: each for each in compose.result["boot"]["bios"]["tests"]}
     assert "Read-only file system" in "".join(runs["system-is-read-only"]["output"])
     assert "Status: install ok installed" in runs["packages-are-whole"]["output"]
