@@ -17,7 +17,7 @@ from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import Artifact, State, Task
-from hosts.models.task import LONG
+from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ class ComposeQuerySet(models.QuerySet["Compose"]):
 
     def for_rows(self) -> ComposeQuerySet:
         """For lists with a short row each: without what only the page of one compose shows."""
-        return self.for_lists().defer("revision__files", "revision__variants", *(f"task__{name}" for name in LONG))
+        long = [f"task__{name}" for name in LONG] + [f"created_by__{name}" for name in LONG_OF_PERSON]
+        return self.for_lists().defer("revision__files", "revision__variants", "revision__message", *long)
 
     def next_respin(self, prefix: str) -> int:
         """The next free number, from 0, for identities such as `debian-atomic-minimal-20261121.` and a number."""

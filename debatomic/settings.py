@@ -52,7 +52,7 @@ PUBLIC_READING = env.flag("DEBATOMIC_PUBLIC", True)  # signed-out visitors may s
 # Work
 LEASE = timedelta(seconds=env.number("DEBATOMIC_LEASE_SECONDS", 60, least=2))
 HEARTBEAT_SECONDS = env.number("DEBATOMIC_HEARTBEAT_SECONDS", 1, least=0.1, most=30)
-POLL_SECONDS = env.number("DEBATOMIC_POLL_SECONDS", 1.0 if IS_REMOTE_BUILDER else 0.3, least=0.05, most=60)
+POLL_SECONDS = env.number("DEBATOMIC_POLL_SECONDS", 0.8 if IS_REMOTE_BUILDER else 0.2, least=0.05, most=60)
 GRACE = timedelta(seconds=env.number("DEBATOMIC_GRACE_SECONDS", 1, most=60))
 CAPACITY = env.number("DEBATOMIC_CAPACITY", 2, least=1, most=256)
 MIRROR = env.address("DEBATOMIC_MIRROR")  # empty: the machine's own apt configuration
