@@ -166,8 +166,8 @@ class Compose:
 
     def _container(self) -> dict[str, Any]:
         """What is known of the container: from its making, and what the rules said of it."""
-        made, judged = (self.results[name].facts if name in self.results else {} for name in ("oci", "container"))
-        return {**{key: value for key, value in made.items() if key != "archive"}, **judged}
+        made = self.results["oci"].facts if "oci" in self.results else {}
+        return {**{key: value for key, value in made.items() if key != "archive"}, **self.facts.get("container", {})}
 
     def _report(self, failure: ToolError | None, seconds: float) -> dict[str, Any]:
         order = self.order

@@ -16,13 +16,8 @@ if TYPE_CHECKING:
 def of(compose: Compose) -> list[Verdict]:
     """The verdicts so far; a gate that is switched off has none."""
     said = {each.name: each for each in compose.verdicts}
-    found = [
-        *_lint(compose),
-        *_container(compose, said),
-        *_boots(compose, said),
-        *_tests(compose, said),
-        *_upgrade(compose, said),
-    ]
+    found = [*_lint(compose), *_container(compose, said), *_boots(compose, said), *_tests(compose, said),
+             *_upgrade(compose, said)]  # fmt: skip
     made = Made(results=compose.results, facts=compose.facts, deliverables=compose.deliverables,
                 output=compose.order.output)  # fmt: skip
     return [*found, *policies.judged(compose.order.tree.checks, made)]
@@ -40,6 +35,14 @@ def _lint(compose: Compose) -> Iterator[Verdict]:
     else:
         warnings = f", {len(findings)} warnings" if findings else ""
         yield passed("lint", checks, f"The tree follows bootc's rules{warnings}.")
+
+
+def _container(compose: Compose, said: Mapping[str, Verdict]) -> Iterator[Verdict]:
+    if "container" in said:
+        yield said["container"]
+    elif facts := compose.facts.get("container"):
+        sentence = f"Imported it has the content of the commit, and it follows {len(facts['rules'])} rules."
+        yield passed("container", compose.order.tree.checks, sentence, compose.seconds["container"])
 
 
 def _lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import zstandard
 
 from composes.pipeline.signing import Signer
 from debatomic.templatetags.pages import duration
+from debatomic.tools.run import run
 from tests.application import STATE, Application, left_of, wait
 from tests.hub.site import kill
 from tests.machine import Machine, field_tools
@@ -58,6 +60,20 @@ def test_its_commit_is_served(application: Application, finished: dict[str, Any]
     assert httpx.get(f"{repository}/refs/heads/{facts['ref']}").text.strip() == commit
     content = httpx.get(f"{repository}/objects/{commit[:2]}/{commit[2:]}.commit").content
     assert hashlib.sha256(content).hexdigest() == commit
+
+
+def test_its_container_is_pulled(application: Application, finished: dict[str, Any], tmp_path: Path) -> None:
+    container = application.task(finished)["result"]["container"]
+    host = application.address.removeprefix("http://")
+    source = f"docker://{host}/debian-atomic/minimal:{finished['version']}"
+    args = ["skopeo", "copy", "--quiet", "--src-tls-verify=false", source, f"oci:{tmp_path}/pulled:x"]
+    run(args, time_limit=300)
+    (described,) = json.loads((tmp_path / "pulled/index.json").read_text())["manifests"]
+    assert described["digest"] == container["digest"]
+    with application.client("visitor") as visitor:
+        page = visitor.get(finished["page"]).text
+    assert container["digest"] in page
+    assert f"{len(container['rules'])} rules, 0 with findings" in page
 
 
 def test_its_disk_is_downloaded(application: Application, delivered: dict[str, dict[str, Any]]) -> None:

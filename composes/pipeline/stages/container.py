@@ -10,6 +10,7 @@ from composes.pipeline import gates, lint
 from composes.pipeline.container import archive, labels
 from composes.pipeline.container.archive import Archive
 from composes.pipeline.container.labels import Image
+from composes.pipeline.gates import GateFailed
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
@@ -17,13 +18,12 @@ from composes.pipeline.lint import Finding
 from composes.pipeline.ostree import Repo
 from composes.pipeline.stages import oci
 from composes.pipeline.store import remove_tree
-from debatomic.tools.errors import ToolError
 
 ETC = r"^etc(/|$),usr/etc\1"  # as bootc does at import
 
 
 def make(job: Job) -> Facts:
-    """Raises ToolError unless the layers give the commit's content and pass every fatal rule."""
+    """Raises GateFailed unless the layers give the commit's content and pass every fatal rule."""
     path = job.input("oci", oci.ARCHIVE)
     with path.open("rb") as file:
         found = archive.index(file)
@@ -31,13 +31,14 @@ def make(job: Job) -> Facts:
         config = json.loads(archive.read_blob(file, found, described["config"]["digest"]))
     job.progress.report(0.0, "importing the container")
     tree, content = _imported(job, path, found, described)
-    _same_content(job, content)
     names = [*_names(tree)]
     findings = [*inside(tree, lint.lint), *labels.judge(_image(job, described, config, names))]
     remove_tree(tree)
-    _judge(job, findings)
+    facts = {"content_checksum": content, "rules": _rules(findings)}
+    _judge(job, findings, facts)
+    _same_content(job, content, facts)
     job.log.line(f"the container's layers hold the content of the commit, {content}")
-    return {"content_checksum": content, "rules": _rules(findings)}
+    return facts
 
 
 def _imported(job: Job, path: Path, found: Archive, described: dict[str, Any]) -> tuple[Path, str]:
@@ -64,11 +65,11 @@ def _etc_back(root: Path) -> None:
     (root / "usr/etc").rename(root / "etc")
 
 
-def _same_content(job: Job, content: str) -> None:
+def _same_content(job: Job, content: str, facts: Facts) -> None:
     wanted = job.inputs["commit"].facts["content_checksum"]
     if content != wanted:
-        raise ToolError(f"The container holds something else than the commit: its layers give the content {content}, "
-                        f"the commit has {wanted}.")  # fmt: skip
+        raise GateFailed(f"The container holds something else than the commit: its layers give the content {content}, "
+                         f"the commit has {wanted}.", facts=facts)  # fmt: skip
 
 
 def _names(tree: Path) -> list[str]:
@@ -88,12 +89,14 @@ def _rules(findings: list[Finding]) -> list[dict[str, Any]]:
             for name, fatal in known]  # fmt: skip
 
 
-def _judge(job: Job, findings: list[Finding]) -> None:
+def _judge(job: Job, findings: list[Finding], facts: Facts) -> None:
     for each in findings:
         job.log.line(f"container {'error' if each.fatal else 'warning'}: {each.rule}: {'; '.join(each.details[:20])}")
     if fatal := [each for each in findings if each.fatal]:
-        raise ToolError(f"The container is not bootc-compatible: {fatal[0].rule}: {fatal[0].details[0]}.",
-                        lines=[f"{each.rule}: {detail}" for each in fatal for detail in each.details[:20]])  # fmt: skip
+        raise GateFailed(
+            f"The container is not bootc-compatible: {fatal[0].rule}: {fatal[0].details[0]}.", facts=facts,
+            lines=[f"{each.rule}: {detail}" for each in fatal for detail in each.details[:20]],
+        )  # fmt: skip
 
 
 def options(order: Order) -> Facts:
