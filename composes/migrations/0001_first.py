@@ -4,6 +4,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import composes.fields
+
 
 class Migration(migrations.Migration):
 
@@ -35,7 +37,7 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(max_length=64)),
                 ('files', models.JSONField()),
                 ('main', models.CharField(max_length=200)),
-                ('variants', models.JSONField(default=dict)),
+                ('variants', composes.fields.OrderedMapping(default=dict)),
                 ('message', models.CharField(blank=True, max_length=200)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -52,6 +54,7 @@ class Migration(migrations.Migration):
                 ('identity', models.CharField(max_length=120, unique=True)),
                 ('variant', models.CharField(max_length=60)),
                 ('architectures', models.JSONField(default=list)),
+                ('overridden', models.JSONField(default=dict)),
                 ('version', models.CharField(blank=True, max_length=60)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='composes', to=settings.AUTH_USER_MODEL)),

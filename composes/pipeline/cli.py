@@ -12,8 +12,10 @@ from pathlib import Path
 from chroots.engine.archives import openpgp
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
-from composes.pipeline import definition_verbs, publish, publishing_verbs, treefile
+from composes.pipeline import definition_verbs, previous, publish, publishing_verbs, treefile
 from composes.pipeline import lock as locks
+from composes.pipeline.container import push
+from composes.pipeline.container.archive import read_manifest
 from composes.pipeline.containing import STORE_VARIABLE, contained_run, state_of, told
 from composes.pipeline.graph import PHASES, check_phases
 from composes.pipeline.job import Log, Order
@@ -23,6 +25,8 @@ from composes.pipeline.store import open_log
 from debatomic.tools.errors import InputError, ToolError
 from debatomic.tools.progress import Progress
 
+SECURITY_TRACKER = "https://security-tracker.debian.org/tracker/data/json"
+
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m composes.pipeline", description="Compose atomic Debian systems.")
@@ -30,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     _run_options(verbs.add_parser("run", help="make a compose of a treefile"))
     definition_verbs.add(verbs, _shared_options)
     publishing_verbs.add(verbs, _shared_options)
+    push.options(verbs.add_parser("push", help="bring a compose's container to a registry"))
     export = verbs.add_parser("export-repo", help="pack a compose's repo into a tar")
     export.add_argument("--from", dest="source", type=Path, required=True)
     export.add_argument("--to", dest="target", type=Path, required=True)
@@ -47,10 +52,16 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--skip", action="append", default=[], metavar="PHASE", help="and what needs it")
     verb.add_argument("--again", action="append", default=[], metavar="PHASE", help="even if its results are kept")
     verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent")
+    verb.add_argument("--previous-container", type=Path, metavar="IMAGE", help="an OCI archive, layout or manifest:"
+                      " packages keep their layers")  # fmt: skip
+    verb.add_argument("--security-tracker", default=SECURITY_TRACKER, metavar="URL|FILE",
+                      help="known vulnerabilities; none: nobody is asked (default: %(default)s)")  # fmt: skip
+    verb.add_argument("--previous", type=Path, metavar="DIR", help="an earlier compose's output: upgraded to this one")
     verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin, last of the version")
     verb.add_argument("--trusted-keys", type=Path, metavar="FILE", help="public keys of who signs commits, for updates")
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
     verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")
+    verb.add_argument("--defer-gates", action="store_true", help="a gate that blocks is told, but is no failure")
     verb.add_argument("--pack", action="store_true", help="also repo.tar, and disk.raw.zst in place of disk.raw")
     _shared_options(verb)
 
@@ -85,6 +96,9 @@ def _order(options: argparse.Namespace) -> Order:
         respin=options.compose_version, boot_timeout=options.boot_timeout, memory=options.memory,
         trusted_keys=_keys(options.trusted_keys),
         previous_repo=options.previous_repo.absolute() if options.previous_repo else None,
+        security_tracker=options.security_tracker,
+        previous_container=read_manifest(options.previous_container) if options.previous_container else None,
+        previous=previous.read(options.previous.absolute()) if options.previous else None,
     )  # fmt: skip
 
 
@@ -99,10 +113,12 @@ def _run_inside(options: argparse.Namespace) -> int:
     with open_log(order.output / "compose.log") as file:
         log = Log(_tolerant(file.write), lambda chunk: os.write(1, chunk))
         compose = Compose(order, log, Progress(len(PHASES)), store_limit=_store_limit())
-        report = compose.run(options.only, options.skip, options.again)
+        report = compose.run(options.only, options.skip, options.again, defer=options.defer_gates)
         if report["ok"] and options.pack:
             report = pack(order.output, compose.progress.report)
         log.line(f"== DONE {report['version']} {report['commit']}" if report["ok"] else f"== FAILED {report['reason']}")
+    for each in report["gates"]:
+        print(f"  {each['name']}: {each['verdict']}: {each['sentence']}")
     for line in report["decisive"]:
         print(f"  {line}")
     print("Finished." if report["ok"] else report["reason"], flush=True)
@@ -133,7 +149,8 @@ def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
 
 VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
     "run": _run, "publish": publishing_verbs.publish, "move": publishing_verbs.move, "prune": publishing_verbs.prune,
-    "signing-key": publishing_verbs.signing_key, "export-repo": _export, "check": definition_verbs.check,
+    "signing-key": publishing_verbs.signing_key, "push": push.command, "export-repo": _export,
+    "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
     "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks,
 }  # fmt: skip

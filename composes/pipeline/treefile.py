@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline import marks, mistakes
+from composes.pipeline import checks, marks, mistakes
+from composes.pipeline.checks import Checks
 from composes.pipeline.marks import place_of
 from composes.pipeline.parts import Part, check_removals, for_architecture, fulfilled, mention, merge, packages_of
+from composes.pipeline.sizes import size_in_bytes
 from debatomic.tools.errors import InputError
 
 LISTS = ("components", "packages", "exclude", "purge_packages", "kargs", "channels")
@@ -20,7 +22,8 @@ CHANNELS = ("nightly", "testing", "stable")  # where nothing else is said
 DEFAULTS: Part = {
     "summary": "", "components": ["main"], "ref": "{name}/{suite}/{architecture}/{variant}", "packages": [],
     "groups": [], "exclude": [], "purge-packages": [], "recommends": False, "documentation": False, "repositories": [],
-    "units": {}, "kargs": [], "channels": [], "image": {}, "metadata": {}, "remote": {},
+    "units": {}, "kargs": [], "channels": [], "image": {}, "container": {}, "metadata": {}, "remote": {}, "tests": {},
+    "policies": {}, "gates": {},
 }  # fmt: skip
 
 
@@ -41,9 +44,17 @@ class ImageOptions:
     """`size` of the whole disk in bytes, 0 for just enough."""
 
     size: int = 0
-    formats: tuple[str, ...] = ("raw", "qcow2")
+    formats: tuple[str, ...] = ("raw", "qcow2", "oci")
     firmware: tuple[str, ...] = ("bios", "uefi")
     place: str = field(default="", compare=False)  # where `size` was written
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerOptions:
+    """How the layers of the container are compressed, and how many there may be."""
+
+    compression: str = "zstd"
+    layers: int = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +80,10 @@ class Tree:
     disable: tuple[str, ...]
     kargs: tuple[str, ...]
     image: ImageOptions
+    container: ContainerOptions
     remote: tuple[str, str]  # name and address of the repository systems upgrade from; both empty for none
     metadata: tuple[tuple[str, str], ...]
+    checks: Checks = field(default_factory=Checks)
 
     def as_json(self) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(json.dumps(asdict(self)))
@@ -120,6 +133,7 @@ def _load(path: Path, reading: _Reading, above: tuple[Path, ...]) -> Part:
     mistakes.validate(content, shown)
     mention(content, reading.mentioned)
     reading.files.append(path)
+    reading.files += checks.read_scripts(content, path, reading.top)
     result: Part = {}
     for name in _names(content.pop("include", [])):
         included = _included(name, path, reading.top, (*above, path))
@@ -195,8 +209,9 @@ def _tree(words: dict[str, str], part: Part, groups: dict[str, Part | None]) -> 
         repositories=tuple(Repository(**{**each, "components": tuple(each.get("components", ["main"]))})
                            for each in part["repositories"]),
         enable=tuple(units.get("enable", ())), disable=tuple(units.get("disable", ())),
-        image=_image(part["image"]), remote=(remote.get("name", ""), remote.get("url", "")),
-        metadata=tuple(sorted(part["metadata"].items())),
+        image=_image(part["image"]), container=ContainerOptions(**part["container"]),
+        remote=(remote.get("name", ""), remote.get("url", "")),
+        metadata=tuple(sorted(part["metadata"].items())), checks=checks.of(part),
     )  # fmt: skip
 
 
@@ -223,15 +238,3 @@ def _image(part: Part) -> ImageOptions:
     known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
     size = part.get("size", "auto")
     return ImageOptions(size=size_in_bytes(size), place=place_of(size), **known)
-
-
-def size_text(size: int) -> str:
-    """The bytes of a disk as a treefile writes them."""
-    if not size:
-        return "auto"
-    return f"{size >> 30}G" if size % (1 << 30) == 0 else f"{size >> 20}M"
-
-
-def size_in_bytes(text: str) -> int:
-    """`1500M` or `3G` in bytes; 0 for `auto`."""
-    return 0 if text == "auto" else int(text[:-1]) << {"M": 20, "G": 30}[text[-1]]

@@ -129,6 +129,7 @@ TABLE = [
     ("POST", "composes/{compose}/cancel/", MANAGERS),
     ("POST", "composes/{secret_compose}/cancel/", MANAGERS),
     ("GET", "composes/{secret_compose}/compare/", "404 404 400 400 400 400"),  # there is none before
+    ("POST", "composes/{compose}/override/", "401 404 409 409 409 409"),
     ("POST", "composes/{compose}/retry/", "401 404 409 409 409 409"),
 ]
 

@@ -96,9 +96,10 @@ def second(application: Application, finished: dict[str, Any]) -> dict[str, Any]
     compose = composed(application)
     _in_rootfs(application, compose)
     kill(application.builder())
-    return application.until(f"composes/{compose['id']}/", "FINISHED", seconds=900)
+    return application.until(f"composes/{compose['id']}/", "FINISHED", seconds=1500)
 
 
+@pytest.mark.timeout(1800)  # it boots six times
 def test_a_killed_builder_composes_again(
     application: Application, finished: dict[str, Any], second: dict[str, Any]
 ) -> None:
@@ -147,3 +148,25 @@ def test_composes_are_released_signed_and_withdrawn(
         (tmp_path / "other").mkdir()
         other = Machine(tools, tmp_path / "other", f"{application.address}/ostree/repo", stranger.public())
         assert "public key not found" in other.refused(ref)
+
+
+def test_a_machine_of_the_first_upgraded_to_the_second_and_back(
+    application: Application, finished: dict[str, Any], second: dict[str, Any]
+) -> None:
+    verdicts = {one["name"]: one["verdict"] for one in second["gates"]}
+    assert verdicts == dict.fromkeys(("lint", "boot-bios", "boot-uefi", "tests", "upgrade"), "passed")
+    assert {one["name"]: one["verdict"] for one in finished["gates"]}["upgrade"] == "skipped"
+    old, new = (application.task(one)["result"]["commit"] for one in (finished, second))
+    facts = application.task(second)["result"]["upgrade"]
+    steps = facts["steps"]
+    assert (facts["from"]["identity"], facts["from"]["commit"]) == (finished["identity"], old)
+    assert [step["name"] for step in steps] == ["start", "upgrade", "rollback", "rebase"]
+    assert [step["commit"] for step in steps[:3]] == [old, new, old]
+    assert steps[3]["commit"] not in (old, new)
+    assert "debatomic-gate:debatomic-gate/rebase" in "\n".join(steps[3]["status"])
+    assert {(step["state"], *step["failed"]) for step in steps} == {("running",)}
+    assert facts["bytes"] > 0
+    with application.client("visitor") as visitor:
+        page = visitor.get(second["page"]).text
+    assert f"Upgrade from {finished['identity']}" in page
+    assert page.count("The console after the step") == 4
