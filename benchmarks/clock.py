@@ -52,4 +52,23 @@ class Clock:
         return f"| {name} | {wall:.1f} | {min(self.wall):.1f} | {own:.1f} | {server:.1f} |"
 
 
+class Reference:
+    """How much processor time the same work takes while something else is measured, and at best."""
+
+    def __init__(self) -> None:
+        self._clock = Clock()
+
+    def turn(self) -> None:
+        self._clock.call(loop)
+
+    def __str__(self) -> str:
+        own = self._clock.own
+        return f"A loop of Python that took {min(own):.1f} ms of processor at best took {statistics.median(own):.1f}."
+
+
+def loop() -> int:
+    """Some milliseconds of plain Python: the same work each time, which shows how slow a busy machine is just now."""
+    return sum(len(str(number)) for number in range(50_000))
+
+
 HEAD = "| what | median ms | least ms | our processor ms | the server's |\n|---|---|---|---|---|"

@@ -27,15 +27,16 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from benchmarks import past  # noqa: E402
-from benchmarks.clock import HEAD, Clock  # noqa: E402
+from benchmarks.clock import HEAD, Clock, Reference  # noqa: E402
 from hosts import hub, registry  # noqa: E402
 from hosts.fleet import statistics  # noqa: E402
 from hosts.kept import events  # noqa: E402
-from hosts.live import event_feed  # noqa: E402
+from hosts.live import event_feed, logs  # noqa: E402
 from hosts.models import Channel, Host, State, Task  # noqa: E402
 from hosts.queue import why  # noqa: E402
 
 ELSEWHERE = "elsewhere"
+LINES = (b"x" * 109 + b"\n") * 100
 
 
 def size_options(parser: argparse.ArgumentParser) -> None:
@@ -94,6 +95,19 @@ class Idle:
             hub.finish(task.claim, {})
 
 
+class Logs:
+    """What fifty builds write in a second, a thousand lines of 110 bytes each, as it comes: ten times a second."""
+
+    def __init__(self) -> None:
+        self.tasks = list(Task.objects.order_by("-pk").values_list("pk", flat=True)[:50])
+        self.offsets = dict.fromkeys(self.tasks, 0)
+
+    def second(self) -> None:
+        for _ in range(10):
+            for task in self.tasks:
+                self.offsets[task] = logs.append(task, 99, f"log-{os.getpid()}", self.offsets[task], LINES)
+
+
 def measure(rounds: int, hosts: int) -> list[str]:
     """The table, row by row; all take turns."""
     idle, elsewhere = Idle(Host.objects.get(name=f"host-{hosts - 1}")), Host.objects.get(name=ELSEWHERE)
@@ -104,15 +118,19 @@ def measure(rounds: int, hosts: int) -> list[str]:
         "a host's report": lambda: hub.report(elsewhere, {"slots": 4}),
         "statistics of a year by package": lambda: statistics.by_name("package", 365, 50),
         "events of the last seconds": lambda: event_feed.look(set()),
-        "a batch of old events removed": events.forget,
+        "5,000 old events removed": events.forget,
+        "a second of 50 logs, 1,000 lines each": Logs().second,
     }
     clocks = {name: Clock() for name in others}
+    reference = Reference()
     for _ in range(rounds):
+        reference.turn()
         idle.turn()
         idle.fresh_turn()
         for name, act in others.items():
             clocks[name].call(act)
     return [
+        f"{reference}\n", HEAD,
         idle.claims.row("claim"), idle.fresh.row(f"claim while a fresh task is left to another of {hosts} hosts"),
         idle.starts.row("start"), idle.finishes.row("finish"),
         *(clock.row(name) for name, clock in clocks.items()),
@@ -125,7 +143,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
     prepare(options)
-    print(HEAD, *measure(options.rounds, options.hosts), sep="\n", flush=True)
+    print(*measure(options.rounds, options.hosts), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from benchmarks import hub
-from benchmarks.clock import Clock
+from benchmarks.clock import Clock, Reference
 from debatomic.access.models import User
 
 PAGES = (
@@ -61,12 +61,12 @@ class Answer:
     @property
     def row(self) -> str:
         wall, own, server = self.clock.medians
-        return (f"| `{self.address}` | {wall:.0f} | {min(self.clock.wall):.0f} | {own:.1f} | {server:.1f} "
-                f"| {self.queries} | {self.size / 1024:.0f} |")  # fmt: skip
+        return (f"| `{self.address}` | {wall:.0f} | {min(self.clock.wall):.0f} | {own:.1f} | {min(self.clock.own):.1f} "
+                f"| {server:.1f} | {self.queries} | {self.size / 1024:.0f} |")  # fmt: skip
 
 
-HEAD = """| address | median ms | least ms | our processor ms | the server's | queries | KiB |
-|---|---|---|---|---|---|---|"""
+HEAD = """| address | median ms | least ms | our processor ms | least | the server's | queries | KiB |
+|---|---|---|---|---|---|---|---|"""
 
 
 def first(client: Client, address: str) -> Answer:
@@ -78,12 +78,14 @@ def first(client: Client, address: str) -> Answer:
     return Answer(address, queries=len(asked), size=len(response.content))
 
 
-def measure(client: Client, addresses: list[str], rounds: int) -> list[Answer]:
+def measure(client: Client, addresses: list[str], rounds: int) -> None:
     answers = [first(client, address) for address in addresses]
+    reference = Reference()
     for _ in range(rounds):
+        reference.turn()
         for answer in answers:
             answer.clock.call(partial(client.get, answer.address))
-    return answers
+    print(reference, HEAD, *(answer.row for answer in answers), sep="\n", end="\n\n", flush=True)
 
 
 def main() -> None:
@@ -96,10 +98,7 @@ def main() -> None:
     client = Client(headers={"host": "localhost"})
     client.force_login(User.objects.get(username="person-0"), backend="django.contrib.auth.backends.ModelBackend")
     for addresses in (PAGES, tuple(f"/api/v1/{address}" for address in API)):
-        print(HEAD, flush=True)
-        for answer in measure(client, [one for one in addresses if options.only in one], options.rounds):
-            print(answer.row, flush=True)
-        print()
+        measure(client, [one for one in addresses if options.only in one], options.rounds)
 
 
 if __name__ == "__main__":

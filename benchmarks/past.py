@@ -2,7 +2,7 @@
 
 Of twenty finished tasks one is a build with two beneath it, of five hundred one is a compose with one beneath it; the
 others stand alone. Each that a host ran has its attempt, its log and an artifact; half of the submitters made builds.
-One person waits with all tasks but a hundred, ten others with ten each.
+One person waits with all tasks but a thousand, ten others with a hundred each.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ FINISHED = f"""INSERT INTO hosts_task ({TASK_COLUMNS}, host_id, claimed_at, star
     FROM generate_series(20, %(finished)s + 19) n"""
 WAITING = f"""INSERT INTO hosts_task ({TASK_COLUMNS})
     SELECT 'benchmark', 'package ' || n || ' for trixie, amd64', false, 'amd64', %(channel)s, 1, 20, true,
-        %(person)s + CASE WHEN n > %(waiting)s - 100 THEN 1 + mod(n, 10) ELSE 0 END,
-        %(person)s + CASE WHEN n > %(waiting)s - 100 THEN 1 + mod(n, 10) ELSE 0 END,
+        %(person)s + CASE WHEN n > %(waiting)s - 1000 THEN 1 + mod(n, 10) ELSE 0 END,
+        %(person)s + CASE WHEN n > %(waiting)s - 1000 THEN 1 + mod(n, 10) ELSE 0 END,
         '{{"source": "figlet"}}', '{{}}', '{{}}', '{{}}', 'free', 0, 3, '', '', '', '[]', '{{}}',
         now() - interval '1 minute', now() - interval '1 minute'
     FROM generate_series(1, %(waiting)s) n"""

@@ -15,7 +15,7 @@ from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import LIVE, Artifact, State, Task
-from hosts.models.task import LONG
+from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class BuildQuerySet(models.QuerySet["Build"]):
 
     def for_rows(self) -> BuildQuerySet:
         """For lists with a short row each: without what only the page of one build shows."""
-        long = (f"task__{name}" for name in LONG)
-        return self.select_related("task", "target", "created_by").defer("files", *long)
+        long = [f"task__{name}" for name in LONG] + [f"created_by__{name}" for name in LONG_OF_PERSON]
+        return self.select_related("task", "target", "created_by").defer("files", "target__description", *long)
 
     def submit(
         self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False,

@@ -40,11 +40,15 @@ from hosts.causes import CHOICES
 from hosts.kept.downloads import download
 from hosts.live import logs
 from hosts.models import Artifact, Channel, Log, State, Task
-from hosts.models.task import TaskQuerySet
+from hosts.models.task import LONG_OF_HOST, LONG_OF_PERSON, TaskQuerySet
 
 LOG_LIMIT_BYTES = 1024 * 1024
 NAMED = ("host", "only_on", "channel", "created_by")
-NOT_LISTED = ("request", "limits", "retries", "result", "host__report", "only_on__report")
+NOT_LISTED = (
+    "request", "limits", "retries", "result", *(f"host__{name}" for name in LONG_OF_HOST),
+    *(f"only_on__{name}" for name in LONG_OF_HOST), *(f"created_by__{name}" for name in LONG_OF_PERSON),
+    "channel__description", "channel__strategy",
+)  # fmt: skip
 
 
 class TaskFilter(FilterSet):

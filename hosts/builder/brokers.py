@@ -11,7 +11,7 @@ from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
 from hosts.builder import cluster
-from hosts.builder.connection import Claimed, Hub, Unreachable
+from hosts.builder.connection import Claimed, ClaimLost, Hub, Unreachable
 from hosts.builder.local import LocalHub
 from hosts.builder.remote import RemoteHub
 
@@ -38,6 +38,9 @@ class ClaimBroker(Broker):
         except Unreachable:
             time.sleep(PAUSE_SECONDS)
             return None  # asked again with the same token: a claim whose answer was lost is not lost
+        except ClaimLost:  # the hub gave it a task, could not say so, and has given it up meanwhile
+            self._token = str(uuid.uuid4())
+            return None
         if claimed is None:
             time.sleep(settings.POLL_SECONDS)
             return None

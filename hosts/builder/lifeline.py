@@ -45,7 +45,7 @@ def _children() -> list[int]:
     """Our children by their process ids, adopted ones, too, as the kernel lists them: no look at all of /proc."""
     found: list[int] = []
     for thread in Path("/proc/self/task").iterdir():
-        with suppress(FileNotFoundError):  # the thread ended meanwhile
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread ended meanwhile
             found += map(int, (thread / "children").read_text().split())
     return found
 

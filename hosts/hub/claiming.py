@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from hosts import registry
+from hosts.builder.connection import ClaimLost
 from hosts.hub.moves import move, whole
 from hosts.models import Attempt, Host, State, Task
 from hosts.models.task import TaskQuerySet
@@ -64,6 +65,7 @@ def claim(host: Host, *, token: uuid.UUID | None = None, slots: int | None = Non
     """Assign the next task to this host; None when there is nothing for it.
 
     `token` becomes the task's claim: asked again with the same token, a host whose answer was lost gets the same task.
+    Raises ClaimLost for a token whose attempt is over: it is good for no other.
     `slots` is how many tasks the host can run at once, whatever they weigh.
     """
     held = Held.by(host)
@@ -88,7 +90,7 @@ def _claim(host_id: int, token: uuid.UUID, slots: int | None, seen: Held, lines:
     if mine := held.under(token):
         return mine
     if Attempt.objects.filter(claim=token).exists():
-        return None  # asked again too late: that attempt is over
+        raise ClaimLost  # asked again too late: that attempt is over
     room = held.room(host, slots)
     if held != seen:
         lines = _lines(host, room)

@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from hosts.builder.connection import Held
 from hosts.fleet import health, samples
+from hosts.hub.reaping import forgive
 from hosts.models import Host, Task
 
 
 def report(host: Host, said: dict[str, Any]) -> list[Held]:
     """Write a host's report down, judge it, and answer with what it holds."""
     moment = timezone.now()
+    forgive(host, moment)
     Host.objects.filter(pk=host.pk).update(seen_at=moment, report=said | health.clock(said, moment))
     health.judge(host, said, moment)
     samples.note_host(host, said, moment)

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.http.response import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from debatomic.tools.errors import InfrastructureError
 from hosts.kept import store
 from hosts.models import Artifact
 
@@ -33,6 +34,8 @@ def download(request: HttpRequest, artifact: Artifact) -> HttpResponseBase:
         file = store.open(artifact.sha256)
     except FileNotFoundError:
         raise Http404(f"{artifact} is not kept any more.") from None
+    except InfrastructureError as error:
+        return HttpResponse(error.sentence, status=503, content_type="text/plain", headers={"Retry-After": "10"})
     response = _streamed(request, file, *span)
     response.status_code = 206 if span[1] - span[0] < artifact.size else 200
     for name, value in _headers(artifact, *span, etag).items():

@@ -334,6 +334,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='task',
+            index=models.Index(condition=models.Q(('is_parent', False), ('ready_at__isnull', False), ('state', 'free')), fields=['architecture', 'channel'], name='task_wanted'),
+        ),
+        migrations.AddIndex(
+            model_name='task',
             index=models.Index(condition=models.Q(('claimed_at__isnull', False)), fields=['share', 'priority', '-claimed_at'], name='task_served'),
         ),
         migrations.AddIndex(

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 DEFAULT_PRIORITY = 20
 LONG = ("request", "limits", "retries", "result", "decisive")  # columns that lists do not show
-LONG_OF_HOST = ("architectures", "labels", "problems", "quarantine", "report")
+LONG_OF_HOST = ("architectures", "labels", "problems", "quarantine", "report", "comment", "token_hash", "is_hub",
+                "capacity", "state", "state_by", "state_at", "quarantined_at", "trusted_at", "seen_at", "sampled_at",
+                "created_at")  # fmt: skip
+LONG_OF_PERSON = ("password", "email", "first_name", "last_name", "last_login", "date_joined", "is_staff",
+                  "is_superuser", "is_active")  # fmt: skip
 
 
 class OncePerGroup(Subquery):
@@ -126,6 +130,8 @@ class Task(models.Model):
         ordering: ClassVar = ["-pk"]
         indexes: ClassVar = [
             models.Index(fields=["priority", "share", "id"], name="task_queue",
+                         condition=Q(state="free", is_parent=False, ready_at__isnull=False)),
+            models.Index(fields=["architecture", "channel"], name="task_wanted",
                          condition=Q(state="free", is_parent=False, ready_at__isnull=False)),
             models.Index(fields=["share", "priority", "-claimed_at"], name="task_served",
                          condition=Q(claimed_at__isnull=False)),

@@ -6,16 +6,19 @@ import json
 import random
 import sys
 import time
+from datetime import timedelta
 
 import django
 
 django.setup()
 
 from django import db  # noqa: E402
-from django.db.models import Count  # noqa: E402
+from django.db.models import Count, Exists, F, OuterRef  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from hosts import hub  # noqa: E402
-from hosts.models import Attempt, Channel, Host, Registration, Task  # noqa: E402 - what the expressions use
+from hosts.models import Attempt, Channel, Host, Log, Registration, Task  # noqa: E402 - what the expressions use
+from hosts.queue.why import why_waiting  # noqa: E402
 from tests.chaos import verdict  # noqa: E402, F401
 
 PATIENCE_SECONDS = 60.0
@@ -50,6 +53,30 @@ def problems(host: str) -> list[str]:
 
 def lost() -> int:
     return Attempt.objects.exclude(outcome__in=("", "completed")).count()
+
+
+def why() -> str:
+    """Why the first task that waits does, and what is the matter with hosts."""
+    waits = Task.objects.filter(state="free").in_queue_order().first()
+    hosts = [f"{host} {host.out_of_service or 'is in service'}" for host in Host.objects.all()]
+    return "; ".join([why_waiting(waits) if waits else "none waits", *hosts])
+
+
+def at_work() -> list[int]:
+    """The attempts that run and have begun to tell."""
+    told = Log.objects.filter(task=OuterRef("task"), attempt=OuterRef("number"))
+    running = Attempt.objects.filter(Exists(told), task__state="running", number=F("task__attempt"))
+    return list(running.values_list("pk", flat=True))
+
+
+def lost_of(attempts: list[int]) -> list[str]:
+    """Why those of these attempts were lost that were."""
+    return list(Attempt.objects.filter(pk__in=attempts, outcome="lost").values_list("reason", flat=True))
+
+
+def silent(seconds: float) -> int:
+    """How many hosts were not heard for so long."""
+    return Host.objects.filter(seen_at__lt=timezone.now() - timedelta(seconds=seconds)).count()
 
 
 def patiently(expression: str) -> object:

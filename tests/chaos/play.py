@@ -49,7 +49,7 @@ def tell(world: World) -> None:
 def drain(world: World) -> None:
     """Wait until all have ended. Raises AssertionError when they do not."""
     world.say("nothing is harmed any more; the last tasks end")
-    wait(lambda: not world.live(), world.pace.drain, lambda: f"{world.counts()}\n{world.hub.output()}")
+    wait(lambda: not world.live(), world.pace.drain, lambda: f"{world.counts()}\n{world.outputs()}")
 
 
 def left(world: World) -> list[str]:

@@ -46,6 +46,34 @@ def postgres_restarted(world: World) -> None:
     world.database.start()
 
 
+def hub_away(world: World) -> None:
+    """The hub's network or its database is away for longer than a lease: what runs on the hosts runs on."""
+    at_work = wait(lambda: world.hub.ask("at_work()"), START_SECONDS, world.hub.output)
+    away = world.draw.choice([network_away, database_away])
+    world.say(f"{away.__name__} for {world.pace.away:g} s, while {len(at_work)} attempts are at work")
+    with away(world):
+        time.sleep(world.pace.away)
+    wait(lambda: not world.hub.ask("silent(10)"), START_SECONDS, world.hub.output)
+    lost = world.hub.ask(f"lost_of({at_work})")
+    assert not lost, f"The hub was away and lost what ran on: {lost}"
+
+
+@contextmanager
+def network_away(world: World) -> Iterator[None]:
+    world.network.hub.ip("link", "set", "lan", "down")
+    try:
+        yield
+    finally:
+        world.network.hub.ip("link", "set", "lan", "up")
+
+
+@contextmanager
+def database_away(world: World) -> Iterator[None]:
+    world.database.stop()
+    yield
+    world.database.start()
+
+
 def web_killed(world: World) -> None:
     """One of the two web processes is killed; the proxy sends requests to the other."""
     port = world.draw.choice(WEB_PORTS)
@@ -164,6 +192,6 @@ def worker_killed(world: World, doing: str) -> None:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    host_cut_off, host_killed, postgres_restarted, web_killed, reapers_at_once, clock_off, requests_repeated,
+    host_cut_off, host_killed, postgres_restarted, hub_away, web_killed, reapers_at_once, clock_off, requests_repeated,
     requests_delayed, requests_late, answers_lost, upload_broken, idle_worker_killed, busy_worker_killed,
 )  # fmt: skip

@@ -28,14 +28,15 @@ class Pace:
 
     lease: float
     cut: float  # a host is cut off
+    away: float  # the hub is not heard by anybody
     outage: float  # at most, of a process that is started again
     harm: float  # requests are harmed
     task: float  # at most
     drain: float  # at most, until all tasks have ended once nothing is harmed
 
 
-SHORT = Pace(lease=6, cut=9, outage=2, harm=3, task=6, drain=120)
-LONG = Pace(lease=60, cut=120, outage=20, harm=45, task=90, drain=900)
+SHORT = Pace(lease=6, cut=9, away=25, outage=2, harm=3, task=6, drain=120)
+LONG = Pace(lease=60, cut=120, away=100, outage=20, harm=45, task=90, drain=900)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,13 @@ class World:
 
     def running(self) -> int:
         return self.counts()["running"]
+
+    def outputs(self) -> str:
+        """What helps to find out why nothing moves."""
+        told = {one.name: one.output() for one in self.hosts.values()}
+        return "\n".join(
+            [self.hub.ask("why()"), self.hub.output(), *(f"{name}: {text}" for name, text in told.items())]
+        )
 
     def rest(self, most: float) -> None:
         """Wait for some part of so many seconds."""

@@ -172,7 +172,7 @@ def test_a_compose_waits_for_builds(
 def test_publishing_takes_the_tree_from_wherever_it_is_kept(kept: Storage, tmp_path: Path, kept_there: bool) -> None:
     (tmp_path / "packed").write_bytes(b"a tree")
     tree = store.put(tmp_path / "packed")[0] if kept_there else "0" * 64
-    request = {"tree": tree, "ref": "debian/13/amd64/minimal", "commit": "c" * 64, "identity": "debian-1"}
+    request = {"identity": "x-1", "tree": tree, "ref": "debian/13/amd64/minimal", "commit": "c" * 64}
     job = Job(task=1, attempt=1, claim="", method="publish", title="", architecture="", request=request, limits={},
               folder=tmp_path / "job")  # fmt: skip
     if not kept_there:

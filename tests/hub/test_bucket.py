@@ -148,6 +148,15 @@ def test_downloads_go_through_the_application_by_ranges(artifact: Artifact, clie
     assert b"".join(part.streaming_content) == CONTENT[8388600:8388700]
 
 
+def test_a_download_says_when_the_storage_is_away(
+    artifact: Artifact, client_of: Callable[[str], Client], settings: Any
+) -> None:
+    settings.ARTIFACTS_BUCKET = ("another", "")
+    answer = client_of("visitor").get(artifact.get_absolute_url())
+    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+    assert answer.content.startswith(b"The artifact storage refused ListObjectsV2")
+
+
 def test_or_from_the_storage_itself(artifact: Artifact, client_of: Callable[[str], Client], settings: Any) -> None:
     settings.S3_REDIRECT = True
     sent_on = client_of("visitor").get(artifact.get_absolute_url())

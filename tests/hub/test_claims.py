@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hosts import hub
+from hosts.builder.connection import ClaimLost
 from hosts.models import Attempt, Channel, Host, State, Task
 from hosts.queue.choosing import refusals
 from tests.hub.site import Site, wait
@@ -92,7 +93,8 @@ class TestChoice:
             assert task and task.title == "first"
         hub.start(token)
         hub.finish(token, {})
-        assert hub.claim(host, token=token) is None  # it was on its way too long
+        with pytest.raises(ClaimLost):
+            hub.claim(host, token=token)  # it was on its way too long
         assert claims(host) == ["second"]
 
     def test_an_idle_poll_writes_nothing(

@@ -15,6 +15,7 @@ from django.test import Client
 
 from debatomic.tools.errors import InputError, Kind, ToolError
 from hosts import hub
+from hosts.builder.brokers import ClaimBroker
 from hosts.builder.connection import Beat, Claimed, ClaimLost, File, Hub, Unreachable
 from hosts.builder.local import LocalHub
 from hosts.builder.remote import RemoteHub
@@ -45,6 +46,21 @@ def started(hub_here: Hub) -> str:
     assert claimed
     assert hub_here.start(claimed.claim)
     return claimed.claim
+
+
+def test_a_claim_that_was_given_up_before_its_answer_came_keeps_no_host_from_working(
+    make: Any, host: Host, hub_here: Hub
+) -> None:
+    class Broker(ClaimBroker):
+        def connect(self) -> Hub:
+            return hub_here
+
+    task, broker = make(), Broker("tests")
+    assert hub.claim(host, token=uuid.UUID(broker._token))  # its answer was lost
+    hub.release(uuid.UUID(broker._token), "The reaper was faster.")
+    assert broker.dequeue() is None
+    messages = broker.dequeue()
+    assert messages and messages[0][0] == task.pk
 
 
 def test_a_task_from_claim_to_finish(make: Any, hub_here: Hub, tmp_path: Path) -> None:
