@@ -81,8 +81,8 @@ def _previous_container(job: Job) -> list[str]:
 def compose_outcome(job: Job) -> Outcome:
     """Keep what the pipeline delivered; the task's result keeps what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    shown = ("commit", "content_checksum", "version", "ref", "refs", "kernel", "lint", "boot", "container", "upgrade",
-             "gates", "deliverables", "stages")  # fmt: skip
+    shown = ("commit", "content_checksum", "version", "ref", "channels", "refs", "kernel", "lint", "boot", "container",
+             "upgrade", "gates", "deliverables", "stages")  # fmt: skip
     files = [_kept(job.output, each) for each in result["deliverables"]]
     files.append(_kept(job.output, {"path": "result.json", "kind": "result"}))
     return Outcome(result={name: result[name] for name in shown if name in result}, files=tuple(files))

@@ -147,7 +147,7 @@ def moved(task: Task) -> None:
 def published(compose: Compose, task: Task) -> None:
     """An architecture's commit was published: the first channel carries this compose."""
     made = task.dependencies.filter(method="compose-arch").first()
-    names = list(made.result.get("refs", {})) if made else []
+    names = list(made.result.get("channels", ())) if made else []
     if not names:
         return
     channels = [_channel(compose, name, position) for position, name in enumerate(names)]

@@ -198,5 +198,5 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
         "host": host.name, "definition": "debian-atomic", "revision": 1, "variant": "minimal",
         "architecture": "amd64", "form": "yaml", "before": before.pk, "after": after.pk,
         "registration": Registration.objects.issue(by=None)[0].pk, "schedule": schedule(by).name,
-        "window": window(host).pk, "release": release_channel().pk,
+        "window": window(host).pk, "release": release_channel().pk, "metadata": "composeinfo",
     }  # fmt: skip

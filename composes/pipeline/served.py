@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -27,7 +28,7 @@ REF = re.compile(r"^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")
 SIGNATURES = "ostree.gpgsigs"
 KEPT = "refs/remotes/composes"  # what no ref names any more, but may be promoted or gone back to
 SHARED = ("objects", "refs", "deltas", "delta-indexes", "state", "extensions")
-TOTAL = re.compile(r"^Total Size: (\d+)", re.MULTILINE)
+FALLBACK = re.compile(r"^Total Fallback Size: (\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +134,9 @@ class Served:
         name = f"{old}-{new}"
         if anew or name not in self.repo.read("static-delta", "list").split():
             self.repo.do("static-delta", "generate", f"--from={old}", f"--to={new}")
-        found = TOTAL.search(self.repo.read("static-delta", "show", name))
-        return int(found[1]) if found else None
+        told = FALLBACK.search(self.repo.read("static-delta", "show", name))  # large objects, fetched as they are
+        files = _delta_folder(self.path, old, new).iterdir()
+        return sum(each.stat().st_size for each in files) + (int(told[1]) if told else 0)
 
     def summarise(self) -> None:
         """The summary and its signatures, made aside and brought in by one rename each."""
@@ -154,6 +156,12 @@ class Served:
         if not signatures:
             (self.path / "summary.sig").unlink(missing_ok=True)
         shutil.rmtree(shadow)
+
+
+def _delta_folder(repo: Path, old: str, new: str) -> Path:
+    """Where libostree keeps the static delta between two commits."""
+    names = [b64encode(bytes.fromhex(each)).decode().rstrip("=").replace("/", "_") for each in (old, new)]
+    return repo / "deltas" / names[0][:2] / f"{names[0][2:]}-{names[1]}"
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -34,7 +34,8 @@ class Factory:
         self.made.append(compose)
         lock = self.folder / "lock.json"
         _lock(number).write(lock)
-        result = {"version": f"13.{number}", "commit": str(number) * 64, "ref": REF, "refs": REFS, "deliverables": [],
+        result = {"version": f"13.{number}", "commit": str(number) * 64, "ref": REF, "channels": list(REFS),
+                  "refs": dict(sorted(REFS.items())), "deliverables": [],
                   "boot": {"bios": {"seconds": 12.0, "milestones": {}, "status": []}}}  # fmt: skip
         sha256, _ = store.put(lock)
         task = scene.begin(compose, self.host)
