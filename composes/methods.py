@@ -24,6 +24,8 @@ KINDS = {
     "serial-log": (Artifact.Kind.PROOF, "text/plain"),
     "screenshot": (Artifact.Kind.PROOF, "image/png"),
     "lock": (Artifact.Kind.METADATA, "application/json"),
+    "contents": (Artifact.Kind.METADATA, "application/gzip"),
+    "objects": (Artifact.Kind.METADATA, "application/gzip"),
     "result": (Artifact.Kind.METADATA, "application/json"),
 }
 

@@ -15,7 +15,7 @@ from chroots.engine.layers import base
 from composes.pipeline import graph
 from composes.pipeline.graph import PHASES, Deliverable, Result, Stage
 from composes.pipeline.job import Job, Log, Order
-from composes.pipeline.stages import boot, commit, disk, gather, qcow2, releases, rootfs, tree
+from composes.pipeline.stages import boot, commit, contents, disk, gather, qcow2, releases, rootfs, tree
 from composes.pipeline.store import ResultStore
 from composes.pipeline.tools import Tools, chroot_spec, entered
 from debatomic.tools.errors import Kind, ToolError
@@ -23,11 +23,12 @@ from debatomic.tools.files import write_json
 from debatomic.tools.progress import Progress
 
 STAGES: tuple[Stage, ...] = (
-    releases.STAGE, gather.STAGE, tree.STAGE, rootfs.STAGE, commit.STAGE, disk.STAGE, qcow2.STAGE,
-    boot.BIOS, boot.UEFI,
+    releases.STAGE, gather.STAGE, tree.STAGE, rootfs.STAGE, commit.STAGE, contents.STAGE, disk.STAGE,
+    qcow2.STAGE, boot.BIOS, boot.UEFI,
 )  # fmt: skip
 FORMAT = 1
-EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png")
+EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png", "contents.json.gz",
+           "objects.txt.gz")  # fmt: skip
 
 
 class Compose:

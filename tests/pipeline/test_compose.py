@@ -76,7 +76,7 @@ def test_it_says_what_it_made(compose: Ran) -> None:
     assert result["version"].startswith("13.")
     assert result["version"].endswith(".0")
     assert len(result["commit"]) == len(result["content_checksum"]) == 64
-    kinds = {"repository", "raw", "qcow2", "serial-log", "screenshot"}
+    kinds = {"lock", "contents", "objects", "repository", "raw", "qcow2", "serial-log", "screenshot"}
     assert {each["kind"] for each in result["deliverables"]} == kinds
     assert [each["phase"] for each in result["stages"]][-1] == "test"
     assert [each for each in result["lint"] if each["fatal"]] == []

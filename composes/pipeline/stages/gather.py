@@ -82,8 +82,8 @@ def fetch(job: Job, lock: Lock) -> None:
 
 
 def deliver(order: Order, result: Result) -> list[Deliverable]:
-    delivered(order.output, result.folder / "lock.json", "lock.json", kind="lock")
-    return []
+    facts = {"packages": result.facts["packages"], "size": result.facts["size"]}
+    return [delivered(order.output, result.folder / "lock.json", "lock.json", kind="lock", facts=facts)]
 
 
 STAGE = Stage(name="gather", phase="gather", make=make, needs=("releases",), options=options, deliver=deliver)
