@@ -6,11 +6,11 @@ import gzip
 import lzma
 import tarfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, BinaryIO
 
 import zstandard
 from debian.arfile import ArError, ArFile
@@ -25,6 +25,10 @@ LINE_CHARACTERS = 300
 READ_BYTES = 1 << 18  # of one changelog, unpacked: the newest entries come first
 UNPACKED_BYTES = 2 << 30  # of one package file: what comes later in it is not looked for
 PARALLEL = 4
+UNPACK: dict[str, Callable[[Any], Any]] = {
+    "": lambda member: member, ".xz": lzma.LZMAFile, ".gz": lambda member: gzip.GzipFile(fileobj=member),
+    ".zst": lambda member: zstandard.ZstdDecompressor().stream_reader(member),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ def of_package(deb: Path, name: str) -> tuple[Entry, ...]:
     return entries(text)
 
 
-def _text(file: IO[bytes], name: str) -> str:
+def _text(file: BinaryIO, name: str) -> str:
     """The beginning of its Debian changelog; a native package has only one."""
     wanted = [f"usr/share/doc/{name}/{each}" for each in ("changelog.Debian.gz", "changelog.gz")]
     found: dict[str, bytes] = {}
@@ -76,16 +80,13 @@ def _text(file: IO[bytes], name: str) -> str:
     return next((found[path].decode(errors="replace") for path in wanted if path in found), "")
 
 
-def _data(file: IO[bytes]) -> IO[bytes]:
+def _data(file: BinaryIO) -> IO[bytes]:
     """The package's files as an unpacked tar. Raises: ArError."""
     for member in ArFile(fileobj=file).getmembers():
-        if str(member.name).startswith("data.tar"):
-            ending = str(member.name).removeprefix("data.tar")
-            if ending == ".xz":
-                return cast(IO[bytes], lzma.LZMAFile(member))  # type: ignore[arg-type]
-            if ending == ".gz":
-                return cast(IO[bytes], gzip.GzipFile(fileobj=member))  # type: ignore[arg-type]
-            return zstandard.ZstdDecompressor().stream_reader(member) if ending == ".zst" else cast(IO[bytes], member)  # type: ignore[arg-type,return-value]
+        name, _, ending = str(member.name).partition("data.tar")
+        if not name and ending in UNPACK:
+            unpacked: IO[bytes] = UNPACK[ending](member)
+            return unpacked
     raise ArError("there is no data.tar in it")
 
 

@@ -30,7 +30,12 @@ class News:
     @property
     def text(self) -> str:
         """The entries as a changelog has them, the version above each."""
-        return "\n\n".join("\n".join((f"{each.version}  ({each.date})", *each.changes)) for each in self.entries)
+        return self.text_of(len(self.entries))
+
+    def text_of(self, number: int) -> str:
+        """The newest entries."""
+        shown = self.entries[:number]
+        return "\n\n".join("\n".join((f"{each.version}  ({each.date})", *each.changes)) for each in shown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +128,7 @@ def _sizes(old: Contents, new: Contents) -> list[Size]:
 
 
 def _news(old: Contents, new: Contents) -> Iterator[News]:
-    before, after = _versions(old.packages), _versions(new.packages)
+    before, after = source_versions(old.packages), source_versions(new.packages)
     for source in sorted(before.keys() & after.keys()):
         was, now = before[source], after[source]
         if was != now:
@@ -133,7 +138,7 @@ def _news(old: Contents, new: Contents) -> Iterator[News]:
                        complete=_reaches(listed, older))  # fmt: skip
 
 
-def _versions(packages: Mapping[str, Installed]) -> dict[str, str]:
+def source_versions(packages: Mapping[str, Installed]) -> dict[str, str]:
     """The newest version of each source package that something is installed of."""
     found: dict[str, str] = {}
     for each in packages.values():

@@ -51,7 +51,7 @@ def _default(path: Path, name: str) -> Default:
     status = path.lstat()
     mode = stat.S_IMODE(status.st_mode)
     if path.is_symlink():
-        return Default(mode=mode, target=os.readlink(path))
+        return Default(mode=mode, target=path.readlink().as_posix())
     if not path.is_file():
         return Default(mode=mode)
     content = path.read_bytes()
