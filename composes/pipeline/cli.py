@@ -12,7 +12,7 @@ from pathlib import Path
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
-from composes.pipeline import definition_verbs, publish, treefile
+from composes.pipeline import definition_verbs, publish, stage_verbs, treefile
 from composes.pipeline import lock as locks
 from composes.pipeline.graph import PHASES, check_phases
 from composes.pipeline.job import Log, Order
@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True)
     _run_options(verbs.add_parser("run", help="make a compose of a treefile"))
     definition_verbs.add(verbs, _shared_options)
+    verbs.add_parser("stages", help="the stages of the pipeline and the schemas of their options, as JSON")
     publishing = verbs.add_parser("publish", help="take a compose's commit into a repository that is served")
     publishing.add_argument("--from", dest="source", type=Path, required=True, help="a compose's repo, or its tar")
     publishing.add_argument("--to", dest="target", type=Path, required=True, help="the repository to publish in")
@@ -202,5 +203,5 @@ def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
 VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
     "run": _run, "publish": _publish, "export-repo": _export, "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
-    "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks,
+    "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks, "stages": stage_verbs.show,
 }  # fmt: skip

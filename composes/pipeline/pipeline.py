@@ -13,6 +13,7 @@ from typing import Any
 
 from chroots.engine.layers import base
 from composes.pipeline import graph
+from composes.pipeline.failures import Failures
 from composes.pipeline.graph import PHASES, Deliverable, Result, Stage
 from composes.pipeline.job import Job, Log, Order
 from composes.pipeline.stages import boot, commit, contents, disk, gather, qcow2, releases, rootfs, tree
@@ -44,6 +45,7 @@ class Compose:
         self.deliverables: list[Deliverable] = []
         self.seconds: dict[str, float] = {}
         self.again: tuple[str, ...] = ()
+        self.failures = Failures()
 
     def run(self, only: Sequence[str] = (), skip: Sequence[str] = (), again: Sequence[str] = ()) -> dict[str, Any]:
         """Do it, write `result.json` however it ends, and return what that says.
@@ -85,9 +87,10 @@ class Compose:
                     self._begin(phase)
                     tools = tools or self._enter_tools(stack, scratch)
                     for stage in mine:
-                        self._do(stage, tools, scratch, stack)
+                        self._try(stage, tools, scratch, stack)
         for name in self.store.evict(self.store_limit):
             self.log.line(f"Evicted {name}.")
+        self.failures.check()
 
     def _clear(self) -> None:
         """Nothing of an earlier compose shall pass for one of this; its lock and repository may be this one's input."""
@@ -109,6 +112,16 @@ class Compose:
         tools = stack.enter_context(entered(layer, work=scratch, shared=shared, log=self.log))
         self.seconds["tools"] = time.monotonic() - started
         return tools
+
+    def _try(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
+        """A stage that fails takes those with it that need it; the others go on."""
+        if failed := self.failures.missing(stage):
+            self.log.line(f"-- {stage.name}: left out, for {failed} failed")
+            return
+        with self.failures.noting(stage):
+            self._do(stage, tools, scratch, stack)
+        if error := self.failures.errors.get(stage.name):
+            self.log.line(f"-- {stage.name}: failed: {error.sentence}")
 
     def _do(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
         inputs = {name: self.results[name] for name in stage.needs if name in self.results}
@@ -146,7 +159,7 @@ class Compose:
         return {
             "format": FORMAT, "ok": failure is None,
             "reason": failure.sentence if failure else "", "kind": failure.kind.value if failure else "",
-            "decisive": list(failure.lines) if failure else [],
+            "decisive": list(failure.lines) if failure else [], "failures": self.failures.as_json(),
             "name": order.tree.name, "variant": order.tree.variant, "architecture": order.tree.architecture,
             "suite": order.tree.suite, "ref": order.tree.ref, "treefile_digest": order.tree.digest,
             **{key: commit_facts.get(key, "") for key in ("commit", "content_checksum", "version", "parent")},

@@ -12,6 +12,7 @@ from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
 from composes.pipeline.kvm import accelerator
 from composes.pipeline.machine import MachineSpec, Monitor, Watcher, console_text, last_lines, qemu_command
+from composes.pipeline.options import COUNT, takes
 from composes.pipeline.proof import BEGIN, Proof, read_proof
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.files import whole
@@ -116,6 +117,7 @@ def deliver(order: Order, result: Result, firmware: str) -> list[Deliverable]:
 def _stage(firmware: str) -> Stage:
     return Stage(
         name=f"boot-{firmware}", phase="test", needs=("rootfs", "commit", "disk", "qcow2"), options=options,
+        schema=takes(memory=COUNT),
         make=functools.partial(make, firmware=firmware), wanted=functools.partial(wanted, firmware=firmware),
         deliver=functools.partial(deliver, firmware=firmware),
     )  # fmt: skip

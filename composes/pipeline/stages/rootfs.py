@@ -13,6 +13,7 @@ from composes.pipeline.job import Job, Order
 from composes.pipeline.layout import LayoutOptions
 from composes.pipeline.lint import Finding, lint
 from composes.pipeline.marks import place_of
+from composes.pipeline.options import takes
 from composes.pipeline.tools import checked, system_mounts
 from debatomic.tools.errors import CommandFailed, InputError, ToolError
 
@@ -106,4 +107,5 @@ def _judge(job: Job, findings: Sequence[Finding]) -> None:
                         lines=[f"{each.rule}: {detail}" for each in fatal for detail in each.details[:20]])  # fmt: skip
 
 
-STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options)
+STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options,
+              schema=takes("kargs", "enable", "disable", "purge_packages", "suite", "components"))  # fmt: skip
