@@ -21,7 +21,7 @@ from composes.pipeline.treefile import Tree
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 
-FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,150}\.(yaml|json)")
+FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,150}\.(yaml|json|sh)")
 MAX_FILES = 50
 MAX_BYTES = 256 << 10
 
@@ -104,7 +104,10 @@ def check_names(files: Mapping[str, str]) -> None:
         raise InputError(f"A definition has at most {MAX_FILES} files with {MAX_BYTES >> 10} KiB together.")
     for name in files:
         if not FILE.fullmatch(name):
-            raise InputError(f"'{name:.100}' is no name for a treefile.", hint="It ends with .yaml or .json.")
+            raise InputError(
+                f"'{name:.100}' is no name for a treefile.",
+                hint="It ends with .yaml or .json, or with .sh for a script.",
+            )
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> None:

@@ -91,4 +91,17 @@ class Migration(migrations.Migration):
             model_name='build',
             index=models.Index(fields=['source', '-id'], name='build_source'),
         ),
+        migrations.CreateModel(
+            name='Comparison',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('build', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comparisons', to='builds.build')),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('task', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='comparison', to='hosts.task')),
+            ],
+            options={
+                'ordering': ['-pk'],
+            },
+        ),
     ]

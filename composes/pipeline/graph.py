@@ -16,7 +16,7 @@ from debatomic.tools.errors import InputError
 if TYPE_CHECKING:
     from composes.pipeline.job import Job, Order
 
-PHASES = ("init", "gather", "rootfs", "ostree", "image", "test")
+PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test")
 Facts = dict[str, Any]
 NO_OPTIONS: Schema = {"type": "object", "properties": {}}
 
@@ -63,6 +63,7 @@ class Stage:
     uses_tools: bool = True
     stored: bool = True
     schema: Schema = field(default_factory=lambda: NO_OPTIONS)  # of its options
+    gate: str = ""  # the gate whose verdict its end is; a gate that fails does not end the run
     revision: int = 1  # raise it when `make` begins to do something else
 
 

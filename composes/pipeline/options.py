@@ -15,6 +15,7 @@ from debatomic.tools.errors import Kind, ToolError
 
 Schema = dict[str, Any]
 SIMPLE: dict[Any, str] = {str: "string", int: "integer", bool: "boolean", float: "number"}
+TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 FIRMWARE: Schema = {"type": "array", "items": {"enum": ["bios", "uefi"]}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from composes.pipeline import gate_schema
+
 Schema = dict[str, Any]
 REMOVE = "remove-"
 
@@ -44,9 +46,10 @@ REPOSITORY = _mapping({
     "priority": {"type": "integer", "minimum": 1, "maximum": 1001, "description": "an apt priority, 1 to 1001"},
 }, "name", "uri", "suite")  # fmt: skip
 LISTS: dict[str, Schema] = {
+    "forbidden-packages": PACKAGE,
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
-    "repositories": REPOSITORY, "kargs": KARG, "enable": UNIT, "disable": UNIT,
-    "formats": {"enum": ["raw", "qcow2"]}, "firmware": {"enum": ["bios", "uefi"]},
+    "repositories": REPOSITORY, "kargs": KARG, "channels": WORD, "enable": UNIT, "disable": UNIT,
+    "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "tar", "oci"]}, "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
 
 
@@ -56,15 +59,20 @@ def _lists(*names: str) -> dict[str, Schema]:
 
 
 CONDITIONED: dict[str, Schema] = {
-    **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "kargs"),
+    **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "kargs", "channels"),
     "summary": SUMMARY,
-    "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite} and {variant} are filled in"),
+    "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite}, {variant} and {channel} are filled in"),
+    **gate_schema.keys(WORD, PACKAGE, ITEM),
     "recommends": YES_OR_NO,
     "documentation": YES_OR_NO,
     "units": _mapping(_lists("enable", "disable")),
     "image": _mapping({
         "size": _text(r"([1-9][0-9]{0,5}[MG]|auto)", "a size such as 1500M or 3G, or auto"),
         **_lists("formats", "firmware"),
+    }),
+    "container": _mapping({
+        "compression": {"enum": ["zstd", "gzip"]},
+        "layers": {"type": "integer", "minimum": 12, "maximum": 127, "description": "a number of layers, 12 to 127"},
     }),
     "remote": _mapping({"name": WORD, "url": URI}, "name", "url"),
     "metadata": {

@@ -9,17 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline import marks, mistakes
+from composes.pipeline import checks, marks, mistakes
+from composes.pipeline.checks import Checks
 from composes.pipeline.marks import place_of
 from composes.pipeline.parts import Part, check_removals, for_architecture, fulfilled, mention, merge, packages_of
+from composes.pipeline.sizes import size_in_bytes
 from debatomic.tools.errors import InputError
 
-LISTS = ("components", "packages", "exclude", "purge_packages", "kargs")
+LISTS = ("components", "packages", "exclude", "purge_packages", "kargs", "channels")
 PLAIN = ("summary", "recommends", "documentation")
+CHANNELS = ("nightly", "testing", "stable")  # where nothing else is said
 DEFAULTS: Part = {
     "summary": "", "components": ["main"], "ref": "{name}/{suite}/{architecture}/{variant}", "packages": [],
     "groups": [], "exclude": [], "purge-packages": [], "recommends": False, "documentation": False, "repositories": [],
-    "units": {}, "kargs": [], "image": {}, "metadata": {}, "remote": {},
+    "units": {}, "kargs": [], "channels": [], "image": {}, "container": {}, "metadata": {}, "remote": {}, "tests": {},
+    "policies": {}, "gates": {},
 }  # fmt: skip
 
 
@@ -40,9 +44,17 @@ class ImageOptions:
     """`size` of the whole disk in bytes, 0 for just enough."""
 
     size: int = 0
-    formats: tuple[str, ...] = ("raw", "qcow2")
+    formats: tuple[str, ...] = ("raw", "qcow2", "oci")
     firmware: tuple[str, ...] = ("bios", "uefi")
     place: str = field(default="", compare=False)  # where `size` was written
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerOptions:
+    """How the layers of the container are compressed, and how many there may be."""
+
+    compression: str = "zstd"
+    layers: int = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +65,9 @@ class Tree:
     variant: str
     architecture: str
     suite: str
-    ref: str
+    ref: str  # of the first channel
+    channels: tuple[str, ...]  # of release, in the order of promotion
+    refs: tuple[str, ...]  # one for each channel
     summary: str
     components: tuple[str, ...]
     packages: tuple[str, ...]
@@ -66,8 +80,10 @@ class Tree:
     disable: tuple[str, ...]
     kargs: tuple[str, ...]
     image: ImageOptions
+    container: ContainerOptions
     remote: tuple[str, str]  # name and address of the repository systems upgrade from; both empty for none
     metadata: tuple[tuple[str, str], ...]
+    checks: Checks = field(default_factory=Checks)
 
     def as_json(self) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(json.dumps(asdict(self)))
@@ -117,6 +133,7 @@ def _load(path: Path, reading: _Reading, above: tuple[Path, ...]) -> Part:
     mistakes.validate(content, shown)
     mention(content, reading.mentioned)
     reading.files.append(path)
+    reading.files += checks.read_scripts(content, path, reading.top)
     result: Part = {}
     for name in _names(content.pop("include", [])):
         included = _included(name, path, reading.top, (*above, path))
@@ -185,14 +202,28 @@ def _tree(words: dict[str, str], part: Part, groups: dict[str, Part | None]) -> 
     plain |= {name: tuple(part[name.replace("_", "-")]) for name in LISTS}
     grouped = packages_of(part["groups"], groups, part["exclude"])
     plain["packages"] = tuple(dict.fromkeys([*plain["packages"], *grouped]))
+    plain["channels"] = plain["channels"] or CHANNELS
+    refs = _refs(part["ref"], words, plain["channels"])
     return Tree(
-        **plain, ref=_ref(part["ref"], words),
+        **plain, ref=refs[0], refs=refs,
         repositories=tuple(Repository(**{**each, "components": tuple(each.get("components", ["main"]))})
                            for each in part["repositories"]),
         enable=tuple(units.get("enable", ())), disable=tuple(units.get("disable", ())),
-        image=_image(part["image"]), remote=(remote.get("name", ""), remote.get("url", "")),
-        metadata=tuple(sorted(part["metadata"].items())),
+        image=_image(part["image"]), container=ContainerOptions(**part["container"]),
+        remote=(remote.get("name", ""), remote.get("url", "")),
+        metadata=tuple(sorted(part["metadata"].items())), checks=checks.of(part),
     )  # fmt: skip
+
+
+def _refs(template: str, words: dict[str, str], channels: tuple[str, ...]) -> tuple[str, ...]:
+    """The ref of each channel: where the template does not say `{channel}`, all but the first have it in front."""
+    refs = [_ref(template, {**words, "channel": channel}) for channel in channels]
+    if "{channel}" not in template:
+        refs[1:] = [f"{channel}/{refs[0]}" for channel in channels[1:]]
+    for ref in refs:
+        if inside := next((other for other in refs if other.startswith(f"{ref}/")), ""):
+            raise InputError(f"{place_of(template) or 'ref'}: no ref may lie in another: {inside} in {ref}.")
+    return tuple(refs)
 
 
 def _ref(template: str, words: dict[str, str]) -> str:
@@ -207,15 +238,3 @@ def _image(part: Part) -> ImageOptions:
     known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
     size = part.get("size", "auto")
     return ImageOptions(size=size_in_bytes(size), place=place_of(size), **known)
-
-
-def size_text(size: int) -> str:
-    """The bytes of a disk as a treefile writes them."""
-    if not size:
-        return "auto"
-    return f"{size >> 30}G" if size % (1 << 30) == 0 else f"{size >> 20}M"
-
-
-def size_in_bytes(text: str) -> int:
-    """`1500M` or `3G` in bytes; 0 for `auto`."""
-    return 0 if text == "auto" else int(text[:-1]) << {"M": 20, "G": 30}[text[-1]]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from chroots.engine.archives import openpgp
 from composes.pipeline import layout
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.inside import inside
@@ -13,9 +14,9 @@ from composes.pipeline.job import Job, Order
 from composes.pipeline.layout import LayoutOptions
 from composes.pipeline.lint import Finding, lint
 from composes.pipeline.marks import place_of
-from composes.pipeline.options import takes
+from composes.pipeline.options import TEXT, takes
 from composes.pipeline.tools import checked, system_mounts
-from debatomic.tools.errors import CommandFailed, InputError, ToolError
+from debatomic.tools.errors import CommandFailed, InputError
 
 BOOTC_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 APT_SOURCES = """\
@@ -28,7 +29,8 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 
 def options(order: Order) -> Facts:
-    return order.tree.part("kargs", "enable", "disable", "purge_packages", "suite", "components")
+    wanted = order.tree.part("kargs", "enable", "disable", "purge_packages", "suite", "components")
+    return {**wanted, "trusted_keys": order.trusted_keys}
 
 
 def make(job: Job) -> Facts:
@@ -46,7 +48,7 @@ def make(job: Job) -> Facts:
     for name in inside(root, layout.transform, _layout_options(job)):
         job.log.line(f"dropped {name}")
     findings: list[Finding] = inside(root, lint)
-    _judge(job, findings)
+    _tell(job, findings)
     inside(root, _move_etc)
     return {"kernel": version, "lint": [{"rule": each.rule, "fatal": each.fatal, "details": each.details[:20]}
                                         for each in findings]}  # fmt: skip
@@ -94,18 +96,17 @@ def _make_initramfs(job: Job, root: Path, version: str) -> None:
 def _layout_options(job: Job) -> LayoutOptions:
     tree = job.tree
     text = APT_SOURCES.format(suite=tree.suite, components=" ".join(tree.components))
-    return LayoutOptions(kargs=tuple(map(str, tree.kargs)), apt_sources=text,
+    keys = openpgp.binary(job.order.trusted_keys.encode(), "trusted keys") if job.order.trusted_keys else b""
+    return LayoutOptions(trusted_keys=keys, kargs=tuple(map(str, tree.kargs)), apt_sources=text,
                          bootc_architecture=BOOTC_ARCHITECTURES[tree.architecture])  # fmt: skip
 
 
-def _judge(job: Job, findings: Sequence[Finding]) -> None:
+def _tell(job: Job, findings: Sequence[Finding]) -> None:
     for each in findings:
         level = "error" if each.fatal else "warning"
         job.log.line(f"lint {level}: {each.rule}: {'; '.join(each.details[:20])}")
-    if fatal := [each for each in findings if each.fatal]:
-        raise ToolError(f"The tree is not bootc-compatible: {fatal[0].rule}: {fatal[0].details[0]}.",
-                        lines=[f"{each.rule}: {detail}" for each in fatal for detail in each.details[:20]])  # fmt: skip
 
 
 STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options,
-              schema=takes("kargs", "enable", "disable", "purge_packages", "suite", "components"))  # fmt: skip
+              schema=takes("kargs", "enable", "disable", "purge_packages", "suite", "components",
+                           trusted_keys=TEXT))  # fmt: skip
