@@ -155,4 +155,5 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
 
 STAGE = Stage(name="upgrade", phase="test", needs=("rootfs", "commit"), options=options, make=make, wanted=wanted,
               deliver=deliver, gate="upgrade",
-              schema=takes(memory=COUNT, firmware={"enum": ["bios", "uefi"]}, commit=COMMIT, ref=TEXT, disk=DIGEST))  # fmt: skip
+              schema=takes(memory=COUNT, firmware={"enum": ["bios", "uefi"]}, commit=COMMIT, ref=TEXT,
+                           disk=DIGEST))  # fmt: skip
