@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from composes import definitions
+from composes.git_api import FollowingMixin
 from composes.models import Definition, Revision
 from debatomic.access.checks import person, readable
 
@@ -49,7 +50,16 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
 
     class Meta:
         model = Revision
-        fields: tuple[str, ...] = ("number", "message", "created_by", "created_at", "digest", "variants")
+        fields: tuple[str, ...] = (
+            "number",
+            "message",
+            "commit",
+            "author",
+            "created_by",
+            "created_at",
+            "digest",
+            "variants",
+        )
         read_only_fields = fields
 
 
@@ -76,11 +86,11 @@ class ReviseSerializer(serializers.Serializer[Any]):
         return asked
 
 
-class DefinitionViewSet(ReadOnlyModelViewSet[Definition]):
+class DefinitionViewSet(FollowingMixin, ReadOnlyModelViewSet[Definition]):
     """What can be composed."""
 
     public = True
-    rights = {"create": "composes.define", "revise": "composes.define"}
+    rights = dict.fromkeys(("create", "revise", "follow", "unfollow", "sync", "attach"), "composes.define")
     queryset = Definition.objects.all()
     serializer_class = DefinitionSerializer
     filterset_fields = ("enabled",)

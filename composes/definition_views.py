@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from composes import definitions
+from composes import conversion, definitions
 from composes.definition_forms import DefinitionForm
 from composes.filters import DefinitionFilter
-from composes.models import Compose, Definition, Revision
+from composes.models import Compose, Definition, GitOrigin, Revision
 from composes.pipeline.schema import TREEFILE
 from composes.pipeline.shown import as_treefile, differences, text
 from composes.pipeline.treefile import Tree
@@ -41,6 +41,8 @@ def definition_detail(request: PageRequest, name: str) -> HttpResponse:
     definition = _definition(request, name)
     revisions = page_of(definition.revisions.select_related("created_by").defer("files"), request.GET, size=20)
     context = {"definition": definition, "latest": definition.latest, "page": revisions,
+               "origin": GitOrigin.objects.filter(definition=definition).first(),
+               "attachments": definition.attachments.select_related("created_by"),
                "composes": _latest_composes(request, definition)}  # fmt: skip
     return render(request, "composes/definition.html", context)
 
@@ -87,6 +89,8 @@ def schema(request: PageRequest) -> HttpResponse:
 @acting("composes.define")
 def definition_edit(request: SignedInRequest, name: str = "") -> HttpResponse:
     definition = _definition(request, name) if name else None
+    if "add" in request.POST:
+        return _with_upload(request, definition)
     form = DefinitionForm(request.POST if request.method == "POST" else None, definition=definition)
     if form.is_bound and form.is_valid() and (revision := form.save(by=request.user)):
         is_new = revision.number != form.cleaned_data["base"]
@@ -94,6 +98,24 @@ def definition_edit(request: SignedInRequest, name: str = "") -> HttpResponse:
         return redirect(revision)
     context = {"form": form, "definition": definition}
     return render(request, "composes/definition_edit.html", context, status=422 if form.errors else 200)
+
+
+def _with_upload(request: SignedInRequest, definition: Definition | None) -> HttpResponse:
+    """The editor again, with an uploaded blueprint or recipe as a treefile more."""
+    data: QueryDict = request.POST
+    file = request.FILES.get("upload")
+    try:
+        if file is None:
+            raise InputError("Choose a file first.")
+        name, made, left = conversion.treefile_of(str(file.name), file.read(conversion.LIMIT + 1))
+        data = conversion.added(request.POST, name, made)
+        messages.success(request, f"{name} is added. Name it under include of the main file, then save.")
+        for line in left[:50]:
+            messages.warning(request, line)
+    except InputError as error:
+        messages.error(request, error.sentence)
+    context = {"form": DefinitionForm(data, definition=definition), "definition": definition}
+    return render(request, "composes/definition_edit.html", context)
 
 
 @require_POST

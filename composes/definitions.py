@@ -21,7 +21,7 @@ from composes.pipeline.treefile import Tree
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 
-FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,150}\.(yaml|json|sh)")
+FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,150}\.(yaml|json|sh|asc)")
 MAX_FILES = 50
 MAX_BYTES = 256 << 10
 
@@ -38,7 +38,9 @@ def import_folder(folder: Path, *, message: str = "") -> list[Revision]:
                              message=message) for main in mains]  # fmt: skip
 
 
-def import_files(files: dict[str, str], main: str, *, message: str = "", by: User | None = None) -> Revision:
+def import_files(
+    files: dict[str, str], main: str, *, message: str = "", by: User | None = None, commit: str = "", author: str = ""
+) -> Revision:
     """The newest revision if it has exactly these files, else a new one. Raises InputError with file and line."""
     with _loaded(files, main) as content:
         variants, architectures = treefile.variants(content), treefile.architectures(content)
@@ -52,7 +54,7 @@ def import_files(files: dict[str, str], main: str, *, message: str = "", by: Use
         return latest
     return Revision.objects.create(
         definition=definition, number=latest.number + 1 if latest else 1, digest=digest, files=files, main=main,
-        message=message, created_by=by,
+        message=message, created_by=by, commit=commit, author=author,
         variants={name: {"title": title, "architectures": architectures} for name, title in variants.items()},
     )  # fmt: skip
 
@@ -65,6 +67,9 @@ def revise(name: str, files: dict[str, str], main: str, *, base: int, message: s
     """
     known = Definition.objects.select_for_update().filter(name=name).first()
     latest = known.latest if known else None
+    if known and hasattr(known, "git"):
+        raise InputError(f"{known} follows {known.git.url}: what is saved here would be lost with the next commit.",
+                         hint="Change it there, or end the following first.")  # fmt: skip
     if latest and latest.number != base:
         raise InputError(f"{latest.created_by or 'Somebody'} saved revision {latest.number} meanwhile.",
                          hint="Copy what you wrote, reload and bring both together.")  # fmt: skip
@@ -104,10 +109,8 @@ def check_names(files: Mapping[str, str]) -> None:
         raise InputError(f"A definition has at most {MAX_FILES} files with {MAX_BYTES >> 10} KiB together.")
     for name in files:
         if not FILE.fullmatch(name):
-            raise InputError(
-                f"'{name:.100}' is no name for a treefile.",
-                hint="It ends with .yaml or .json, or with .sh for a script.",
-            )
+            hint = "It ends with .yaml or .json; that of a script with .sh, of a key with .asc."
+            raise InputError(f"'{name:.100}' is no name for a treefile.", hint=hint)
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> None:

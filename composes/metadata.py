@@ -5,6 +5,7 @@ Each has `header` (its type and version) and `payload`, whose `compose` part is 
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -68,10 +69,9 @@ def keep(compose: Compose) -> None:
             content = text(document(compose)).encode()
         except InputError:  # no lock is kept any more
             continue
-        with store.incoming() as file:
-            file.write(content)
+        sha256, _ = store.add(io.BytesIO(content))
         store.record(compose.task, name=f"{name}.json", kind=Artifact.Kind.METADATA, media_type="application/json",
-                     sha256=file.sha256)  # fmt: skip
+                     sha256=sha256)  # fmt: skip
 
 
 def _document(compose: Compose, kind: str, **payload: Any) -> Json:

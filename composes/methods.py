@@ -10,15 +10,26 @@ from typing import Any
 
 from django.conf import settings
 
-from composes import gates, metadata, releasing, upgrades
+from composes import attachments, gates, git_origins, metadata, releasing, upgrades
 from composes.definitions import write_files
 from composes.models import Compose, Deliverable
-from composes.orders import COMPOSE
+from composes.orders import COMPOSE, SYNC
 from composes.release_methods import register_release_methods, repository_command, said
 from debatomic.tools.errors import InputError, ToolError
 from hosts.kept import store
 from hosts.models import Artifact, Event, State, Task
-from hosts.registry import About, Job, Keeper, KeptFile, Method, Outcome, program, register, register_keeper
+from hosts.registry import (
+    About,
+    Job,
+    Keeper,
+    KeptFile,
+    Method,
+    Outcome,
+    program,
+    register,
+    register_contents,
+    register_keeper,
+)
 from hosts.schedule.orders import register as register_order
 
 KINDS = {
@@ -44,6 +55,7 @@ def compose_command(job: Job) -> list[str]:
     request = job.request
     definition = job.folder / "definition"
     write_files(request["files"], definition)
+    attachments.lay_out(job, definition)
     mirror = ["--mirror", settings.MIRROR] if settings.MIRROR else []
     keys = job.folder / "trusted-keys.asc"
     if request.get("trusted_keys"):
@@ -53,7 +65,7 @@ def compose_command(job: Job) -> list[str]:
         "composes.pipeline", "run", definition / request["main"], "--variant", request["variant"],
         "--architecture", job.architecture, "--output", job.output, "--state", settings.STATE,
         "--compose-version", str(request["respin"]), "--pack", "--defer-gates", *upgrades.options(job), *mirror,
-        "--security-tracker", settings.SECURITY_TRACKER, *_previous_container(job),
+        "--security-tracker", settings.SECURITY_TRACKER, "--snapshots", settings.SNAPSHOTS, *_previous_container(job),
     )  # fmt: skip
 
 
@@ -161,8 +173,19 @@ def kept_composes() -> Any:
 def register_methods() -> None:
     register_order(COMPOSE)
     register_release_methods()
+    register_order(SYNC)
     register_keeper(Keeper(kept_composes))
+    register_contents(attachments.contents)
     register(Method(name="compose", changed=compose_changed))
+    register(
+        Method(
+            name=git_origins.METHOD,
+            weight=0.1,
+            command=git_origins.command,
+            outcome=git_origins.outcome,
+            changed=git_origins.changed,
+        )
+    )
     register(
         Method(
             name="compose-arch",

@@ -57,6 +57,41 @@ class Definition(models.Model):
         return self.revisions.order_by("-number").first()
 
 
+class GitOrigin(models.Model):
+    """The git repository that a definition follows: its revisions are the commits of a branch."""
+
+    definition = models.OneToOneField(Definition, on_delete=models.CASCADE, related_name="git")
+    url = models.CharField(max_length=500)
+    branch = models.CharField(max_length=200, default="main")
+    path = models.CharField(max_length=200)  # of the main file in the repository
+    commit = models.CharField(max_length=64, blank=True)  # the last one that became, or was, the newest revision
+    synced_at = models.DateTimeField(null=True)
+    fault = models.TextField(blank=True)  # why the last synchronisation was refused: one sentence
+
+    def __str__(self) -> str:
+        return f"{self.url} {self.branch}"
+
+
+class Attachment(models.Model):
+    """A package that people gave a definition: its treefiles name it in `debs` as `debs/NAME`, with its SHA-256."""
+
+    definition = models.ForeignKey(Definition, on_delete=models.CASCADE, related_name="attachments")
+    name = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64, db_index=True)
+    size = models.BigIntegerField()  # bytes
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["name", "-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["definition", "name", "sha256"], name="attachment_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class RevisionQuerySet(models.QuerySet["Revision"]):
     def newest(self) -> RevisionQuerySet:
         """The newest one of each definition."""
@@ -74,6 +109,8 @@ class Revision(models.Model):
     main = models.CharField(max_length=200)
     variants = OrderedMapping(default=dict)  # {name: {"title": ..., "architectures": [...]}}, in its order
     message = models.CharField(max_length=200, blank=True)
+    commit = models.CharField(max_length=64, blank=True)  # where it came from a git repository
+    author = models.CharField(max_length=200, blank=True)  # of that commit
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

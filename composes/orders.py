@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from composes import git_origins
 from composes.models import Compose, Definition
 from debatomic.tools.errors import InputError
 from hosts.schedule.orders import Make, Order
@@ -26,4 +27,19 @@ COMPOSE = Order(
     name="compose", title="Compose", right="composes.submit", prepare=prepare,
     needed={"definition": "The definition's name.", "variant": "One of its variants."},
     optional={"architectures": "Empty: all that the variant is written for."},
+)  # fmt: skip
+
+
+def prepare_sync(parameters: Mapping[str, str], by: Any) -> Make:
+    """The definition's branch, as it is at that time."""
+    definition = Definition.objects.filter(name=parameters["definition"]).first()
+    if definition is None:
+        raise InputError(f"There is no definition named “{parameters['definition']}”.", field="definition")
+    git_origins.of(definition)
+    return lambda: git_origins.sync(definition, by=by)
+
+
+SYNC = Order(
+    name="definition-sync", title="Synchronisation of a definition with git", right="composes.define",
+    prepare=prepare_sync, needed={"definition": "The definition's name."}, optional={},
 )  # fmt: skip

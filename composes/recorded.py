@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,25 +64,28 @@ def _details(architecture: str, old: Recorded, new: Recorded, delta: int | None)
 
 
 def _recorded(compose: Compose) -> dict[str, Recorded]:
-    paths: dict[str, dict[str, Path]] = {}
+    digests: dict[str, dict[str, str]] = {}
     for kept in compose.artifacts.filter(name__in=FILES).select_related("task"):
         assert kept.task
-        paths.setdefault(kept.task.architecture, {})[kept.name] = store.path(kept.sha256)
-    return {architecture: _read(mine) for architecture, mine in paths.items()}
+        digests.setdefault(kept.task.architecture, {})[kept.name] = kept.sha256
+    return {architecture: _read(mine) for architecture, mine in digests.items()}
 
 
-def _read(paths: dict[str, Path]) -> Recorded:
-    return Recorded(contents=_if_kept(record.read, paths.get(record.NAME)),
-                    objects=_if_kept(_objects, paths.get(record.OBJECTS)),
-                    risks=_if_kept(risks.read, paths.get(risks.NAME)))  # fmt: skip
+def _read(digests: dict[str, str]) -> Recorded:
+    return Recorded(contents=_if_kept(record.read, digests.get(record.NAME)),
+                    objects=_if_kept(_objects, digests.get(record.OBJECTS)),
+                    risks=_if_kept(risks.read, digests.get(risks.NAME)))  # fmt: skip
 
 
-def _if_kept(read: Callable[[Path], T], path: Path | None) -> T | None:
+def _if_kept(read: Callable[[Path], T], sha256: str | None) -> T | None:
     """What a file says; None where it is gone or of another version: the rest is compared all the same."""
-    try:
-        return read(path) if path and path.is_file() else None
-    except InputError:
+    if not sha256:
         return None
+    with tempfile.TemporaryDirectory(prefix="debatomic-") as folder:
+        try:
+            return read(store.nearby(sha256, Path(folder) / "file"))
+        except (FileNotFoundError, InputError):
+            return None
 
 
 def _objects(path: Path) -> dict[bytes, int]:

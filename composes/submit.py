@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
-from composes import upgrades
+from composes import attachments, upgrades
 from composes.keys import public_keys
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
@@ -74,7 +74,8 @@ def _create(
         task=parent, created_by=by,
     )  # fmt: skip
     request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": respin,
-               "definition": definition.name, "trusted_keys": public_keys()}  # fmt: skip
+               "definition": definition.name, "trusted_keys": public_keys(),
+               "attachments": attachments.of(revision)}  # fmt: skip
     for architecture in architectures:
         made = hub.submit(
             "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture,

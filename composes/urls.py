@@ -5,6 +5,7 @@ from django.urls import path
 from composes import (
     comparison_views,
     definition_views,
+    git_views,
     ostree_views,
     registry_views,
     release_views,
@@ -31,9 +32,15 @@ urlpatterns = [
     path("composes/<int:pk>/override/", views.compose_override, name="compose-override"),
     path("definitions/", definition_views.definition_list, name="definition-list"),
     path("definitions/new/", definition_views.definition_edit, name="definition-new"),
+    path("definitions/follow/", git_views.definition_follow, name="definition-follow-new"),
     path("definitions/check/", definition_views.definition_check, name="definition-check"),
     path("definitions/treefile.schema.json", definition_views.schema, name="treefile-schema"),
     path("definitions/<slug:name>/", definition_views.definition_detail, name="definition"),
+    path("definitions/<slug:name>/follow/", git_views.definition_follow, name="definition-follow"),
+    path("definitions/<slug:name>/unfollow/", git_views.definition_unfollow, name="definition-unfollow"),
+    path("definitions/<slug:name>/sync/", git_views.definition_sync, name="definition-sync"),
+    path("definitions/<slug:name>/packages/", git_views.definition_attach, name="definition-attach"),
+    path("definitions/<slug:name>/packages/<int:pk>/remove/", git_views.definition_detach, name="definition-detach"),
     path("definitions/<slug:name>/edit/", definition_views.definition_edit, name="definition-edit"),
     path("definitions/<slug:name>/<int:number>/", definition_views.revision_detail, name="revision"),
     path(

@@ -30,6 +30,35 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Attachment',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=200)),
+                ('sha256', models.CharField(db_index=True, max_length=64)),
+                ('size', models.BigIntegerField()),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('definition', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attachments', to='composes.definition')),
+            ],
+            options={
+                'ordering': ['name', '-pk'],
+                'constraints': [models.UniqueConstraint(fields=('definition', 'name', 'sha256'), name='attachment_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='GitOrigin',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('url', models.CharField(max_length=500)),
+                ('branch', models.CharField(default='main', max_length=200)),
+                ('path', models.CharField(max_length=200)),
+                ('commit', models.CharField(blank=True, max_length=64)),
+                ('synced_at', models.DateTimeField(null=True)),
+                ('fault', models.TextField(blank=True)),
+                ('definition', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='git', to='composes.definition')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Revision',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -39,6 +68,8 @@ class Migration(migrations.Migration):
                 ('main', models.CharField(max_length=200)),
                 ('variants', composes.fields.OrderedMapping(default=dict)),
                 ('message', models.CharField(blank=True, max_length=200)),
+                ('commit', models.CharField(blank=True, max_length=64)),
+                ('author', models.CharField(blank=True, max_length=200)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('definition', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='composes.definition')),

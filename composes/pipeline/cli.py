@@ -12,13 +12,22 @@ from pathlib import Path
 from chroots.engine.archives import openpgp
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
-from composes.pipeline import definition_verbs, previous, publish, publishing_verbs, stage_verbs, treefile
+from composes.pipeline import (
+    conversion_verbs,
+    definition_verbs,
+    fetching_verbs,
+    previous,
+    publish,
+    publishing_verbs,
+    stage_verbs,
+    treefile,
+)
 from composes.pipeline import lock as locks
 from composes.pipeline.container import push
 from composes.pipeline.container.archive import read_manifest
 from composes.pipeline.containing import STORE_VARIABLE, contained_run, state_of, told
 from composes.pipeline.graph import PHASES, check_phases
-from composes.pipeline.job import Log, Order
+from composes.pipeline.job import SNAPSHOTS, Log, Order
 from composes.pipeline.pack import pack
 from composes.pipeline.pipeline import Compose
 from composes.pipeline.store import open_log
@@ -36,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("stages", help="the stages of the pipeline and the schemas of their options, as JSON")
     publishing_verbs.add(verbs, _shared_options)
     push.options(verbs.add_parser("push", help="bring a compose's container to a registry"))
+    conversion_verbs.add(verbs)
+    fetching_verbs.add(verbs)
     export = verbs.add_parser("export-repo", help="pack a compose's repo into a tar")
     export.add_argument("--from", dest="source", type=Path, required=True)
     export.add_argument("--to", dest="target", type=Path, required=True)
@@ -63,6 +74,8 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
     verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")
     verb.add_argument("--defer-gates", action="store_true", help="a gate that blocks is told, but is no failure")
+    verb.add_argument("--snapshots", default=SNAPSHOTS, metavar="URL", help="Debian's archive at {date}, of a snapshot "
+                      "service (default: %(default)s)")  # fmt: skip
     verb.add_argument("--pack", action="store_true", help="also repo.tar, and disk.raw.zst in place of disk.raw")
     _shared_options(verb)
 
@@ -100,6 +113,7 @@ def _order(options: argparse.Namespace) -> Order:
         security_tracker=options.security_tracker,
         previous_container=read_manifest(options.previous_container) if options.previous_container else None,
         previous=previous.read(options.previous.absolute()) if options.previous else None,
+        folder=options.treefile.absolute().parent, snapshots=options.snapshots,
     )  # fmt: skip
 
 
@@ -154,4 +168,6 @@ VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
     "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
     "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks, "stages": stage_verbs.show,
+    "blueprint": conversion_verbs.convert_blueprint, "import-debos": conversion_verbs.import_debos,
+    "fetch-definition": fetching_verbs.fetch,
 }  # fmt: skip

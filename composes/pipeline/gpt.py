@@ -15,6 +15,7 @@ ROOT = {"amd64": "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709", "arm64": "B921B045-1DF0
 ESP_BYTES = 256 * MIB
 HEAD = MIB  # before the first partition: protective MBR, GPT header and entries
 TAIL = MIB  # after the last one: the backup GPT
+FIXED = HEAD + MIB + ESP_BYTES + TAIL  # all but the root
 NAMESPACE = uuid.UUID("0deb0a70-0000-4000-8000-000000000001")
 
 
@@ -62,12 +63,17 @@ def root_bytes_needed(content: int, files: int) -> int:
     return _up(content + tables + 96 * MIB)
 
 
+def disk_bytes(root: int) -> int:
+    """The disk for a root file system of `root` bytes, in whole MiB."""
+    return _up(FIXED + root)
+
+
 def layout(size: int, needed: int, *, architecture: str, seed: str, place: str = "") -> Layout:
     """The disk of `size` bytes (0: as the system needs to hold two deployments) for a root of at least `needed`.
 
     Raises InputError, naming `place`, when the disk is too small.
     """
-    fixed = HEAD + MIB + ESP_BYTES + TAIL
+    fixed = FIXED
     size = _up(size or fixed + 2 * needed + 512 * MIB)
     root_size = size - fixed
     if root_size < needed:

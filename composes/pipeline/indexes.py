@@ -10,13 +10,15 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from chroots.engine.archives import openpgp
 from chroots.engine.archives.fetch import RemoteFile, Store
 from chroots.engine.archives.release import Release, fetch_release
-from composes.pipeline.marks import place_of
+from composes.pipeline.marks import prefix
 from composes.pipeline.treefile import Repository, Tree
 from debatomic.tools.errors import InputError
 
@@ -38,21 +40,57 @@ class Source:
         return int(parsedate_to_datetime(self.release.fields["Date"]).timestamp())
 
 
-def sources(tree: Tree, mirror: str, keyring: Path, keys: Path) -> list[Source]:
-    """Debian's archive and those of the treefile, each InRelease verified. `keys` is a folder to write to."""
+def sources(tree: Tree, mirror: str, keyring: Path, keys: Path, snapshots: str = "") -> list[Source]:
+    """Debian's archive and those of the treefile, each InRelease verified. `keys` is a folder to write to.
+
+    `snapshots` is the address of Debian's archive at `{date}`, for a treefile with a `snapshot`.
+    """
+    debian = snapshots if tree.snapshot else mirror
     found = []
-    for repository in (Repository(name="debian", uri=mirror, suite=tree.suite, components=tree.components),
+    for repository in (Repository(name="debian", uri=debian, suite=tree.suite, components=tree.components),
                        *tree.repositories):  # fmt: skip
-        signed_by = _keyring(repository, keys) if repository.key else keyring
-        release = fetch_release(repository.uri, repository.suite, signed_by)
-        found.append(Source(repository=repository, release=release))
+        dated = replace(repository, uri=repository.uri.replace("{date}", tree.snapshot).rstrip("/"))
+        check = tree.check_valid_until and not tree.snapshot
+        release = fetch_release(dated.uri, dated.suite, _keyring(repository, keyring, keys), check_valid_until=check)
+        source = Source(repository=dated, release=release)
+        if tree.snapshot and dated.uri != repository.uri.rstrip("/"):
+            _check_date(source, tree.snapshot)
+        found.append(source)
     return found
 
 
-def _keyring(repository: Repository, keys: Path) -> Path:
+def _check_date(source: Source, snapshot: str) -> None:
+    """The archive of a day cannot be younger than that day."""
+    wanted = datetime.strptime(snapshot, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    if source.date > wanted.timestamp():
+        raise InputError(
+            f"{prefix(snapshot)}{source.release.url} is of {source.release.fields['Date']}, later than {snapshot}.",
+            hint="Is DEBATOMIC_SNAPSHOTS the address of a snapshot service, with {date} in it?",
+        )
+
+
+def _keyring(repository: Repository, keyring: Path, keys: Path) -> Path:
+    """The file with the keys that may sign this repository."""
+    if not repository.key and not repository.fingerprint:
+        return keyring
+    content = dearmoured(repository) if repository.key else keyring.read_bytes()
+    if repository.fingerprint:
+        content = _only(content, repository)
     path = keys / f"{repository.name}.gpg"
-    path.write_bytes(dearmoured(repository))
+    path.write_bytes(content)
     return path
+
+
+def _only(content: bytes, repository: Repository) -> bytes:
+    """The key with the repository's fingerprint."""
+    found = openpgp.separate(content)
+    wanted = repository.fingerprint.upper()
+    if wanted not in found:
+        where = "Its key" if repository.key else "Debian's keyring"
+        raise InputError(f"{prefix(repository.fingerprint)}the key of repository {repository.name} is not the one that "
+                         f"was meant: {where} has {', '.join(found)}, not {wanted}.",
+                         hint="Nothing of this repository is used.")  # fmt: skip
+    return found[wanted]
 
 
 def dearmoured(repository: Repository) -> bytes:
@@ -64,8 +102,7 @@ def dearmoured(repository: Repository) -> bytes:
     except binascii.Error:
         key = b""
     if not key:
-        place = place_of(repository.key)
-        raise InputError(f"{place + ': ' if place else ''}the key of repository {repository.name} is not an "
+        raise InputError(f"{prefix(repository.key)}the key of repository {repository.name} is not an "
                          "ASCII-armoured OpenPGP key.")  # fmt: skip
     return key
 

@@ -15,6 +15,8 @@ from composes.pipeline.tools import Tools
 from composes.pipeline.treefile import Tree
 from debatomic.tools.progress import Progress
 
+SNAPSHOTS = "https://snapshot.debian.org/archive/debian/{date}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -35,6 +37,8 @@ class Order:
     previous: Previous | None = None  # the published compose whose machines will upgrade to this one
     boot_timeout: float = 900.0  # seconds, for each firmware
     memory: int = 1024  # MiB of the machine that boots the image
+    folder: Path = Path()  # the treefile's
+    snapshots: str = SNAPSHOTS  # the address of Debian's archive at `{date}`
 
 
 class Log:

@@ -36,7 +36,7 @@ _SCHEMA = {
                 "properties": {
                     "name": _WORD, "version": _WORD, "architecture": _WORD, "sha256": _HEX,
                     "size": {"type": "integer", "minimum": 1},
-                    "uri": {"type": "string", "pattern": r"^(https?|file):/[!-~]+\Z"},
+                    "uri": {"type": "string", "pattern": r"^(https?|file|treefile):/[!-~]+\Z"},
                     "origin": {"type": "string"}, "source": {"type": "string"},
                 },
             },

@@ -30,20 +30,31 @@ def place_of(text: object) -> str:
     return getattr(text, "place", "")
 
 
+def prefix(text: object) -> str:
+    """How a message about a text begins: `file:line: `; empty where its place is not known."""
+    return f"{place_of(text)}: " if place_of(text) else ""
+
+
 def load(path: Path, shown: str = "") -> Any:
     """The content of a YAML file: dicts, lists, numbers, booleans, and every key and string as `Text`.
 
     `shown` is the file's name in messages. Raises InputError naming file and line.
     """
     shown = shown or path.name
-    text = _read(path, shown)
+    text = read(path, shown)
     if path.suffix == ".json":
         text = text.replace("\t", " ")  # which JSON indents with, and YAML does not
+    return parse(text, shown)
+
+
+def parse(text: str, shown: str) -> Any:
+    """As `load`, of a text that is here already."""
     node = yaml_nodes.parse(text, shown)
     return None if node is None else _value(node, shown)
 
 
-def _read(path: Path, shown: str) -> str:
+def read(path: Path, shown: str) -> str:
+    """The text of a file, at most 1 MiB of it. Raises InputError."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

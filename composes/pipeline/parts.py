@@ -18,6 +18,7 @@ from debatomic.tools.errors import InputError
 Part = dict[str, Any]
 NOT_IN_A_PART = ("include", "variants", "architectures", "inherits", "name", "package-groups")
 WORDS = ("suite", "variant", "architecture")
+NAMED_BY = ("name", "path", "file", "mountpoint")
 
 
 def merge(lower: Part, upper: Part) -> Part:
@@ -44,8 +45,8 @@ def _over(old: Any, value: Any) -> Any:
 
 
 def _name(item: Any) -> Any:
-    """What a list knows an item by: its name if it has one, else nothing."""
-    return item.get("name", id(item)) if isinstance(item, dict) else id(item)
+    """What a list knows an item by: its name, path or file if it has one, else nothing."""
+    return next((item[key] for key in NAMED_BY if key in item), id(item)) if isinstance(item, dict) else id(item)
 
 
 def _without(items: Sequence[Any], patterns: Iterable[str]) -> list[Any]:
@@ -55,7 +56,7 @@ def _without(items: Sequence[Any], patterns: Iterable[str]) -> list[Any]:
 
 
 def _word(item: Any) -> str:
-    return str(item["name"] if isinstance(item, dict) else item)
+    return str(_name(item) if isinstance(item, dict) else item)
 
 
 def for_architecture(part: Part, architecture: str) -> Part:

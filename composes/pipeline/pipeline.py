@@ -127,7 +127,8 @@ class Compose:
         started = time.monotonic()
         order = self.order
         self.progress.report(0.0, "tools chroot")
-        spec = chroot_spec(order.tree.suite, order.tree.architecture, order.mirror, order.keyring)
+        spec = chroot_spec(order.tree.suite, order.tree.architecture, order.mirror, order.keyring,
+                           check_valid_until=order.tree.check_valid_until)  # fmt: skip
         layer = base.ensure(spec, order.state, self.log)
         shared = [order.state.root, order.output, *([order.previous.disk.parent] if order.previous else [])]
         tools = stack.enter_context(entered(layer, work=scratch, shared=shared, log=self.log))

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from composes.pipeline import gate_schema
+from composes.pipeline.customized.schema import CUSTOMIZATIONS
+from composes.pipeline.shapes import Schema
+from composes.pipeline.shapes import list_of as _list
+from composes.pipeline.shapes import mapping as _mapping
+from composes.pipeline.shapes import text as _text
 
-Schema = dict[str, Any]
 REMOVE = "remove-"
-
-
-def _text(pattern: str, description: str) -> Schema:
-    """A line of text that fits the pattern: `$(?!\\n)` means the end in Python's dialect and in ECMA's."""
-    return {"type": "string", "pattern": f"^{pattern}$(?!\\n)", "description": description, "maxLength": 500}
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _mapping(properties: dict[str, Schema], *required: str, empty: bool = False) -> Schema:
-    kind: str | list[str] = ["object", "null"] if empty else "object"
-    needed = {"required": list(required)} if required else {}
-    return {"type": kind, **needed, "additionalProperties": False, "properties": properties}
-
 
 PACKAGE = _text(r"[a-z0-9*?\[][a-z0-9+.*?\[\]-]+", "the name of a Debian package, or a pattern such as fonts-*")
 UNIT = _text(
@@ -35,6 +21,7 @@ URI = _text(r"https?://[!-~]+", "an address that begins with http:// or https://
 KARG = _text(r"[!#-&(-~]+", "one kernel argument without spaces or quotes")
 SUMMARY = _text(r"[^\n\x00-\x1f]*", "one line of text")
 ITEM = _text(r"[^\n\x00-\x1f]+", "an item of that list, or a pattern such as fonts-*")
+BESIDE = _text(r"[A-Za-z0-9_][A-Za-z0-9_./+~%:-]*", "a relative path of a file beside or below the treefile")
 YES_OR_NO: Schema = {"type": "boolean", "description": "yes or no"}
 
 REPOSITORY = _mapping({
@@ -43,13 +30,19 @@ REPOSITORY = _mapping({
     "suite": _text(r"[A-Za-z0-9][A-Za-z0-9._/-]*", "the name of a suite"),
     "components": _list(WORD),
     "key": {"type": "string", "description": "the OpenPGP key its InRelease is signed with, ASCII-armoured"},
+    "key-file": BESIDE,
+    "fingerprint": _text(r"([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})", "a fingerprint: 40 or 64 hexadecimal digits"),
     "priority": {"type": "integer", "minimum": 1, "maximum": 1001, "description": "an apt priority, 1 to 1001"},
 }, "name", "uri", "suite")  # fmt: skip
+DEB = _mapping({
+    "file": BESIDE, "sha256": _text(r"[0-9a-f]{64}", "a SHA-256: 64 hexadecimal digits in small letters"),
+}, "file", "sha256")  # fmt: skip
 LISTS: dict[str, Schema] = {
     "forbidden-packages": PACKAGE,
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
-    "repositories": REPOSITORY, "kargs": KARG, "channels": WORD, "enable": UNIT, "disable": UNIT,
-    "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "tar", "oci"]}, "firmware": {"enum": ["bios", "uefi"]},
+    "repositories": REPOSITORY, "debs": DEB, "kargs": KARG, "channels": WORD, "enable": UNIT, "disable": UNIT,
+    "mask": UNIT, "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "tar", "oci"]},
+    "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
 
 
@@ -59,13 +52,18 @@ def _lists(*names: str) -> dict[str, Schema]:
 
 
 CONDITIONED: dict[str, Schema] = {
-    **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "kargs", "channels"),
+    **_lists("components", "packages", "groups", "exclude", "purge-packages"),
+    **_lists("repositories", "debs", "kargs", "channels"),
     "summary": SUMMARY,
     "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite}, {variant} and {channel} are filled in"),
     **gate_schema.keys(WORD, PACKAGE, ITEM),
     "recommends": YES_OR_NO,
     "documentation": YES_OR_NO,
-    "units": _mapping(_lists("enable", "disable")),
+    "check-valid-until": YES_OR_NO,
+    "snapshot": _text(r"[0-9]{4}-?[0-1][0-9]-?[0-3][0-9](T[0-2][0-9][0-5][0-9][0-5][0-9]Z)?",
+                      "a time such as 2026-11-01 or 20261101T120000Z"),
+    "units": _mapping(_lists("enable", "disable", "mask")),
+    "customizations": CUSTOMIZATIONS,
     "image": _mapping({
         "size": _text(r"([1-9][0-9]{0,5}[MG]|auto)", "a size such as 1500M or 3G, or auto"),
         **_lists("formats", "firmware"),

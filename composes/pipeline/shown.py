@@ -19,16 +19,22 @@ def as_treefile(tree: Tree) -> dict[str, Any]:
     """A treefile without includes, conditions, groups and inheritance that resolves to exactly this tree."""
     plain = tree.as_json()
     content = {key: plain[key] for key in ("name", "suite", "ref", "summary", "recommends", "documentation")}
-    for key in ("components", "packages", "exclude", "purge_packages", "repositories", "kargs", "channels"):
+    for key in ("components", "packages", "exclude", "purge_packages", "debs", "kargs", "channels"):
         content[key.replace("_", "-")] = plain[key]
     content["ref"] = _ref(tree)
-    content["units"] = {"enable": plain["enable"], "disable": plain["disable"]}
+    content["repositories"] = [{key: value for key, value in each.items() if value} for each in plain["repositories"]]
+    content["check-valid-until"] = tree.check_valid_until
+    if tree.snapshot:
+        content["snapshot"] = plain["snapshot"]
+    content["units"] = {name: plain[name] for name in ("enable", "disable", "mask")}
     content["image"] = {**plain["image"], "size": size_text(tree.image.size)}
     content["container"] = plain["container"]
     content["metadata"] = dict(tree.metadata)
     content |= checks.as_treefile(tree.checks)
     if any(tree.remote):
         content["remote"] = {"name": tree.remote[0], "url": tree.remote[1]}
+    if tree.customizations:
+        content["customizations"] = plain["customizations"]
     return content | {"architectures": {tree.architecture: {}}, "variants": {tree.variant: {}}}
 
 
@@ -62,11 +68,17 @@ def differences(old: Tree, new: Tree) -> Iterator[str]:
 def _flat(tree: Tree) -> dict[str, Any]:
     """Its keys as a treefile writes them; lists stay lists, of lines."""
     plain = as_treefile(tree)
-    repositories = [json.dumps(each, sort_keys=True) for each in plain.pop("repositories")]
+    lists = {name: [json.dumps(each, sort_keys=True) for each in plain.pop(name)] for name in ("repositories", "debs")}
+    lists |= {f"customizations.{key}": [json.dumps(each, sort_keys=True) for each in _each(value)]
+              for key, value in plain.pop("customizations", {}).items()}  # fmt: skip
     nested = {f"{above}.{key}": value for above in NESTED
               for key, value in plain.pop(above, {}).items()}  # fmt: skip
     del plain["architectures"], plain["variants"]
-    return {"variant": tree.variant, "architecture": tree.architecture, **plain, "repositories": repositories, **nested}
+    return {"variant": tree.variant, "architecture": tree.architecture, **plain, **lists, **nested}
+
+
+def _each(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _word(value: Any) -> str:

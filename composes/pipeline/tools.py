@@ -27,10 +27,13 @@ BY_ARCHITECTURE = {"amd64": ("grub-efi-amd64-bin", "grub-pc-bin", "ovmf")}
 DISK_FULL = re.compile(r"No space left on device|disk full|write error.*space", re.IGNORECASE)
 
 
-def chroot_spec(suite: str, architecture: str, mirror: str, keyring: Path) -> ChrootSpec:
+def chroot_spec(
+    suite: str, architecture: str, mirror: str, keyring: Path, *, check_valid_until: bool = True
+) -> ChrootSpec:
     """The base the engine makes the tools from."""
     return ChrootSpec(
         name=f"tools-{suite}-{architecture}", suite=suite, architecture=architecture, mirror=mirror, keyring=keyring,
+        check_valid_until=check_valid_until,
         variant="minbase", packages=(*PACKAGES, *BY_ARCHITECTURE[architecture]), refresh_after=7 * 24 * 3600,
         bootstrap_options=('--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/doc/*'),
     )  # fmt: skip

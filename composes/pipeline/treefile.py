@@ -5,31 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline import checks, marks, mistakes
+from composes.pipeline import beside, checks, gpt, marks, mistakes
 from composes.pipeline.checks import Checks
+from composes.pipeline.customized import folding
 from composes.pipeline.marks import place_of
 from composes.pipeline.parts import Part, check_removals, for_architecture, fulfilled, mention, merge, packages_of
 from composes.pipeline.sizes import size_in_bytes
 from debatomic.tools.errors import InputError
 
 LISTS = ("components", "packages", "exclude", "purge_packages", "kargs", "channels")
-PLAIN = ("summary", "recommends", "documentation")
+PLAIN = ("summary", "recommends", "documentation", "snapshot")
 CHANNELS = ("nightly", "testing", "stable")  # where nothing else is said
 DEFAULTS: Part = {
     "summary": "", "components": ["main"], "ref": "{name}/{suite}/{architecture}/{variant}", "packages": [],
     "groups": [], "exclude": [], "purge-packages": [], "recommends": False, "documentation": False, "repositories": [],
     "units": {}, "kargs": [], "channels": [], "image": {}, "container": {}, "metadata": {}, "remote": {}, "tests": {},
-    "policies": {}, "gates": {},
+    "policies": {}, "gates": {}, "debs": [], "snapshot": "", "check-valid-until": True, "customizations": {},
 }  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repository:
-    """An archive beside Debian's own; `key` is its OpenPGP key, ASCII-armoured, or empty for Debian's keyring."""
+    """An archive beside Debian's own; `key` is its OpenPGP key, ASCII-armoured, or empty for Debian's keyring.
+
+    With a `fingerprint` it must be signed by the key of that fingerprint.
+    """
 
     name: str
     uri: str
@@ -37,6 +42,15 @@ class Repository:
     key: str = ""
     components: tuple[str, ...] = ("main",)
     priority: int = 500
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deb:
+    """A package that comes with the treefile: `file` is below its folder."""
+
+    file: str
+    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +92,16 @@ class Tree:
     repositories: tuple[Repository, ...]
     enable: tuple[str, ...]
     disable: tuple[str, ...]
+    mask: tuple[str, ...]
     kargs: tuple[str, ...]
     image: ImageOptions
     container: ContainerOptions
     remote: tuple[str, str]  # name and address of the repository systems upgrade from; both empty for none
     metadata: tuple[tuple[str, str], ...]
+    debs: tuple[Deb, ...]
+    snapshot: str  # the archives' time, 20261101T000000Z; empty: now
+    check_valid_until: bool
+    customizations: Mapping[str, Any] = field(hash=False)  # as the treefile has them, less what other fields say
     checks: Checks = field(default_factory=Checks)
 
     def as_json(self) -> dict[str, Any]:
@@ -130,7 +149,9 @@ def files(path: Path) -> list[str]:
 def _load(path: Path, reading: _Reading, above: tuple[Path, ...]) -> Part:
     shown = str(path.relative_to(reading.top)) if path.is_relative_to(reading.top) else path.name
     content = marks.load(path, shown)
+    folding.refuse(content)
     mistakes.validate(content, shown)
+    reading.files += beside.take_keys(content, path, reading.top)
     mention(content, reading.mentioned)
     reading.files.append(path)
     reading.files += checks.read_scripts(content, path, reading.top)
@@ -198,20 +219,21 @@ def _inherited(content: Part, variant: str, above: tuple[str, ...] = ()) -> list
 
 def _tree(words: dict[str, str], part: Part, groups: dict[str, Part | None]) -> Tree:
     units, remote = part["units"], part["remote"]
+    folded = folding.fold(part["customizations"])
     plain: dict[str, Any] = {**words, **{name: part[name] for name in PLAIN}}
     plain |= {name: tuple(part[name.replace("_", "-")]) for name in LISTS}
-    grouped = packages_of(part["groups"], groups, part["exclude"])
-    plain["packages"] = tuple(dict.fromkeys([*plain["packages"], *grouped]))
+    plain |= {name: _united(units.get(name, ()), getattr(folded, name)) for name in ("enable", "disable", "mask")}
+    plain["packages"] = _united(plain["packages"], packages_of(part["groups"], groups, part["exclude"]))
+    plain["kargs"] = _united(plain["kargs"], folded.kargs)
+    plain["snapshot"] = beside.moment(plain["snapshot"])
     plain["channels"] = plain["channels"] or CHANNELS
     refs = _refs(part["ref"], words, plain["channels"])
     return Tree(
-        **plain, ref=refs[0], refs=refs,
-        repositories=tuple(Repository(**{**each, "components": tuple(each.get("components", ["main"]))})
-                           for each in part["repositories"]),
-        enable=tuple(units.get("enable", ())), disable=tuple(units.get("disable", ())),
-        image=_image(part["image"]), container=ContainerOptions(**part["container"]),
-        remote=(remote.get("name", ""), remote.get("url", "")),
-        metadata=tuple(sorted(part["metadata"].items())), checks=checks.of(part),
+        **plain, ref=refs[0], refs=refs, repositories=tuple(_repository(each) for each in part["repositories"]),
+        debs=tuple(Deb(**each) for each in part["debs"]), check_valid_until=part["check-valid-until"],
+        image=_image(part["image"], folded), container=ContainerOptions(**part["container"]),
+        remote=(remote.get("name", ""), remote.get("url", "")), metadata=tuple(sorted(part["metadata"].items())),
+        customizations=folded.rest, checks=checks.of(part),
     )  # fmt: skip
 
 
@@ -226,6 +248,14 @@ def _refs(template: str, words: dict[str, str], channels: tuple[str, ...]) -> tu
     return tuple(refs)
 
 
+def _united(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*first, *second]))
+
+
+def _repository(part: Part) -> Repository:
+    return Repository(**{**part, "components": tuple(part.get("components", ["main"]))})
+
+
 def _ref(template: str, words: dict[str, str]) -> str:
     ref = re.sub(r"\{([a-z]+)\}", lambda match: words.get(match[1], match[0]), template)
     if "{" in ref or "}" in ref:
@@ -234,7 +264,9 @@ def _ref(template: str, words: dict[str, str]) -> str:
     return ref
 
 
-def _image(part: Part) -> ImageOptions:
+def _image(part: Part, folded: folding.Folded) -> ImageOptions:
     known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
     size = part.get("size", "auto")
-    return ImageOptions(size=size_in_bytes(size), place=place_of(size), **known)
+    least = gpt.disk_bytes(folded.root_bytes) if folded.root_bytes else 0
+    place = folded.root_place if least > size_in_bytes(size) else place_of(size)
+    return ImageOptions(size=max(size_in_bytes(size), least), place=place, **known)

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-import boto3
+from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from django.conf import settings
@@ -52,7 +52,7 @@ def _client(endpoint: str, region: str, process: int) -> Any:
         max_pool_connections=50, signature_version="s3v4",
         s3={"addressing_style": "path" if endpoint else "auto"},
     )  # fmt: skip
-    return boto3.Session().client("s3", endpoint_url=endpoint or None, region_name=region, config=config)
+    return Session().client("s3", endpoint_url=endpoint or None, region_name=region, config=config)
 
 
 @contextmanager

@@ -107,6 +107,17 @@ def put(source: Path, *, tick: Tick | None = None) -> tuple[str, int]:
     return place().put(source, tick)
 
 
+def add(file: IO[bytes]) -> tuple[str, int]:
+    """Keep what is left to read of an open file that can be sought in: its SHA-256 and size."""
+    first, digest = file.tell(), hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    size = file.tell() - first
+    file.seek(first)
+    place().receive(iter(lambda: file.read(CHUNK), b""), digest.hexdigest(), limit=size)
+    return digest.hexdigest(), size
+
+
 def receive(chunks: Iterable[bytes], sha256: str, *, limit: int) -> int:
     """Keep what is sent, verified on arrival: its size. Raises InputError where it is not what was announced."""
     return place().receive(chunks, sha256, limit=limit)

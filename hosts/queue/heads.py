@@ -21,7 +21,7 @@ FROM head"""
 def heads(fitting: TaskQuerySet) -> list[Line]:
     """The lines of these waiting tasks as claims need them: all but how many there are in each. Two queries."""
     columns = fitting.order_by().values_list("id", "priority", "share", "ready_at")
-    sql, params = columns.query.sql_with_params()  # type: ignore[no-untyped-call]
+    sql, params = columns.query.sql_with_params()
     found = list(Task.objects.raw(JUMPS.format(fitting=sql), (*params, *params)))
     used = Task.objects.used() if len(found) > 1 else {}
     return [

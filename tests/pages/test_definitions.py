@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from composes import attachments
 from composes.models import Definition, Revision
 from debatomic.access.models import AuditEntry, User
+from hosts.kept import store
+from hosts.models import Task
 from tests import scene
 
 pytestmark = pytest.mark.usefixtures("world")
@@ -89,3 +94,56 @@ def test_the_text_is_checked_while_one_writes(text: str, words: list[str], manag
 def test_the_resolved_form_is_a_treefile(client_of: Callable[[str], Client]) -> None:
     told = client_of("visitor").get("/definitions/debian-atomic/1/minimal/amd64.json").json()
     assert told["packages"] == ["systemd"] and told["variants"] == {"minimal": {}}
+
+
+BLUEPRINT = b"version = '1'\n[customizations.kernel]\nappend = 'quiet'\n"
+RECIPE = b"actions:\n- {action: debootstrap, suite: trixie}\n- {action: download, url: x}\n"
+
+
+@pytest.mark.parametrize(("file", "content", "said"), [
+    ("config.toml", BLUEPRINT, ("append: quiet", "config.yaml is added", "config.toml:1: version has no counterpart")),
+    ("box.yaml", RECIPE, ("suite: trixie", "box.yaml is added", "box.yaml:3: the action download has no counterpart")),
+    ("config.toml", b"[customizations]\nusr = 1\n", ("config.toml:2: unknown key usr; did you mean user?",)),
+    ("config.toml", b"\xff", ("config.toml is no text.",)),
+    ("image.iso", b"x", ("image.iso is neither a blueprint",)),
+    ("", b"", ("Choose a file first.",)),
+])  # fmt: skip
+def test_a_blueprint_and_a_recipe_become_a_file_of_the_editor(
+    manager: Client, file: str, content: bytes, said: tuple[str, ...]
+) -> None:
+    upload: dict[str, Any] = {"upload": SimpleUploadedFile(file, content)} if file else {}
+    answer = manager.post(EDIT, posted(("a.yaml", SERVER), ("", ""), add="yes") | upload)
+    html = answer.content.decode().replace("&#x27;", "'")
+    assert answer.status_code == 200
+    assert all(sentence in html for sentence in said)
+    assert "openssh-server" in html, "what was written is not lost"
+    assert Revision.objects.count() == 1, "nothing is saved yet"
+
+
+def test_a_package_is_attached_and_composed_with(manager: Client, client_of: Callable[[str], Client]) -> None:
+    package = b"!<arch>\ndebian-binary   and so on"
+    name = "own-tool_1.0_all.deb"
+    address = "/definitions/debian-atomic/packages/"
+    assert client_of("packager").post(address).status_code == 403
+    page = manager.post(address, {"file": SimpleUploadedFile(name, package)}, follow=True).content.decode()
+    digest = hashlib.sha256(package).hexdigest()
+    assert f"{{file: debs/{name}, sha256: {digest}}}" in page
+    bad = manager.post(address, {"file": SimpleUploadedFile("xx_1_all.deb", b"no")}, follow=True).content.decode()
+    assert "xx_1_all.deb is not a Debian package." in bad
+
+    definition = Definition.objects.get()
+    assert attachments.contents({digest, "0" * 64}) == {digest}
+    assert store.path(digest).read_bytes() == package
+    named = f"{SERVER}debs: [{{file: debs/{name}, sha256: {digest}}}]\n"
+    manager.post(EDIT, posted(("a.yaml", named)))
+    assert definition.latest
+    assert attachments.of(definition.latest) == {f"debs/{name}": digest}
+    manager.post("/composes/new/", {"what": "debian-atomic/server", "architectures": ""})
+    task = Task.objects.filter(method="compose-arch").latest("pk")
+    assert task.request["attachments"] == {f"debs/{name}": digest}
+
+    attached = definition.attachments.get()
+    api = manager.post("/api/v1/definitions/debian-atomic/attach/", {"file": SimpleUploadedFile(name, package)})
+    assert (api.status_code, api.json()["sha256"]) == (201, digest)
+    assert manager.post(f"{address}{attached.pk}/remove/").status_code == 302
+    assert not definition.attachments.exists()

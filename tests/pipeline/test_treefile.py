@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,11 @@ def test_lacking_a_suite_is_said(tmp_path: Path) -> None:
     content = treefile.load(written(tmp_path, "architectures: {amd64: }\nvariants: {v: }\n"))
     with pytest.raises(InputError, match="lacks the key suite"):
         treefile.resolve(content, "v", "amd64")
+
+
+def test_the_part_with_bootc_is_good(tmp_path: Path) -> None:
+    shutil.copytree(HOUSE.parent / "common", tmp_path / "common")
+    include = "include: [common/variants.yaml, common/groups-trixie.yaml, common/bootc.yaml]\nsuite: trixie\n"
+    tree = treefile.resolve(treefile.load(written(tmp_path, include)), "minimal", "amd64")
+    assert {"bootc", "bootupd", "apt-ostree", "openssh-server"} <= set(tree.packages)
+    assert tree.repositories[0].uri == "https://packages.example.org/debian"

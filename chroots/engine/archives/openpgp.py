@@ -40,6 +40,22 @@ def fingerprints(keys: bytes) -> list[str]:
     return [_fingerprint(body) for tag, body in _packets(keys) if tag == PUBLIC_KEY]
 
 
+def separate(keys: bytes) -> dict[str, bytes]:
+    """The keys one by one: the packets of each under the fingerprint of its primary key."""
+    found: dict[str, bytes] = {}
+    name, at = "", 0
+    while at < len(keys):
+        tag, start, length = _header(keys, at)
+        end = start + length
+        if tag == PUBLIC_KEY:
+            name = _fingerprint(keys[start:end])
+            found[name] = b""
+        if name:
+            found[name] += keys[at:end]
+        at = end
+    return found
+
+
 def _fingerprint(body: bytes) -> str:
     if body[:1] == b"\x04":
         digest = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body, usedforsecurity=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 from chroots.engine.archives.fetch import Missing, RemoteFile, Store
 from chroots.engine.archives.release import Release
+from composes.pipeline import debs
 from composes.pipeline import lock as locks
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
@@ -21,7 +22,8 @@ from debatomic.tools.errors import InputError
 
 
 def options(order: Order) -> Facts:
-    wanted = order.tree.part("suite", "architecture", "packages", "exclude", "recommends", "components", "repositories")
+    wanted = order.tree.part("suite", "architecture", "packages", "exclude", "recommends", "components", "repositories",
+                              "debs")  # fmt: skip
     return {"lock": order.lock.digest} if order.lock else wanted
 
 
@@ -46,6 +48,8 @@ def solved(job: Job) -> Lock:
     for source in read_sources(job):
         job.progress.report(0.05, f"lists of {source.repository.name}")
         listed.append(Listed(source=source, text=packages_text(source, job.tree.architecture, store)))
+    if job.tree.debs:
+        listed.append(debs.listed(job))
     job.progress.report(0.3, "solving")
     apt = job.folder / "apt"
     apt.mkdir()
@@ -67,11 +71,13 @@ def _source(content: dict[str, Any]) -> Source:
 
 def fetch(job: Job, lock: Lock) -> None:
     """Have every package file of the lock in the store. Raises InputError naming what cannot be had."""
+    debs.keep(job.order)
+    debs.check(job.order, lock)
     files = [RemoteFile(name=each.file_name, url=each.uri, size=each.size, sha256=each.sha256)
-             for each in lock.packages]  # fmt: skip
+             for each in lock.packages if each.origin != debs.ORIGIN]  # fmt: skip
 
     def done(count: int) -> None:
-        job.progress.report(0.4 + 0.6 * count / len(files), f"{count} of {len(files)} packages")
+        job.progress.report(0.4 + 0.6 * count / max(1, len(files)), f"{count} of {len(files)} packages")
 
     try:
         Store(job.order.state.files).get_all(files, done)
@@ -89,4 +95,4 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
 
 STAGE = Stage(name="gather", phase="gather", make=make, needs=("releases",), options=options, deliver=deliver,
               schema=takes("suite", "architecture", "packages", "exclude", "recommends", "components", "repositories",
-                           lock=DIGEST))  # fmt: skip
+                           "debs", lock=DIGEST))  # fmt: skip

@@ -16,7 +16,9 @@ def make(job: Job) -> Facts:
         return {"digest": job.order.lock.digest}
     keys = job.folder / "keys"
     keys.mkdir()
-    found = indexes.sources(job.tree, job.order.mirror, job.order.keyring, keys)
+    found = indexes.sources(job.tree, job.order.mirror, job.order.keyring, keys, job.order.snapshots)
+    if job.tree.snapshot or not job.tree.check_valid_until:
+        job.log.line("Whether the archives are out of date is not checked, as the treefile says.")
     for source in found:
         job.log.line(f"{source.release.url} of {source.release.fields['Date']}")
     write_json(job.folder / "releases.json", [asdict(each) for each in found])

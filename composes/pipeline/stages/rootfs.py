@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chroots.engine.archives import openpgp
 from composes.pipeline import layout
+from composes.pipeline.customized import applying
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
@@ -19,6 +20,7 @@ from composes.pipeline.tools import checked, system_mounts
 from debatomic.tools.errors import CommandFailed, InputError
 
 BOOTC_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+PAST = {"enable": "enabled", "disable": "disabled", "mask": "masked"}
 APT_SOURCES = """\
 Types: deb
 URIs: http://deb.debian.org/debian
@@ -29,7 +31,8 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 
 def options(order: Order) -> Facts:
-    wanted = order.tree.part("kargs", "enable", "disable", "purge_packages", "suite", "components")
+    wanted = order.tree.part("kargs", "enable", "disable", "mask", "purge_packages", "suite", "components",
+                             "customizations")  # fmt: skip
     return {**wanted, "trusted_keys": order.trusted_keys}
 
 
@@ -42,11 +45,13 @@ def make(job: Job) -> Facts:
     version = inside(root, layout.prepare_boot)
     job.progress.report(0.7, "initramfs")
     with system_mounts(root):
+        applying.apply(root, job.tree.customizations, lambda args: _in_tree(root, args, job))
         _set_units(job, root)
         _make_initramfs(job, root, version)
     job.progress.report(0.9, "layout and lint")
     for name in inside(root, layout.transform, _layout_options(job)):
         job.log.line(f"dropped {name}")
+    applying.finish(root, job.tree.customizations)
     findings: list[Finding] = inside(root, lint)
     _tell(job, findings)
     inside(root, _move_etc)
@@ -79,12 +84,13 @@ def _last(error: CommandFailed) -> str:
 
 
 def _set_units(job: Job, root: Path) -> None:
-    for verb, names in (("enable", job.tree.enable), ("disable", job.tree.disable)):
+    for verb, names in (("enable", job.tree.enable), ("disable", job.tree.disable), ("mask", job.tree.mask)):
         for name in names:
             try:
                 _in_tree(root, ["systemctl", verb, name], job)
             except CommandFailed as error:
-                raise InputError(f"{place_of(name) or 'units'}: the unit {name} cannot be {verb}d: {_last(error)}.",
+                where = place_of(name) or "units"
+                raise InputError(f"{where}: the unit {name} cannot be {PAST[verb]}: {_last(error)}.",
                                  hint="Is the package that has it among packages?") from error  # fmt: skip
 
 
@@ -108,5 +114,5 @@ def _tell(job: Job, findings: Sequence[Finding]) -> None:
 
 
 STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options,
-              schema=takes("kargs", "enable", "disable", "purge_packages", "suite", "components",
-                           trusted_keys=TEXT))  # fmt: skip
+              schema=takes("kargs", "enable", "disable", "mask", "purge_packages", "suite", "components",
+                           "customizations", trusted_keys=TEXT))  # fmt: skip
