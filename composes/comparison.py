@@ -1,4 +1,4 @@
-"""Composes compared: their locks by architecture, and the definitions they were made of."""
+"""Composes compared: their locks and records by architecture, and the definitions they were made of."""
 
 from __future__ import annotations
 
@@ -15,23 +15,28 @@ from composes import definitions
 from composes.models import Compose
 from composes.pipeline import compare, lock, shown
 from composes.pipeline.compare import Comparison
+from composes.pipeline.contents.changes import mb
 from composes.pipeline.lock import Lock
+from composes.recorded import Details, details
 from debatomic.tools.errors import InputError
 from hosts.kept import store
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """What a compose has otherwise than an older one; `configuration` has lines by architecture."""
+    """What a compose has otherwise than an older one; `configuration` has lines by architecture, `details` stand in the
+    order of `packages`."""
 
     old: Compose
     new: Compose
     packages: tuple[Comparison, ...]
     configuration: dict[str, list[str]]
+    details: tuple[Details, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {"old": str(self.old), "new": str(self.new), "configuration": self.configuration,
-                "packages": [each.as_json() for each in self.packages]}  # fmt: skip
+                "packages": [each.as_json() for each in self.packages],
+                "details": [_plain(each) for each in self.details]}  # fmt: skip
 
     def text(self) -> str:
         """For an announcement."""
@@ -46,6 +51,25 @@ class Difference:
             yield ""
             yield f"{architecture}: the definition"
             yield from (f"  {line}" for line in lines)
+        for one in self.details:
+            yield ""
+            yield f"{one.architecture}: what this means for a machine"
+            yield from _details_lines(one)
+
+
+def _plain(each: Details) -> dict[str, Any]:
+    return {"architecture": each.architecture, "changes": each.changes and each.changes.as_json(),
+            "vulnerabilities": each.risks.as_json(), "static_delta": each.delta}  # fmt: skip
+
+
+def _details_lines(each: Details) -> Iterator[str]:
+    if each.delta:
+        yield f"Download of the update by its static delta: {mb(each.delta)}"
+    yield from each.risks.lines()
+    if each.changes:
+        yield from each.changes.lines()
+    else:
+        yield "Sizes and changelogs: one of the two composes has no record of them."
 
 
 def locks_of(compose: Compose) -> dict[str, Lock]:
@@ -86,6 +110,7 @@ def difference(old: Compose, new: Compose) -> Difference:
     return Difference(
         old=old, new=new, packages=tuple(compare.compare(before[each], after[each]) for each in both),
         configuration={each: lines for each in both if (lines := _configuration(old, new, each))},
+        details=tuple(details(old, new, both)),
     )  # fmt: skip
 
 

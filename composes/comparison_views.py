@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from composes.comparison import Difference, difference, older_than
+from composes.comparison_rows import KINDS, sections
 from composes.models import Compose
 from debatomic.gates import PageRequest, reading
 from debatomic.paging import number_in
@@ -18,7 +19,10 @@ OTHERS = 50  # composes to choose from
 @require_safe
 @reading(public=True)
 def comparison(request: PageRequest, pk: int) -> HttpResponse:
-    """`?with=ID` names the older one (default: the last finished one before); `?format=json` or `text` for programs."""
+    """`?with=ID` names the older one (default: the last finished one before); `?format=json` or `text` for programs.
+
+    `?q=`, `?kind=` and `?page=` choose the packages that the page shows.
+    """
     visible = Compose.objects.visible_to(request.user).for_lists()
     new = get_object_or_404(visible, pk=pk)
     old = found = None
@@ -31,7 +35,9 @@ def comparison(request: PageRequest, pk: int) -> HttpResponse:
     if found and (answer := _for_programs(request.GET.get("format", ""), found)):
         return answer
     others = visible.filter(revision__definition=new.revision.definition_id).exclude(pk=pk)[:OTHERS]
-    context = {"compose": new, "old": old, "difference": found, "mistake": mistake, "others": others}
+    context = {"compose": new, "old": old, "difference": found, "mistake": mistake, "others": others, "kinds": KINDS,
+               "sections": sections(found, request.GET) if found else (),
+               "text": request.GET.get("q", ""), "kind": request.GET.get("kind", "")}  # fmt: skip
     return render(request, "composes/comparison.html", context)
 
 

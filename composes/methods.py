@@ -44,6 +44,8 @@ KINDS = {
     "cyclonedx": (Artifact.Kind.METADATA, "application/vnd.cyclonedx+json"),
     "vulnerabilities": (Artifact.Kind.METADATA, "application/json"),
     "lock": (Artifact.Kind.METADATA, "application/json"),
+    "contents": (Artifact.Kind.METADATA, "application/gzip"),
+    "objects": (Artifact.Kind.METADATA, "application/gzip"),
     "result": (Artifact.Kind.METADATA, "application/json"),
 }
 

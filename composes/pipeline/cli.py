@@ -19,6 +19,7 @@ from composes.pipeline import (
     previous,
     publish,
     publishing_verbs,
+    stage_verbs,
     treefile,
 )
 from composes.pipeline import lock as locks
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True)
     _run_options(verbs.add_parser("run", help="make a compose of a treefile"))
     definition_verbs.add(verbs, _shared_options)
+    verbs.add_parser("stages", help="the stages of the pipeline and the schemas of their options, as JSON")
     publishing_verbs.add(verbs, _shared_options)
     push.options(verbs.add_parser("push", help="bring a compose's container to a registry"))
     conversion_verbs.add(verbs)
@@ -165,7 +167,7 @@ VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
     "signing-key": publishing_verbs.signing_key, "push": push.command, "export-repo": _export,
     "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
-    "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks,
+    "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks, "stages": stage_verbs.show,
     "blueprint": conversion_verbs.convert_blueprint, "import-debos": conversion_verbs.import_debos,
     "fetch-definition": fetching_verbs.fetch,
 }  # fmt: skip

@@ -14,6 +14,8 @@ from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.release import fetch_release
 from chroots.engine.state import State
 from composes.pipeline import compare, comps, lock, treefile
+from composes.pipeline.contents import changes, objects, record
+from composes.pipeline.contents.changes import Changes
 from composes.pipeline.indexes import Source, packages_text
 from composes.pipeline.schema import TREEFILE
 from composes.pipeline.shown import as_treefile, differences, text
@@ -37,7 +39,7 @@ def add(
     _variant(diff)
     diff.add_argument("--new-variant", default="", metavar="V", help="(default: the same)")
     diff.add_argument("--new-architecture", default="", metavar="A", help="(default: the same)")
-    locks = verbs.add_parser("compare", help="what a lock has otherwise than an older one")
+    locks = verbs.add_parser("compare", help="what a compose's folder, or a lock, has otherwise than an older one")
     locks.add_argument("old", type=Path)
     locks.add_argument("new", type=Path)
     locks.add_argument("--format", choices=["text", "json"], default="text", help="(default: %(default)s)")
@@ -86,9 +88,27 @@ def schema(_: argparse.Namespace, __: Sequence[str]) -> int:
 
 
 def compare_locks(options: argparse.Namespace, _: Sequence[str]) -> int:
-    found = compare.compare(lock.read(options.old), lock.read(options.new))
-    print(json.dumps(found.as_json(), indent=2) if options.format == "json" else "\n".join(found.lines()))
+    found = compare.compare(*(lock.read(_lock_of(each)) for each in (options.old, options.new)))
+    more = _changes(options.old, options.new)
+    if options.format == "json":
+        print(json.dumps({**found.as_json(), "changes": more and more.as_json()}, indent=2))
+    else:
+        print("\n".join([*found.lines(), *(more.lines() if more else ())]))
     return 0
+
+
+def _lock_of(path: Path) -> Path:
+    return path / "lock.json" if path.is_dir() else path
+
+
+def _changes(*folders: Path) -> Changes | None:
+    """What the records of two composes say; None where one of them has none."""
+    files = [(folder / record.NAME, folder / record.OBJECTS) for folder in folders]
+    if not all(path.is_file() for pair in files for path in pair):
+        return None
+    old, new = (objects.read(record.unpacked(path)) for _, path in files)
+    before, after = (record.read(path) for path, _ in files)
+    return changes.changes(before, after, changes.download(old, new))
 
 
 def synchronise(options: argparse.Namespace, _: Sequence[str]) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from composes.pipeline import options as schemas
+from composes.pipeline.options import Schema
 from debatomic.tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test")
 Facts = dict[str, Any]
+NO_OPTIONS: Schema = {"type": "object", "properties": {}}
 
 
 def _nothing(order: Order) -> Facts:
@@ -59,6 +62,7 @@ class Stage:
     deliver: Callable[[Order, Result], Sequence[Deliverable]] = _nothing_delivered
     uses_tools: bool = True
     stored: bool = True
+    schema: Schema = field(default_factory=lambda: NO_OPTIONS)  # of its options
     gate: str = ""  # the gate whose verdict its end is; a gate that fails does not end the run
     revision: int = 1  # raise it when `make` begins to do something else
 
@@ -82,7 +86,11 @@ class Result:
 
 
 def identity(stage: Stage, options: Facts, inputs: Mapping[str, str], tools: str) -> str:
-    """The name of a stage's result: a digest of everything that decides it."""
+    """The name of a stage's result: a digest of everything that decides it.
+
+    Raises ToolError for options that are not as the stage's schema says.
+    """
+    schemas.check(stage.name, options, stage.schema)
     parts = {"stage": stage.name, "revision": stage.revision, "options": options, "inputs": dict(inputs),
              "tools": tools if stage.uses_tools else ""}  # fmt: skip
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

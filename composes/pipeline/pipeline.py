@@ -14,10 +14,23 @@ from typing import Any
 from chroots.engine.layers import base
 from composes.pipeline import gates, graph, verdicts
 from composes.pipeline.delivery import consoles
+from composes.pipeline.failures import Failures
 from composes.pipeline.gates import GateFailed, Verdict
 from composes.pipeline.graph import PHASES, Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Log, Order
-from composes.pipeline.stages import boot, commit, disk, gather, outputs, qcow2, releases, rootfs, tree, upgrade
+from composes.pipeline.stages import (
+    boot,
+    commit,
+    contents,
+    disk,
+    gather,
+    outputs,
+    qcow2,
+    releases,
+    rootfs,
+    tree,
+    upgrade,
+)
 from composes.pipeline.store import ResultStore
 from composes.pipeline.tools import Tools, chroot_spec, entered
 from debatomic.tools.errors import Kind, ToolError
@@ -25,11 +38,12 @@ from debatomic.tools.files import write_json
 from debatomic.tools.progress import Progress
 
 STAGES: tuple[Stage, ...] = (
-    releases.STAGE, gather.STAGE, tree.STAGE, rootfs.STAGE, commit.STAGE, disk.STAGE, qcow2.STAGE,
-    *outputs.STAGES, boot.BIOS, boot.UEFI, upgrade.STAGE,
+    releases.STAGE, gather.STAGE, tree.STAGE, rootfs.STAGE, commit.STAGE, contents.STAGE, disk.STAGE,
+    qcow2.STAGE, *outputs.STAGES, boot.BIOS, boot.UEFI, upgrade.STAGE,
 )  # fmt: skip
 FORMAT = 1
-EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png", *outputs.FILES)
+EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png", "contents.json.gz",
+           "objects.txt.gz", *outputs.FILES)  # fmt: skip
 
 
 class Compose:
@@ -47,6 +61,7 @@ class Compose:
         self.verdicts: list[Verdict] = []
         self.facts: dict[str, Facts] = {}  # of gates that are stages, of those that said no too
         self.again: tuple[str, ...] = ()
+        self.failures = Failures()
 
     def run(
         self, only: Sequence[str] = (), skip: Sequence[str] = (), again: Sequence[str] = (), *, defer: bool = False
@@ -93,9 +108,10 @@ class Compose:
                     self._begin(phase)
                     tools = tools or self._enter_tools(stack, scratch)
                     for stage in mine:
-                        self.attempt(stage, tools, scratch, stack)
+                        self._try(stage, tools, scratch, stack)
         for name in self.store.evict(self.store_limit):
             self.log.line(f"Evicted {name}.")
+        self.failures.check()
 
     def _clear(self) -> None:
         """Nothing of an earlier compose shall pass for one of this; its lock and repository may be this one's input."""
@@ -119,8 +135,18 @@ class Compose:
         self.seconds["tools"] = time.monotonic() - started
         return tools
 
+    def _try(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
+        """A stage that fails takes those with it that need it; the others go on."""
+        if failed := self.failures.missing(stage):
+            self.log.line(f"-- {stage.name}: left out, for {failed} failed")
+            return
+        with self.failures.noting(stage):
+            self.attempt(stage, tools, scratch, stack)
+        if error := self.failures.errors.get(stage.name):
+            self.log.line(f"-- {stage.name}: failed: {error.sentence}")
+
     def attempt(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
-        """A gate that says no is a verdict; whatever else fails ends the run."""
+        """A gate that says no is a verdict; whatever else fails is a failure."""
         started = time.monotonic()
         try:
             self._do(stage, tools, scratch, stack)
@@ -178,7 +204,7 @@ class Compose:
         return {
             "format": FORMAT, "ok": failure is None,
             "reason": failure.sentence if failure else "", "kind": failure.kind.value if failure else "",
-            "decisive": list(failure.lines) if failure else [],
+            "decisive": list(failure.lines) if failure else [], "failures": self.failures.as_json(),
             "name": order.tree.name, "variant": order.tree.variant, "architecture": order.tree.architecture,
             "suite": order.tree.suite, "ref": order.tree.ref,
             "channels": list(order.tree.channels), "treefile_digest": order.tree.digest,

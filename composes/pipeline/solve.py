@@ -18,6 +18,7 @@ from debatomic.tools.errors import CommandFailed, InputError, Kind, ToolError
 
 PATTERN = re.compile(r"[*?\[]")
 URI_LINE = re.compile(r"^'file:[^']*/apt/archives/(?P<repository>[^/']+)/[^']*' (?P<file>\S+) \d+ ", re.MULTILINE)
+WORD = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # the name of a package, or another word
 REASON = re.compile(r"(?:Pre)?Depends:? |Conflicts:? |Breaks:? |Unable to locate|no installation candidate")
 CONFIGURATION = """\
 Dir "{folder}";
@@ -76,7 +77,7 @@ def solve(tree: Tree, listed: Sequence[Listed], folder: Path, tools: Tools) -> L
     try:
         printed = tools.read(["apt-get", "install", "-y", "-qq", "--print-uris", *wanted], env=env)
     except CommandFailed as error:
-        raise _no_solution(error) from error
+        raise _no_solution(error, tree) from error
     packages = _packages(printed, listed)
     _check_excluded(tree, packages)
     return Lock(
@@ -105,10 +106,19 @@ def _configure(tree: Tree, listed: Sequence[Listed], folder: Path) -> Path:
     return configuration
 
 
-def _no_solution(error: CommandFailed) -> InputError:
+def _no_solution(error: CommandFailed, tree: Tree | None = None) -> InputError:
+    """apt's explanation, and the treefile's lines that named what it is about."""
     lines = [line.strip() for line in error.tail.splitlines() if line.strip()]
-    return InputError(f"These packages cannot be installed together: {_reason(lines)}.",
-                      hint="Change packages or exclude in the treefile.", lines=lines[-20:])  # fmt: skip
+    asked = _asked(lines, tree) if tree else []
+    hint = f"The treefile: {'; '.join(asked)}." if asked else "Change packages or exclude in the treefile."
+    return InputError(f"These packages cannot be installed together: {_reason(lines)}.", hint=hint, lines=lines[-20:])
+
+
+def _asked(lines: Sequence[str], tree: Tree) -> list[str]:
+    """Which of the packages in apt's explanation the treefile asks for or excludes, with the line."""
+    told = {word for line in lines for word in WORD.findall(line)}
+    named = [(name, "asks for") for name in tree.packages] + [(name, "excludes") for name in tree.exclude]
+    return [f"{place_of(name) or 'it'} {verb} {name}" for name, verb in named if name in told]
 
 
 def _reason(lines: Sequence[str]) -> str:

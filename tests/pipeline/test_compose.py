@@ -86,8 +86,8 @@ def test_it_says_what_it_made(compose: Ran) -> None:
     assert result["version"].startswith("13.")
     assert result["version"].endswith(".0")
     assert len(result["commit"]) == len(result["content_checksum"]) == 64
-    kinds = {"repository", "oci", "oci-manifest", "raw", "qcow2", "spdx", "cyclonedx", "vulnerabilities", "serial-log",
-             "screenshot"}  # fmt: skip
+    kinds = {"lock", "contents", "objects", "repository", "oci", "oci-manifest", "raw", "qcow2", "spdx",
+             "cyclonedx", "vulnerabilities", "serial-log", "screenshot"}  # fmt: skip
     assert {each["kind"] for each in result["deliverables"]} == kinds
     assert [each["phase"] for each in result["stages"]][-1] == "test"
     assert [each for each in result["lint"] if each["fatal"]] == []

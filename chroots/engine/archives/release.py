@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from chroots.engine.archives.fetch import Missing, RemoteFile, Store, read
-from debatomic.tools.errors import InputError
+from debatomic.tools.errors import InputError, ToolError
 from debatomic.tools.run import run
 
 INRELEASE_LIMIT = 8 << 20
@@ -45,10 +45,22 @@ def fetch_release(
     try:
         content = read(url, limit=INRELEASE_LIMIT, secret=secret)
     except Missing as error:
+        if _unsigned(f"{mirror}/dists/{suite}/Release", secret):
+            raise InputError(f"The archive {mirror} is not signed: its suite '{suite}' has Release, but no InRelease.",
+                             hint="Nothing of this archive is used.") from error  # fmt: skip
         raise InputError(f"The archive {mirror} has no suite '{suite}': {url} does not exist.") from error
     release = parse_release(verified_text(content, url, keyring), url, digest=hashlib.sha256(content).hexdigest())
     check_release(release, suite, now=datetime.now(UTC) if check_valid_until else None)
     return release
+
+
+def _unsigned(url: str, secret: Path | None) -> bool:
+    """Whether a Release file without a signature is there, after InRelease was not."""
+    try:
+        read(url, limit=INRELEASE_LIMIT, secret=secret)
+    except ToolError:
+        return False
+    return True
 
 
 def verified_text(signed: bytes, url: str, keyring: Path) -> str:

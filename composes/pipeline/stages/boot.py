@@ -17,6 +17,7 @@ from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
 from composes.pipeline.kvm import accelerator
 from composes.pipeline.machine import MachineSpec, Monitor, Watcher, console_text, last_lines, qemu_command
+from composes.pipeline.options import COUNT, takes
 from composes.pipeline.proof import BEGIN, Proof, credentials, read_proof
 from composes.pipeline.selftest import COMMAND, ScriptRun, read_runs, write_tar
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
@@ -153,6 +154,7 @@ def _stage(firmware: str) -> Stage:
     return Stage(
         name=f"boot-{firmware}", phase="test", needs=("rootfs", "commit", "disk", "qcow2"), gate=f"boot-{firmware}",
         options=functools.partial(options, firmware=firmware),
+        schema=takes(memory=COUNT, tests={"type": "array", "items": {"type": "object"}}),
         make=functools.partial(make, firmware=firmware), wanted=functools.partial(wanted, firmware=firmware),
         deliver=functools.partial(deliver, firmware=firmware),
     )  # fmt: skip

@@ -9,6 +9,7 @@ from chroots.engine.state import locked
 from composes.pipeline.delivery import copy_repository, delivered, replacing
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
+from composes.pipeline.options import COMMIT, COUNT, takes
 from composes.pipeline.ostree import CHECKSUM, Repo
 from composes.pipeline.publish import export_repo
 from composes.pipeline.store import bytes_below, remove_tree
@@ -97,4 +98,7 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
                       digest=result.facts["tar"])]  # fmt: skip
 
 
-STAGE = Stage(name="commit", phase="ostree", make=make, needs=("gather", "rootfs"), options=options, deliver=deliver)
+STAGE = Stage(
+    name="commit", phase="ostree", make=make, needs=("gather", "rootfs"), options=options, deliver=deliver,
+    schema=takes("name", "variant", "architecture", "refs", "summary", "metadata", respin=COUNT, previous=COMMIT),
+)  # fmt: skip

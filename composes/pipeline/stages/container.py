@@ -15,6 +15,7 @@ from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
 from composes.pipeline.lint import Finding
+from composes.pipeline.options import COUNT, takes
 from composes.pipeline.ostree import Repo
 from composes.pipeline.stages import oci
 from composes.pipeline.store import remove_tree
@@ -108,4 +109,4 @@ def wanted(order: Order) -> bool:
 
 
 STAGE = Stage(name="container", phase="test", make=make, needs=("rootfs", "commit", "oci"), options=options,
-              wanted=wanted, gate="container")  # fmt: skip
+              wanted=wanted, gate="container", schema=takes(layers=COUNT))  # fmt: skip

@@ -11,6 +11,7 @@ from composes.pipeline.delivery import delivered
 from composes.pipeline.gpt import Layout
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
+from composes.pipeline.options import COUNT, FIRMWARE, takes
 from composes.pipeline.ostree import Repo
 from composes.pipeline.store import bytes_below
 from composes.pipeline.sysroot import deploy
@@ -122,4 +123,5 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
                       digest=result.digest)]  # fmt: skip
 
 
-STAGE = Stage(name="disk", phase="image", make=make, needs=("commit",), options=options, deliver=deliver)
+STAGE = Stage(name="disk", phase="image", make=make, needs=("commit",), options=options, deliver=deliver,
+              schema=takes("kargs", "remote", "ref", "architecture", size=COUNT, firmware=FIRMWARE))  # fmt: skip

@@ -15,6 +15,7 @@ from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.indexes import Source, packages_text
 from composes.pipeline.job import Job, Order
 from composes.pipeline.lock import Lock
+from composes.pipeline.options import DIGEST, takes
 from composes.pipeline.solve import Listed, solve
 from composes.pipeline.treefile import Repository
 from debatomic.tools.errors import InputError
@@ -88,8 +89,10 @@ def fetch(job: Job, lock: Lock) -> None:
 
 
 def deliver(order: Order, result: Result) -> list[Deliverable]:
-    delivered(order.output, result.folder / "lock.json", "lock.json", kind="lock")
-    return []
+    facts = {"packages": result.facts["packages"], "size": result.facts["size"]}
+    return [delivered(order.output, result.folder / "lock.json", "lock.json", kind="lock", facts=facts)]
 
 
-STAGE = Stage(name="gather", phase="gather", make=make, needs=("releases",), options=options, deliver=deliver)
+STAGE = Stage(name="gather", phase="gather", make=make, needs=("releases",), options=options, deliver=deliver,
+              schema=takes("suite", "architecture", "packages", "exclude", "recommends", "components", "repositories",
+                           "debs", lock=DIGEST))  # fmt: skip

@@ -12,6 +12,7 @@ from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
+from composes.pipeline.options import COUNT, takes
 from composes.pipeline.stages.commit import version_of
 from debatomic.tools.files import sha256
 
@@ -94,4 +95,6 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
 
 
 STAGE = Stage(name="oci", phase="container", make=make, needs=("gather", "rootfs"), options=options, wanted=wanted,
-              deliver=deliver, uses_tools=False)  # fmt: skip
+              deliver=deliver, uses_tools=False, schema=takes(
+                  "name", "variant", "architecture", "suite", "summary", "metadata", "container", respin=COUNT,
+                  before={"type": "array", "items": {"type": "array", "minItems": 3, "maxItems": 3}}))  # fmt: skip

@@ -15,6 +15,7 @@ from composes.pipeline.job import Job, Order
 from composes.pipeline.layout import LayoutOptions
 from composes.pipeline.lint import Finding, lint
 from composes.pipeline.marks import place_of
+from composes.pipeline.options import TEXT, takes
 from composes.pipeline.tools import checked, system_mounts
 from debatomic.tools.errors import CommandFailed, InputError
 
@@ -112,4 +113,6 @@ def _tell(job: Job, findings: Sequence[Finding]) -> None:
         job.log.line(f"lint {level}: {each.rule}: {'; '.join(each.details[:20])}")
 
 
-STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options)
+STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options,
+              schema=takes("kargs", "enable", "disable", "mask", "purge_packages", "suite", "components",
+                           "customizations", trusted_keys=TEXT))  # fmt: skip

@@ -11,6 +11,7 @@ from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
+from composes.pipeline.options import COUNT, takes
 from composes.pipeline.stages.commit import version_of
 from debatomic.tools.files import sha256, write_json
 
@@ -55,4 +56,4 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
 
 
 STAGE = Stage(name="sbom", phase="image", make=make, needs=("gather", "rootfs"), options=options, deliver=deliver,
-              uses_tools=False)  # fmt: skip
+              uses_tools=False, schema=takes("name", "variant", "architecture", "suite", respin=COUNT))  # fmt: skip

@@ -12,6 +12,7 @@ from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.indexes import write_archive
 from composes.pipeline.job import Job, Order
 from composes.pipeline.lock import Lock
+from composes.pipeline.options import takes
 from composes.pipeline.stages.gather import fetch
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.files import link_or_copy
@@ -103,4 +104,5 @@ def _check_installed(job: Job, lock: Lock) -> None:
                         kind=Kind.INTERNAL)  # fmt: skip
 
 
-STAGE = Stage(name="tree", phase="rootfs", make=make, needs=("gather",), options=options)
+STAGE = Stage(name="tree", phase="rootfs", make=make, needs=("gather",), options=options,
+              schema=takes("documentation"))  # fmt: skip

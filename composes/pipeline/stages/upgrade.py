@@ -18,6 +18,7 @@ from composes.pipeline.job import Job, Order
 from composes.pipeline.journey import Step
 from composes.pipeline.kvm import accelerator
 from composes.pipeline.machine import MachineSpec, Monitor, last_lines, qemu_command
+from composes.pipeline.options import COMMIT, COUNT, DIGEST, TEXT, takes
 from composes.pipeline.previous import Previous
 from composes.pipeline.store import remove_tree
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
@@ -153,4 +154,6 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
 
 
 STAGE = Stage(name="upgrade", phase="test", needs=("rootfs", "commit"), options=options, make=make, wanted=wanted,
-              deliver=deliver, gate="upgrade")  # fmt: skip
+              deliver=deliver, gate="upgrade",
+              schema=takes(memory=COUNT, firmware={"enum": ["bios", "uefi"]}, commit=COMMIT, ref=TEXT,
+                           disk=DIGEST))  # fmt: skip

@@ -11,6 +11,7 @@ from composes.pipeline.bill import tracker
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
+from composes.pipeline.options import takes
 from composes.pipeline.stages import sbom
 from debatomic.tools.errors import InputError
 from debatomic.tools.files import write_json
@@ -52,4 +53,4 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
 
 
 STAGE = Stage(name="vulnerabilities", phase="image", make=make, needs=("tracker", "sbom"), options=options,
-              deliver=deliver, uses_tools=False)  # fmt: skip
+              deliver=deliver, uses_tools=False, schema=takes("suite"))  # fmt: skip

@@ -1,0 +1,48 @@
+"""What failed in a run that went on: the stages that do not need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from composes.pipeline.graph import Stage
+from debatomic.tools.errors import Kind, ToolError
+
+ENDS_ALL = (Kind.DISK, Kind.CANCELED, Kind.INTERNAL)  # what comes after would not work either
+
+
+class Failures:
+    """The stages that failed, and those that were left out because they need one of them."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, ToolError] = {}
+        self.left_out: dict[str, str] = {}
+
+    def missing(self, stage: Stage) -> str:
+        """The failed stage that this one needs, directly or not; empty if it can be made. It is noted as left out."""
+        reason = next((name for name in stage.needs if name in self.errors or name in self.left_out), "")
+        if reason:
+            self.left_out[stage.name] = self.left_out.get(reason, reason)
+        return self.left_out.get(stage.name, "")
+
+    @contextmanager
+    def noting(self, stage: Stage) -> Iterator[None]:
+        """Whatever fails in the block is noted, unless nothing else could work either: that is raised."""
+        try:
+            yield
+        except ToolError as error:
+            self.errors[stage.name] = error
+            if error.kind in ENDS_ALL:
+                raise
+
+    def check(self) -> None:
+        """Raises the first failure."""
+        for error in self.errors.values():
+            raise error
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Each with what was left out because of it."""
+        return [{"stage": name, "reason": error.sentence, "kind": error.kind.value, "decisive": list(error.lines),
+                 "left_out": [stage for stage, reason in self.left_out.items() if reason == name]}
+                for name, error in self.errors.items()]  # fmt: skip
