@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -102,7 +102,8 @@ def definition_edit(request: SignedInRequest, name: str = "") -> HttpResponse:
 
 def _with_upload(request: SignedInRequest, definition: Definition | None) -> HttpResponse:
     """The editor again, with an uploaded blueprint or recipe as a treefile more."""
-    data, file = request.POST, request.FILES.get("upload")
+    data: QueryDict = request.POST
+    file = request.FILES.get("upload")
     try:
         if file is None:
             raise InputError("Choose a file first.")
