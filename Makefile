@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 ROOT := scripts/as-root
 STATE := $(if $(DEBATOMIC_HOME),,var)
 .DEFAULT_GOAL := help
-.PHONY: help install demo run stop test install-test bare clean
+.PHONY: help install demo run stop test install-test chaos bare clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,9 @@ stop:  ## end what `make run` or `make demo` started
 
 test: install-test  ## every check: style, types, tests on both databases, browser, real builds and images
 	@$(ROOT) $(PYTHON) scripts/check.py $(GROUPS)
+
+chaos: install-test  ## harm a hub and three hosts for an hour and see that nothing is lost (CHAOS="--seed 7 --minutes 5")
+	@$(ROOT) $(PYTHON) -m tests.chaos $(CHAOS)
 
 bare: install  ## try `make demo` and `make test` in fresh minimal Debian 12 and 13 roots (takes hours)
 	@$(ROOT) $(PYTHON) -m scripts.bare $(BARE)

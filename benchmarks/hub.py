@@ -1,25 +1,22 @@
-"""A hub with a long past: fills an empty PostgreSQL database and measures what hosts and people wait for.
+"""What hosts wait for, on a hub with a long past: claims, polls, and the sentence why a task waits.
 
     python scripts/with_postgres.py python -m benchmarks.hub [--finished 1000000] [--waiting 5000] [--hosts 200]
 
-One person waits with all tasks but a hundred, ten others with ten each; every fourth task belongs to a family of two.
-Results with method: docs/benchmarks.md.
+The rows are those of benchmarks/past.py; a database that has them already is used as it is. Results with method:
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from typing import TypeVar
-
-import psutil
+from collections.abc import Callable
 
 HOME = tempfile.TemporaryDirectory(prefix="hub-benchmark-")
-os.environ |= {"DEBATOMIC_HOME": HOME.name, "DJANGO_SETTINGS_MODULE": "debatomic.settings"}
+os.environ.setdefault("DEBATOMIC_HOME", HOME.name)
+os.environ["DJANGO_SETTINGS_MODULE"] = "debatomic.settings"
 
 import django  # noqa: E402
 
@@ -29,64 +26,38 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from debatomic.access.models import User  # noqa: E402
+from benchmarks import past  # noqa: E402
+from benchmarks.clock import HEAD, Clock  # noqa: E402
 from hosts import hub, registry  # noqa: E402
+from hosts.fleet import statistics  # noqa: E402
+from hosts.kept import events  # noqa: E402
+from hosts.live import event_feed  # noqa: E402
 from hosts.models import Channel, Host, State, Task  # noqa: E402
 from hosts.queue import why  # noqa: E402
 
-PEOPLE = 11
-ROUNDS = 30
-T = TypeVar("T")
-COLUMNS = """method, title, is_parent, architecture, channel_id, weight, priority, public, created_by_id, share,
-    request, limits, retries, result, state, attempt, attempts_allowed, reason, kind, decisive, progress, created_at,
-    ready_at"""
-ROW = """'benchmark', 'package ' || n || ' for trixie, amd64', false, 'amd64', %(channel)s, 1, 20, true,
-    {person}, {person}, '{{"source": "figlet"}}', '{{}}', '{{}}', '{{}}', '{state}', {attempt},
-    3, '', '', '[]', '{{}}', {at}, {at}"""
-FINISHED = f"""INSERT INTO hosts_task ({COLUMNS}, host_id, claimed_at, started_at, finished_at)
-    SELECT {
-    ROW.format(
-        person="%(first)s + n %% %(people)s",
-        state="completed",
-        attempt=1,
-        at="now() - interval '1 minute' * (%(number)s - n + 10)",
-    )
-},
-    %(host)s + n %% %(hosts)s, now() - interval '1 minute' * (%(number)s - n + 9),
-    now() - interval '1 minute' * (%(number)s - n + 9), now() - interval '1 minute' * (%(number)s - n + 5)
-    FROM generate_series(1, %(number)s) n"""
-WAITING = f"""INSERT INTO hosts_task ({COLUMNS})
-    SELECT {
-    ROW.format(
-        person="%(first)s + CASE WHEN n > %(number)s - 100 THEN 1 + n %% 10 ELSE 0 END",
-        state="free",
-        attempt=0,
-        at="now() - interval '1 minute'",
-    )
-}
-    FROM generate_series(1, %(number)s) n"""
-PARENTS = """UPDATE hosts_task SET parent_id = id - 1 WHERE id %% 4 = 0 AND state = 'completed'"""
-LINKS = """INSERT INTO hosts_task_dependencies (from_task_id, to_task_id)
-    SELECT id, id - 1 FROM hosts_task WHERE id %% 4 = 0 AND state = 'completed'"""
+ELSEWHERE = "elsewhere"
 
 
-def fill(finished: int, waiting: int, hosts: int) -> None:
-    """Make the rows: hosts, people, and tasks by one statement of each kind."""
-    channel = Channel.objects.get_or_create(name="default")[0]
-    people = User.objects.bulk_create([User(username=f"person-{number}") for number in range(PEOPLE)])
-    made = Host.objects.bulk_create([
-        Host(name=f"host-{number}", architectures=["amd64"], capacity=4, seen_at=timezone.now(),
-             report={"slots": 4, "load": [0.5, 0.5, 0.5], "processors": 4})
-        for number in range(hosts)
-    ])  # fmt: skip
-    channel.hosts.add(*made)
-    common = {"channel": channel.pk, "first": people[0].pk, "people": PEOPLE, "host": made[0].pk, "hosts": hosts}
-    with connection.cursor() as cursor:
-        cursor.execute(FINISHED, {**common, "number": finished})
-        cursor.execute(PARENTS, [])
-        cursor.execute(LINKS, [])
-        cursor.execute(WAITING, {**common, "number": waiting})
-        cursor.execute("VACUUM ANALYZE")
+def size_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--finished", type=int, default=1_000_000)
+    parser.add_argument("--waiting", type=int, default=5_000)
+    parser.add_argument("--hosts", type=int, default=200)
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Migrate, fill an empty database, and have all hosts be alive."""
+    if connection.vendor != "postgresql":
+        raise SystemExit("This wants a PostgreSQL database: run it with scripts/with_postgres.py.")
+    call_command("migrate", verbosity=0)
+    registry.register(registry.Method(name="benchmark"))
+    if not Host.objects.exists():
+        began = time.perf_counter()
+        past.fill(past.Size(finished=options.finished, waiting=options.waiting, hosts=options.hosts))
+        elsewhere = Host.objects.create(name=ELSEWHERE, architectures=["riscv64"])
+        elsewhere.channels.add(Channel.objects.get(name="default"))
+        busy(options.hosts)
+        print(f"Filled in {time.perf_counter() - began:.0f} s.\n")
+    Host.objects.update(seen_at=timezone.now())
 
 
 def busy(hosts: int) -> None:
@@ -98,94 +69,63 @@ def busy(hosts: int) -> None:
             hub.start(task.claim)
 
 
-class Clock:
-    """Milliseconds of the wall, and of the processors that we and our database server used, call by call."""
+class Idle:
+    """A host that claims again and again; what it got is finished between."""
 
-    def __init__(self) -> None:
-        self.wall: list[float] = []
-        self.processors: list[float] = []
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            self._processes = [psutil.Process(), psutil.Process(cursor.fetchone()[0])]
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.claims, self.starts, self.finishes, self.fresh = Clock(), Clock(), Clock(), Clock()
 
-    def _used(self) -> float:
-        times = [process.cpu_times() for process in self._processes]
-        return sum(time.user + time.system for time in times) * 1000
+    def turn(self) -> None:
+        task = self.claims.call(lambda: hub.claim(self.host, slots=4))
+        assert task is not None and task.claim is not None
+        claim = task.claim
+        self.starts.call(lambda: hub.start(claim))
+        self.finishes.call(lambda: hub.finish(claim, {}))
 
-    def call(self, act: Callable[[], T]) -> T:
-        began, used = time.perf_counter(), self._used()
-        answer = act()
-        self.wall.append((time.perf_counter() - began) * 1000)
-        self.processors.append(self._used() - used)
-        return answer
-
-    def row(self, name: str) -> str:
-        mean = statistics.mean(self.processors)
-        return f"| {name} | {statistics.median(self.wall):.1f} | {min(self.wall):.1f} | {mean:.1f} |"
-
-
-def claims(host: Host) -> str:
-    """One host claims again and again; what it got is finished between."""
-    clock = Clock()
-    for _ in range(ROUNDS):
-        task = clock.call(lambda: hub.claim(host, slots=4))
-        assert task is not None and task.claim is not None and hub.start(task.claim) and hub.finish(task.claim, {})
-    return clock.row("claim")
-
-
-def fresh_claims(host: Host) -> str:
-    """As `claims`, each of a task that was submitted just now and is more urgent: the ranking of hosts decides."""
-    clock = Clock()
-    channel = Channel.objects.get(name="default")
-    for _ in range(ROUNDS):
+    def fresh_turn(self) -> None:
+        """A more urgent task was submitted just now: the ranking of hosts decides."""
+        channel = Channel.objects.get(name="default")
         hub.submit("benchmark", "fresh", request={}, channel=channel, by=None, priority=1, architecture="amd64")
-        task = clock.call(lambda: hub.claim(host, slots=4))
+        task = self.fresh.call(lambda: hub.claim(self.host, slots=4))
         Task.objects.filter(priority=1, state=State.FREE).delete()
         if task is not None and task.claim is not None:
             hub.start(task.claim)
             hub.finish(task.claim, {})
-    return clock.row("claim while a fresh task is left to another of 200 hosts")
 
 
-def repeated(name: str, act: Callable[[], object]) -> str:
-    clock = Clock()
-    for _ in range(ROUNDS):
-        clock.call(act)
-    return clock.row(name)
-
-
-def measure(idle: Host, elsewhere: Host) -> Iterator[str]:
-    """The table, row by row."""
+def measure(rounds: int, hosts: int) -> list[str]:
+    """The table, row by row; all take turns."""
+    idle, elsewhere = Idle(Host.objects.get(name=f"host-{hosts - 1}")), Host.objects.get(name=ELSEWHERE)
     last = Task.objects.waiting().order_by("-pk").select_related("channel")[0]
-    yield claims(idle)
-    yield fresh_claims(idle)
-    yield repeated("idle poll: nothing for this host", lambda: hub.claim(elsewhere))
-    yield repeated("why a task waits, with its place", lambda: why.why_waiting(last))
+    others: dict[str, Callable[[], object]] = {
+        "idle poll: nothing for this host": lambda: hub.claim(elsewhere),
+        "why a task waits, with its place": lambda: why.why_waiting(last),
+        "a host's report": lambda: hub.report(elsewhere, {"slots": 4}),
+        "statistics of a year by package": lambda: statistics.by_name("package", 365, 50),
+        "events of the last seconds": lambda: event_feed.look(set()),
+        "a batch of old events removed": events.forget,
+    }
+    clocks = {name: Clock() for name in others}
+    for _ in range(rounds):
+        idle.turn()
+        idle.fresh_turn()
+        for name, act in others.items():
+            clocks[name].call(act)
+    return [
+        idle.claims.row("claim"), idle.fresh.row(f"claim while a fresh task is left to another of {hosts} hosts"),
+        idle.starts.row("start"), idle.finishes.row("finish"),
+        *(clock.row(name) for name, clock in clocks.items()),
+    ]  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Milliseconds of a hub with a long past, on PostgreSQL.")
-    parser.add_argument("--finished", type=int, default=1_000_000)
-    parser.add_argument("--waiting", type=int, default=5_000)
-    parser.add_argument("--hosts", type=int, default=200)
+    size_options(parser)
+    parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
-    if connection.vendor != "postgresql":
-        raise SystemExit("This wants an empty PostgreSQL database: run it with scripts/with_postgres.py.")
-    call_command("migrate", verbosity=0)
-    registry.register(registry.Method(name="benchmark"))
-    began = time.perf_counter()
-    fill(options.finished, options.waiting, options.hosts)
-    elsewhere = Host.objects.create(name="elsewhere", architectures=["riscv64"], seen_at=timezone.now())
-    elsewhere.channels.add(Channel.objects.get(name="default"))
-    busy(options.hosts)
-    print(
-        f"{options.finished} finished and {options.waiting} waiting tasks, {options.hosts} hosts: made in "
-        f"{time.perf_counter() - began:.0f} s\n"
-    )
-    print("| what | median ms | least ms | processor ms |\n|---|---|---|---|", flush=True)
-    idle = Host.objects.get(name=f"host-{options.hosts - 1}")
-    for line in measure(idle, elsewhere):
-        print(line, flush=True)
+    prepare(options)
+    print(HEAD, *measure(options.rounds, options.hosts), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

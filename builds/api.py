@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django_filters.filters import CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
@@ -24,7 +24,7 @@ from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
 from hosts.api.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 from hosts.causes import CHOICES
-from hosts.models import Artifact, State
+from hosts.models import Artifact, State, Task
 from hosts.queue.wishes import Wishes
 
 OF_A_BUILD = (
@@ -154,16 +154,19 @@ class UploadSerializer(serializers.Serializer[Any]):
 
 
 class BuildFilter(FilterSet):
-    state = MultipleChoiceFilter(field_name="task__state", choices=State.choices)
-    cause = MultipleChoiceFilter(field_name="task__cause", choices=CHOICES)
+    state = MultipleChoiceFilter(field_name="task__state", choices=State.choices, distinct=False)
+    cause = MultipleChoiceFilter(field_name="task__cause", choices=CHOICES, distinct=False)
     target = CharFilter(field_name="target__name")
     created_by = CharFilter(field_name="created_by__username")
     tag = CharFilter(field_name="tag_entries__tag__name")
-    chroot = CharFilter(field_name="task__children__chroot_use__chroot__name", help_text="Built in this chroot.")
+    chroot = CharFilter(method="in_chroot", help_text="Built in this chroot.")
 
     class Meta:
         model = Build
         fields = ("source", "version", "origin", "scratch")
+
+    def in_chroot(self, builds: QuerySet[Build], _: str, name: str) -> QuerySet[Build]:
+        return builds.filter(Exists(Task.objects.filter(parent=OuterRef("task"), chroot_use__chroot__name=name)))
 
 
 class BuildViewSet(ReadOnlyModelViewSet[Build]):
@@ -177,8 +180,9 @@ class BuildViewSet(ReadOnlyModelViewSet[Build]):
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[Build]:
-        builds = Build.objects.visible_to(self.request.user).for_lists()
-        return builds if self.action == "list" else builds.prefetch_related("binaries", "tag_entries__tag")
+        builds = Build.objects.visible_to(self.request.user)
+        return builds.for_rows() if self.action == "list" else builds.for_lists().prefetch_related(
+            "binaries", "tag_entries__tag")  # fmt: skip
 
     def get_serializer_class(self) -> type[BuildSerializer]:
         return BuildSerializer if self.action == "list" else BuildDetailSerializer

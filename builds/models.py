@@ -15,6 +15,7 @@ from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import LIVE, Artifact, State, Task
+from hosts.models.task import LONG
 from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class BuildQuerySet(models.QuerySet["Build"]):
 
     def for_lists(self) -> BuildQuerySet:
         return self.select_related("task", "target", "created_by", "task__host")
+
+    def for_rows(self) -> BuildQuerySet:
+        """For lists with a short row each: without what only the page of one build shows."""
+        long = (f"task__{name}" for name in LONG)
+        return self.select_related("task", "target", "created_by").defer("files", *long)
 
     def submit(
         self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False,

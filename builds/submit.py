@@ -96,7 +96,8 @@ def _create(
             task = hub.submit(
                 "build-arch", f"{title}, {chroot.architecture}", parent=parent, architecture=chroot.architecture,
                 request={**frozen, **chroot.request, "build_type": planned[chroot.architecture]},
-                channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, by=by,
+                channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, weight=wishes.weight,
+                by=by,
             )  # fmt: skip
             chroot.uses.create(task=task)
     AuditEntry.note(by, "build.submit", build, target=target.name, build=build.pk)

@@ -25,7 +25,7 @@ PARTS = {"build": "builds/_build.html", "about": "builds/_about.html", "log-card
 @require_safe
 @reading("builds.view", public=True)
 def build_list(request: PageRequest) -> HttpResponse:
-    visible = Build.objects.visible_to(request.user).for_lists()
+    visible = Build.objects.visible_to(request.user).for_rows()
     filtered = BuildFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     template = "builds/_builds.html" if request.htmx else "builds/build_list.html"

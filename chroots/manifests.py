@@ -18,7 +18,7 @@ Packages = Mapping[str, str]
 
 
 def is_kept(manifest: str) -> bool:
-    return bool(manifest) and store.path(manifest).is_file()
+    return bool(manifest) and store.has(manifest)
 
 
 @lru_cache(maxsize=64)

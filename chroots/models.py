@@ -16,9 +16,14 @@ from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State as EngineState
 from debatomic.access.checks import may
 from hosts.models import LIVE, State, Task
+from hosts.models.task import LONG
 
 if TYPE_CHECKING:
     from debatomic.access.models import User
+
+
+SHOWN_OF_TASK = ("title", "method", "state", "cause", "reason", "progress", "cancel_asked_at", "created_at",
+                 "started_at", "finished_at", "host", "parent", "created_by")  # fmt: skip
 
 
 class ChrootQuerySet(models.QuerySet["Chroot"]):
@@ -127,7 +132,8 @@ class ChrootCopy(models.Model):
 
 class RefreshQuerySet(models.QuerySet["Refresh"]):
     def for_lists(self) -> RefreshQuerySet:
-        return self.select_related("task", "task__host", "task__created_by", "task__parent")
+        long = (f"task__{name}" for name in LONG)
+        return self.select_related("task", "task__host", "task__created_by").defer(*long, "task__host__report")
 
     def live(self) -> RefreshQuerySet:
         return self.filter(task__state__in=LIVE)
@@ -181,7 +187,11 @@ class ChrootUseQuerySet(models.QuerySet["ChrootUse"]):
         return self.filter(task__public=True) if settings.PUBLIC_READING else self.none()
 
     def for_lists(self) -> ChrootUseQuerySet:
-        return self.select_related("task", "task__host", "task__created_by", "task__parent", "task__parent__build")
+        related = self.select_related("task__host", "task__created_by", "task__parent__build")
+        return related.only(
+            "chroot", *(f"task__{name}" for name in SHOWN_OF_TASK), "task__host__name", "task__created_by__username",
+            "task__parent__title", *(f"task__parent__build__{name}" for name in ("source", "version", "task")),
+        )  # fmt: skip
 
 
 class ChrootUse(models.Model):

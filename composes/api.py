@@ -8,14 +8,16 @@ from django.db.models import QuerySet
 from django_filters.filters import CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from builds.models import Build
 from composes.comparison import difference, older_than
+from composes.gates import LEAST_REASON, MOST_REASON, Gate, held_back, verdicts
 from composes.models import Compose, Definition, Deliverable
 from debatomic.access.checks import person
 from debatomic.access.fields import NameField
@@ -24,6 +26,7 @@ from debatomic.access.refusals import allow
 from debatomic.paging import number_in
 from hosts.api.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 from hosts.models import Artifact, State
+from hosts.queue.wishes import Wishes
 
 STATES = {
     "STARTED": (State.FREE, State.ASSIGNED, State.RUNNING),
@@ -33,9 +36,28 @@ STATES = {
 }
 STATE_CHOICES = [(name, name) for name in STATES]
 OF_A_COMPOSE = (
-    "id", "identity", "definition", "revision", "variant", "architectures", "version", "state", "reason", "kind",
-    "cause", "progress", "task", "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
+    "id", "identity", "definition", "revision", "variant", "architectures", "version", "label", "removed_at", "state",
+    "reason", "kind", "cause", "progress", "task", "cancel_asked", "created_by", "created_at", "started_at",
+    "finished_at", "page",
 )  # fmt: skip
+
+
+class GateSerializer(serializers.Serializer[Gate]):
+    """What one gate said: passed, warned, failed, overridden or skipped."""
+
+    architecture = serializers.CharField()
+    name = serializers.CharField()
+    level = serializers.CharField()
+    verdict = serializers.CharField()
+    sentence = serializers.CharField()
+    seconds = serializers.FloatField()
+    details = LinesField()
+
+
+class OverrideSerializer(serializers.Serializer[Any]):
+    """Why the compose is published although gates block it."""
+
+    reason = serializers.CharField(min_length=LEAST_REASON, max_length=MOST_REASON)
 
 
 class DeliverableSerializer(serializers.ModelSerializer[Deliverable]):
@@ -65,18 +87,37 @@ class ComposeDetailSerializer(ComposeSerializer):
 
     decisive = LinesField(source="task.decisive", read_only=True)
     deliverables = DeliverableSerializer(many=True, read_only=True)
+    gates = serializers.SerializerMethodField()
 
     class Meta(ComposeSerializer.Meta):
-        fields = (*OF_A_COMPOSE, "decisive", "deliverables")
+        fields = (*OF_A_COMPOSE, "decisive", "deliverables", "gates", "overridden")
         read_only_fields = fields
 
+    @extend_schema_field(GateSerializer(many=True))
+    def get_gates(self, compose: Compose) -> Any:
+        found = verdicts(compose.task.children.order_by("pk"), overridden=bool(compose.overridden))
+        return [GateSerializer(each).data for each in found]
 
-class ComposeSubmitSerializer(WishesSerializer):
+
+class ComposeWishesSerializer(WishesSerializer):
+    """`after`: composes, `after_builds`: builds, that must be completed before."""
+
+    after: Any = serializers.PrimaryKeyRelatedField(queryset=Compose.objects.all(), many=True, required=False)
+    after_builds: Any = serializers.PrimaryKeyRelatedField(queryset=Build.objects.all(), many=True, required=False)
+    architectures = serializers.ListField(child=serializers.CharField(max_length=20), required=False, allow_empty=False)
+
+    @classmethod
+    def wishes_of(cls, given: dict[str, Any]) -> Wishes:
+        """What these fields ask for, but for the architectures, taken out of the validated data."""
+        before = [*given.pop("after", ()), *given.pop("after_builds", ())]
+        return cls.wishes(given, [each.task for each in before])
+
+
+class ComposeSubmitSerializer(ComposeWishesSerializer):
     """Compose a variant of a definition's newest revision, for all its architectures unless some are named."""
 
     definition = NameField("definition", queryset=Definition.objects.filter(enabled=True))
     variant = serializers.CharField(max_length=60)
-    architectures = serializers.ListField(child=serializers.CharField(max_length=20), required=False, allow_empty=False)
 
 
 class ComposeFilter(FilterSet):
@@ -104,8 +145,8 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[Compose]:
-        composes = Compose.objects.visible_to(self.request.user).for_lists()
-        return composes if self.action == "list" else composes.prefetch_related("deliverables")
+        composes = Compose.objects.visible_to(self.request.user)
+        return composes.for_rows() if self.action == "list" else composes.for_lists().prefetch_related("deliverables")
 
     def get_serializer_class(self) -> type[ComposeSerializer]:
         return ComposeSerializer if self.action == "list" else ComposeDetailSerializer
@@ -122,7 +163,7 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         asked = ComposeSubmitSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wanted = {"architectures": None, **asked.validated_data}
-        wanted["wishes"] = WishesSerializer.wishes(wanted)
+        wanted["wishes"] = ComposeWishesSerializer.wishes_of(wanted)
         return submitted(request, lambda: Compose.objects.submit(**wanted, by=person(request.user)), self._show)
 
     @extend_schema(request=None, responses=ComposeDetailSerializer)
@@ -142,6 +183,30 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         ended_badly = compose.task.state in (State.FAILED, State.CANCELED)
         allow(compose.can_retry(person(request.user)), possible=ended_badly, sentence=f"{compose} is {compose.state}.")
         compose.retry(by=person(request.user))
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=ComposeWishesSerializer, responses={201: ComposeDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def resubmit(self, request: Request, pk: str) -> Response:
+        """Compose the same revision as another compose, with what is given changed."""
+        compose, by = self.get_object(), person(request.user)
+        allow(compose.can_resubmit(by), possible=not compose.is_live, sentence="It has not ended.")
+        asked = ComposeWishesSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = dict(asked.validated_data)
+        wanted["wishes"] = ComposeWishesSerializer.wishes_of(wanted)
+        return submitted(request, lambda: compose.resubmit(by=by, **wanted), self._show)
+
+    @extend_schema(request=OverrideSerializer, responses=ComposeDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def override(self, request: Request, pk: str) -> Response:
+        """Publish it although gates block it; the reason is written down."""
+        compose = self.get_object()
+        held = bool(held_back(compose))
+        allow(compose.can_override(person(request.user)), possible=held, sentence="No gate holds it back.")
+        asked = OverrideSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        compose.override(by=person(request.user), reason=asked.validated_data["reason"])
         return self.retrieve(request, pk=pk)
 
     @extend_schema(responses=ArtifactSerializer(many=True), filters=False)

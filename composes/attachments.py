@@ -28,16 +28,14 @@ def add(definition: Any, name: str, file: IO[bytes], *, by: User) -> Any:
     if file.read(len(MAGIC)) != MAGIC:
         raise InputError(f"{name} is not a Debian package.", field="file")
     file.seek(0)
-    with store.incoming() as content:
-        while chunk := file.read(store.CHUNK):
-            content.write(chunk)
+    sha256, size = store.add(file)
     with transaction.atomic():
         if definition.attachments.count() >= MOST:
             raise InputError(f"A definition has at most {MOST} packages.", hint="Remove some.", field="file")
         made, _ = definition.attachments.get_or_create(
-            name=name, sha256=content.sha256, defaults={"size": content.size, "created_by": by}
+            name=name, sha256=sha256, defaults={"size": size, "created_by": by}
         )
-        AuditEntry.note(by, "definition.attach", definition.name, file=name, sha256=content.sha256)
+        AuditEntry.note(by, "definition.attach", definition.name, file=name, sha256=sha256)
     return made
 
 

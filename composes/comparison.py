@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.db.models import QuerySet
@@ -50,12 +52,17 @@ def locks_of(compose: Compose) -> dict[str, Lock]:
     """The locks of a compose by architecture. Raises InputError where one is not kept any more."""
     found = {}
     for kept in compose.artifacts.filter(name="lock.json"):
-        path = store.path(kept.sha256)
-        if not path.is_file():
-            raise InputError(f"The lock of {compose} is not kept any more.")
-        content = lock.read(path)
+        content = _lock(compose, kept.sha256)
         found[content.architecture] = content
     return found
+
+
+def _lock(compose: Compose, sha256: str) -> Lock:
+    with tempfile.TemporaryDirectory(prefix="debatomic-") as folder:
+        try:
+            return lock.read(store.nearby(sha256, Path(folder) / "lock.json"))
+        except FileNotFoundError:
+            raise InputError(f"The lock of {compose} is not kept any more.") from None
 
 
 def older_than(new: Compose, pk: int, visible: QuerySet[Compose]) -> Compose:

@@ -21,7 +21,7 @@ from composes.pipeline.treefile import Tree
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 
-FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,150}\.(yaml|json|asc)")
+FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,150}\.(yaml|json|sh|asc)")
 MAX_FILES = 50
 MAX_BYTES = 256 << 10
 
@@ -109,8 +109,8 @@ def check_names(files: Mapping[str, str]) -> None:
         raise InputError(f"A definition has at most {MAX_FILES} files with {MAX_BYTES >> 10} KiB together.")
     for name in files:
         if not FILE.fullmatch(name):
-            raise InputError(f"'{name:.100}' is no name for a treefile.",
-                             hint="It ends with .yaml or .json; that of a key with .asc.")  # fmt: skip
+            hint = "It ends with .yaml or .json; that of a script with .sh, of a key with .asc."
+            raise InputError(f"'{name:.100}' is no name for a treefile.", hint=hint)
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> None:

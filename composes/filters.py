@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django_filters.filters import CharFilter, ChoiceFilter, ModelChoiceFilter
 from django_filters.filterset import FilterSet
 
-from composes.models import Compose, Definition
+from composes.models import Compose, Definition, ReleaseChannel
 from hosts.models import LIVE, State
 
 # the words of composes for the states of their tasks
@@ -44,4 +44,16 @@ class DefinitionFilter(FilterSet):
 
     class Meta:
         model = Definition
+        fields: tuple[str, ...] = ()
+
+
+class ReleaseChannelFilter(FilterSet):
+    definition = ModelChoiceFilter(
+        queryset=Definition.objects.all(), to_field_name="name", label="Definition", empty_label="any"
+    )
+    variant = CharFilter(label="Variant")
+    name = CharFilter(label="Channel")
+
+    class Meta:
+        model = ReleaseChannel
         fields: tuple[str, ...] = ()

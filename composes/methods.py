@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from composes import attachments, git_origins
+from composes import attachments, gates, git_origins, metadata, releasing, upgrades
 from composes.definitions import write_files
 from composes.models import Compose, Deliverable
 from composes.orders import COMPOSE, SYNC
-from debatomic.tools.errors import InputError
+from composes.release_methods import register_release_methods, repository_command, said
+from debatomic.tools.errors import InputError, ToolError
 from hosts.kept import store
 from hosts.models import Artifact, Event, State, Task
 from hosts.registry import (
@@ -35,6 +37,12 @@ KINDS = {
     "repository": (Artifact.Kind.TREE, "application/x-tar"),
     "serial-log": (Artifact.Kind.PROOF, "text/plain"),
     "screenshot": (Artifact.Kind.PROOF, "image/png"),
+    "oci": (Artifact.Kind.IMAGE, "application/x-tar"),
+    "oci-manifest": (Artifact.Kind.METADATA, "application/vnd.oci.image.manifest.v1+json"),
+    "tar": (Artifact.Kind.IMAGE, "application/zstd"),
+    "spdx": (Artifact.Kind.METADATA, "application/spdx+json"),
+    "cyclonedx": (Artifact.Kind.METADATA, "application/vnd.cyclonedx+json"),
+    "vulnerabilities": (Artifact.Kind.METADATA, "application/json"),
     "lock": (Artifact.Kind.METADATA, "application/json"),
     "result": (Artifact.Kind.METADATA, "application/json"),
 }
@@ -47,17 +55,34 @@ def compose_command(job: Job) -> list[str]:
     write_files(request["files"], definition)
     attachments.lay_out(job, definition)
     mirror = ["--mirror", settings.MIRROR] if settings.MIRROR else []
+    keys = job.folder / "trusted-keys.asc"
+    if request.get("trusted_keys"):
+        keys.write_text(request["trusted_keys"])
+        mirror += ["--trusted-keys", str(keys)]
     return program(
         "composes.pipeline", "run", definition / request["main"], "--variant", request["variant"],
         "--architecture", job.architecture, "--output", job.output, "--state", settings.STATE,
-        "--compose-version", str(request["respin"]), "--snapshots", settings.SNAPSHOTS, "--pack", *mirror,
+        "--compose-version", str(request["respin"]), "--pack", "--defer-gates", *upgrades.options(job), *mirror,
+        "--security-tracker", settings.SECURITY_TRACKER, "--snapshots", settings.SNAPSHOTS, *_previous_container(job),
     )  # fmt: skip
+
+
+def _previous_container(job: Job) -> list[str]:
+    """The manifest whose layers are kept to; a compose does without where the hub has it no more."""
+    path = job.folder / "previous-container.json"
+    try:
+        if sha256 := job.request.get("previous_container", ""):
+            job.fetch(sha256, path)
+    except ToolError:
+        return []
+    return ["--previous-container", os.fspath(path)] if path.exists() else []
 
 
 def compose_outcome(job: Job) -> Outcome:
     """Keep what the pipeline delivered; the task's result keeps what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    shown = ("commit", "content_checksum", "version", "ref", "kernel", "lint", "boot", "deliverables", "stages")
+    shown = ("commit", "content_checksum", "version", "ref", "refs", "kernel", "lint", "boot", "container", "upgrade",
+             "gates", "deliverables", "stages")  # fmt: skip
     files = [_kept(job.output, each) for each in result["deliverables"]]
     files.append(_kept(job.output, {"path": "result.json", "kind": "result"}))
     return Outcome(result={name: result[name] for name in shown if name in result}, files=tuple(files))
@@ -70,19 +95,24 @@ def _kept(output: Path, deliverable: dict[str, Any]) -> KeptFile:
 
 
 def publish_command(job: Job) -> list[str]:
-    """Bring the commit into the served repository; only on a host that shares the hub's folder."""
+    """Bring the commit into the served repository, if the gates let it; only on a host that shares the hub's folder."""
+    gates.refuse_blocked(job.request)
     tree = job.request.get("tree")
     if not tree:
         raise InputError("This compose made no OSTree repository to publish.")
-    return program(
-        "composes.pipeline", "publish", "--from", store.path(tree), "--to", settings.OSTREE / "repo",
-        "--ref", job.request["ref"], "--commit", job.request["commit"], "--state", settings.STATE,
-        *(["--mirror", settings.MIRROR] if settings.MIRROR else []),
+    try:
+        packed = store.nearby(tree, job.folder / "tree.tar")
+    except FileNotFoundError:
+        raise InputError("The OSTree repository of this compose is not kept any more.") from None
+    return repository_command(
+        job, "publish", "--from", packed, "--ref", job.request["ref"], "--commit", job.request["commit"],
+        "--keep-as", f"{job.request['identity']}/{job.request.get('architecture', 'any')}",
     )  # fmt: skip
 
 
 def publish_outcome(job: Job) -> Outcome:
-    return Outcome(result={"ref": job.request["ref"], "commit": job.request["commit"]})
+    """Ref and commit, what was there before, who signed it, and how large the update is."""
+    return Outcome(result={name: value for name, value in said(job).items() if name not in ("ok", "repository")})
 
 
 def compose_about(request: Mapping[str, Any]) -> About:
@@ -98,10 +128,19 @@ def compose_changed(task: Task) -> None:
     compose = Compose.objects.filter(task=task.parent_id or task.pk).first()
     if compose is None:
         return
-    if task.method == "compose-arch" and task.state == State.COMPLETED:
-        _record(compose, task)
+    if task.state == State.COMPLETED:
+        _completed(compose, task)
     topics = ["composes", f"compose:{compose.pk}", f"task:{compose.task_id}"]
     Event.objects.create(kind="compose", key=str(compose.pk), what=task.state, topics=topics)
+
+
+def _completed(compose: Compose, task: Task) -> None:
+    if task.method == "compose-arch":
+        _record(compose, task)
+    elif task.method == "publish":
+        releasing.published(compose, task)
+    elif task.method == "compose":
+        metadata.keep(compose)
 
 
 def _record(compose: Compose, task: Task) -> None:
@@ -113,7 +152,13 @@ def _record(compose: Compose, task: Task) -> None:
             defaults={"artifact": kept.get(Path(each["path"]).name), "facts": each.get("facts", {})},
         )  # fmt: skip
     tree = next((artifact for artifact in kept.values() if artifact.kind == Artifact.Kind.TREE), None)
-    waiting = {"ref": task.result["ref"], "commit": task.result["commit"], "tree": tree.sha256 if tree else ""}
+    waiting = {
+        "ref": task.result["ref"],
+        "commit": task.result["commit"],
+        "tree": tree.sha256 if tree else "",
+        "architecture": task.architecture,
+        "blocked": gates.blocking(task.result),
+    }
     for publish in task.dependants.filter(method="publish", state=State.FREE):
         Task.objects.filter(pk=publish.pk).update(request={**publish.request, **waiting})
 
@@ -125,6 +170,7 @@ def kept_composes() -> Any:
 
 def register_methods() -> None:
     register_order(COMPOSE)
+    register_release_methods()
     register_order(SYNC)
     register_keeper(Keeper(kept_composes))
     register_contents(attachments.contents)

@@ -9,17 +9,22 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
-from composes import submit
+from composes import gates, submit
+from composes.fields import OrderedMapping
+from composes.release_models import Move, ReleaseChannel
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
+from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import Artifact, State, Task
+from hosts.models.task import LONG
 from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from debatomic.access.models import User
 
-PHASES = ("init", "gather", "rootfs", "ostree", "image", "test", "publish")
+__all__ = ["Compose", "Definition", "Deliverable", "Move", "ReleaseChannel", "Revision"]
+PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test", "publish")
 
 
 class DefinitionQuerySet(models.QuerySet["Definition"]):
@@ -102,7 +107,7 @@ class Revision(models.Model):
     digest = models.CharField(max_length=64)  # SHA-256 of names and contents
     files = models.JSONField()  # {path: text}; `main` is the one to run
     main = models.CharField(max_length=200)
-    variants = models.JSONField(default=dict)  # {name: {"title": ..., "architectures": [...]}}
+    variants = OrderedMapping(default=dict)  # {name: {"title": ..., "architectures": [...]}}, in its order
     message = models.CharField(max_length=200, blank=True)
     commit = models.CharField(max_length=64, blank=True)  # where it came from a git repository
     author = models.CharField(max_length=200, blank=True)  # of that commit
@@ -137,11 +142,24 @@ class ComposeQuerySet(models.QuerySet["Compose"]):
     def for_lists(self) -> ComposeQuerySet:
         return self.select_related("task", "revision__definition", "created_by")
 
+    def for_rows(self) -> ComposeQuerySet:
+        """For lists with a short row each: without what only the page of one compose shows."""
+        return self.for_lists().defer("revision__files", "revision__variants", *(f"task__{name}" for name in LONG))
+
     def next_respin(self, prefix: str) -> int:
         """The next free number, from 0, for identities such as `debian-atomic-minimal-20261121.` and a number."""
         taken = self.filter(identity__startswith=prefix).values_list("identity", flat=True)
         numbers = [int(rest) for rest in (name.removeprefix(prefix) for name in taken) if rest.isdigit()]
         return max(numbers, default=-1) + 1
+
+    def last_manifest(self, definition: Definition, variant: str, architecture: str) -> str:
+        """SHA-256 of the manifest of the last finished container of a variant; empty where none is kept."""
+        same = self.filter(revision__definition=definition, variant=variant, task__state=State.COMPLETED)
+        found = Artifact.objects.filter(
+            deliverables__compose=same.order_by("-pk").first(), deliverables__architecture=architecture,
+            deliverables__kind="oci-manifest",
+        ).first()  # fmt: skip
+        return found.sha256 if found else ""
 
     def submit(
         self, *, definition: Definition, variant: str, by: User, architectures: Sequence[str] | None = None,
@@ -158,6 +176,9 @@ class Compose(models.Model):
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="composes")
     variant = models.CharField(max_length=60)
     architectures = models.JSONField(default=list)
+    label = models.CharField(max_length=30, blank=True)  # a milestone: RC-1.2
+    removed_at = models.DateTimeField(null=True)  # when retention took its files; what is known of it stays
+    overridden = models.JSONField(default=dict)  # {"by", "reason", "at", "gates"} where gates that block were
     version = models.CharField(max_length=60, blank=True)  # of the system, 13.20261121.0; known after `ostree`
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="compose")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="composes")
@@ -193,7 +214,8 @@ class Compose(models.Model):
 
     @property
     def artifacts(self) -> models.QuerySet[Artifact]:
-        return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
+        mine = models.Q(task__parent=self.task_id) | models.Q(task=self.task_id)
+        return Artifact.objects.filter(mine).order_by("kind", "name")
 
     def cancel(self, *, by: User) -> None:
         """End what runs of it; nothing is published."""
@@ -204,6 +226,22 @@ class Compose(models.Model):
         """Run what failed of it again; what was done is reused."""
         hub.retry(self.task, by)
         AuditEntry.note(by, "compose.retry", self, compose=self.pk)
+
+    def resubmit(self, *, by: User, wishes: Wishes, architectures: Sequence[str] = ()) -> Compose:
+        """Compose the same revision anew, as another compose. Raises InputError for one that has not ended."""
+        if self.is_live:
+            raise InputError(f"{self} has not ended yet.", hint="Cancel it first, or change its priority.")
+        return submit.again(self, architectures, by=by, wishes=wishes)
+
+    def can_resubmit(self, user: User) -> bool:
+        return not self.is_live and may(user, "composes.submit")
+
+    def override(self, *, by: User, reason: str) -> None:
+        """Publish it although gates block it. Raises InputError without a reason, or where none holds it back."""
+        gates.override(self, by=by, reason=reason)
+
+    def can_override(self, user: User) -> bool:
+        return may(user, "composes.override") and self.state == "DOOMED" and bool(gates.held_back(self))
 
     def can_cancel(self, user: User) -> bool:
         mine = owns(user, self) and may(user, "composes.submit")

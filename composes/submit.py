@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
-from composes import attachments
+from composes import attachments, upgrades
+from composes.keys import public_keys
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
@@ -35,6 +36,14 @@ def submit(
         return _create(composes, revision, variant, chosen, by=by, wishes=wishes)
 
 
+def again(compose: Compose, architectures: Sequence[str], *, by: User, wishes: Wishes) -> Compose:
+    """Compose the revision of another compose, for the same architectures unless some are named."""
+    wishes.check(by)
+    chosen = _checked(compose.revision, compose.variant, architectures or compose.architectures)
+    with transaction.atomic():
+        return _create(type(compose).objects.all(), compose.revision, compose.variant, chosen, by=by, wishes=wishes)
+
+
 def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> list[str]:
     if variant not in revision.variants:
         known = ", ".join(revision.variants) or "none"
@@ -50,7 +59,8 @@ def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> 
 def _create(
     composes: ComposeQuerySet, revision: Revision, variant: str, architectures: list[str], *, by: User, wishes: Wishes
 ) -> Compose:
-    start = f"{revision.definition}-{variant}"
+    definition = revision.definition
+    start = f"{definition}-{variant}"
     day = f"{timezone.now():%Y%m%d}"
     respin = composes.next_respin(f"{start}-{day}.")
     identity = f"{start}-{day}.{respin}"
@@ -64,11 +74,15 @@ def _create(
         task=parent, created_by=by,
     )  # fmt: skip
     request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": respin,
-               "definition": revision.definition.name, "attachments": attachments.of(revision)}  # fmt: skip
+               "definition": definition.name, "trusted_keys": public_keys(),
+               "attachments": attachments.of(revision)}  # fmt: skip
     for architecture in architectures:
         made = hub.submit(
-            "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture, request=request,
-            channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, by=by,
+            "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture,
+            request={**request, "previous": upgrades.before(compose, architecture),
+                     "previous_container": composes.last_manifest(definition, variant, architecture)},
+            channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, weight=wishes.weight,
+            by=by,
         )  # fmt: skip
         hub.submit(
             "publish", f"publish {identity}, {architecture}", parent=parent, request={"identity": identity},

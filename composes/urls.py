@@ -1,8 +1,17 @@
-"""Addresses of composes, and of the OSTree repository machines pull from."""
+"""Addresses of composes, and of the OSTree repository and the registry that machines pull from."""
 
 from django.urls import path
 
-from composes import comparison_views, definition_views, git_views, ostree_views, views
+from composes import (
+    comparison_views,
+    definition_views,
+    git_views,
+    ostree_views,
+    registry_views,
+    release_views,
+    resubmit_views,
+    views,
+)
 
 urlpatterns = [
     path("composes/", views.compose_list, name="compose-list"),
@@ -11,8 +20,16 @@ urlpatterns = [
     path("composes/<int:pk>/row/", views.compose_row, name="compose-row"),
     path("composes/<int:pk>/packages/", views.compose_packages, name="compose-packages"),
     path("composes/<int:pk>/compare/", comparison_views.comparison, name="compose-compare"),
+    path("composes/<int:pk>/resubmit/", resubmit_views.compose_resubmit, name="compose-resubmit"),
     path("composes/<int:pk>/cancel/", views.compose_cancel, name="compose-cancel"),
     path("composes/<int:pk>/retry/", views.compose_retry, name="compose-retry"),
+    path("composes/retention/", release_views.compose_retention, name="compose-retention"),
+    path("composes/<int:pk>/<slug:name>.json", release_views.compose_metadata, name="compose-metadata"),
+    path("releases/", release_views.channel_list, name="release-list"),
+    path("releases/<int:pk>/", release_views.channel_detail, name="release-channel"),
+    path("releases/<int:pk>/promote/", release_views.promote, name="release-promote"),
+    path("releases/<int:pk>/withdraw/", release_views.withdraw, name="release-withdraw"),
+    path("composes/<int:pk>/override/", views.compose_override, name="compose-override"),
     path("definitions/", definition_views.definition_list, name="definition-list"),
     path("definitions/new/", definition_views.definition_edit, name="definition-new"),
     path("definitions/follow/", git_views.definition_follow, name="definition-follow-new"),
@@ -31,6 +48,15 @@ urlpatterns = [
         definition_views.resolved,
         name="revision-resolved",
     ),
+    path("v2/", registry_views.front, name="registry"),
+    path("v2/<slug:definition>/<slug:variant>/tags/list", registry_views.tags, name="registry-tags"),
+    path(
+        "v2/<slug:definition>/<slug:variant>/manifests/<str:reference>",
+        registry_views.manifest,
+        name="registry-manifest",
+    ),
+    path("v2/<slug:definition>/<slug:variant>/blobs/<str:digest>", registry_views.blob, name="registry-blob"),
     path("ostree/", ostree_views.front, name="ostree"),
+    path("ostree/keys.asc", release_views.public_keys, name="ostree-keys"),
     path("ostree/<path:name>", ostree_views.file, name="ostree-file"),
 ]

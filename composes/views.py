@@ -7,12 +7,16 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from composes import keys
 from composes.comparison import locks_of
+from composes.containers import containers
+from composes.delivered import groups, known_vulnerabilities
 from composes.filters import ComposeFilter
 from composes.forms import ComposeForm
+from composes.gates import verdicts
 from composes.models import Compose
 from composes.phases import bars
-from composes.proofs import proofs
+from composes.proofs import proofs, upgrades
 from debatomic.access.checks import require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
@@ -27,7 +31,7 @@ PARTS = {"compose": "composes/_compose.html", "about": "composes/_about.html", "
 @require_safe
 @reading("composes.view", public=True)
 def compose_list(request: PageRequest) -> HttpResponse:
-    visible = Compose.objects.visible_to(request.user).for_lists()
+    visible = Compose.objects.visible_to(request.user).for_rows()
     filtered = ComposeFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     template = "composes/_composes.html" if request.htmx else "composes/compose_list.html"
@@ -47,6 +51,7 @@ def compose_detail(request: PageRequest, pk: int) -> HttpResponse:
     compose = _compose(request, pk)
     tasks = list(compose.task.children.for_lists().order_by("pk"))
     artifacts = list(compose.artifacts)
+    deliverables = list(compose.deliverables.select_related("artifact"))
     shown = most_telling(tasks, request.GET.get("log", ""))
     context = {
         "compose": compose,
@@ -56,12 +61,19 @@ def compose_detail(request: PageRequest, pk: int) -> HttpResponse:
         "bars": bars(tasks),
         "made": [task for task in tasks if task.result.get("commit") and task.method == "compose-arch"],
         "published": any(task.method == "publish" and task.state == State.COMPLETED for task in tasks),
-        "deliverables": list(compose.deliverables.select_related("artifact")),
-        "artifacts": [artifact for artifact in artifacts if artifact.kind != Artifact.Kind.LOG],
         "has_lock": any(artifact.name == "lock.json" for artifact in artifacts),
         "proofs": proofs(tasks, artifacts),
+        "containers": containers(tasks),
+        "groups": groups([each for each in artifacts if each.kind != Artifact.Kind.LOG], deliverables),
+        "vulnerabilities": known_vulnerabilities(deliverables),
+        "registry": request.get_host(),
+        "upgrades": upgrades(tasks, artifacts),
+        "gates": verdicts(tasks, overridden=bool(compose.overridden)),
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
+        "moves": list(compose.moves.done().select_related("channel").order_by("pk")),
+        "keys": keys.fingerprints(),
+        "keys_address": request.build_absolute_uri(f"/ostree/{keys.NAME}"),
         "repository": request.build_absolute_uri("/ostree/repo"),
     }
     return render(request, PARTS.get(request.htmx.target or "", "composes/compose.html"), context)
@@ -116,6 +128,19 @@ def compose_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     try:
         compose.retry(by=request.user)
         messages.success(request, f"{compose} runs again; what was done is reused.")
+    except InputError as error:
+        messages.error(request, error.sentence)
+    return redirect(compose)
+
+
+@require_POST
+@acting()
+def compose_override(request: SignedInRequest, pk: int) -> HttpResponse:
+    compose = _compose(request, pk)
+    require(compose.can_override(request.user), "Only gates that hold a compose back are overridden, by whoever may.")
+    try:
+        compose.override(by=request.user, reason=request.POST.get("reason", ""))
+        messages.success(request, f"{compose} is being published although gates block it; your reason is written down.")
     except InputError as error:
         messages.error(request, error.sentence)
     return redirect(compose)

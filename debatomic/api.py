@@ -15,6 +15,7 @@ from builds.api import BuildViewSet, TargetViewSet
 from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet
 from composes.definition_api import DefinitionViewSet
+from composes.release_api import ReleaseChannelViewSet
 from debatomic.access import schema as _schemes  # noqa: F401  describes the ways to sign in
 from debatomic.access.api import KeyViewSet, MeView
 from hosts.api.host_api import HostViewSet, RegistrationViewSet, ScalingViewSet
@@ -52,6 +53,7 @@ for prefix, viewset, name in (
     ("chroots", ChrootViewSet, "chroot"),
     ("definitions", DefinitionViewSet, "definition"),
     ("composes", ComposeViewSet, "compose"),
+    ("release-channels", ReleaseChannelViewSet, "release-channel"),
     ("keys", KeyViewSet, "key"),
 ):
     router.register(prefix, viewset, basename=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -74,6 +75,18 @@ def private_file(path: Path) -> None:
             os.fchown(fd, owner.st_uid, owner.st_gid)
     finally:
         os.close(fd)
+
+
+def bucket(name: str) -> tuple[str, str] | None:
+    """The bucket and the prefix (empty, or with a slash at its end) of s3://bucket/prefix; None for another value."""
+    value = text(name)
+    if "://" not in value:
+        return None
+    told = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9._/-]*))?", value)
+    if told is None:
+        raise BadSetting(name, value.split("@")[-1], "an absolute path, or s3://bucket/prefix")
+    prefix = (told[2] or "").strip("/")
+    return told[1], f"{prefix}/" if prefix else ""
 
 
 def words(name: str, default: list[str]) -> list[str]:

@@ -21,8 +21,14 @@ HOST_NAME = env.text("DEBATOMIC_HOST_NAME", socket.gethostname())
 HOST_TOKEN_FILE = env.text("DEBATOMIC_HOST_TOKEN_FILE", str(HOME / "host-token"))
 STATE = env.folder("DEBATOMIC_STATE", HOME / "host")  # the builder's layers and caches
 LOGS = HOME / "logs"
-ARTIFACTS = HOME / "artifacts"
+ARTIFACTS_BUCKET = env.bucket("DEBATOMIC_ARTIFACTS")  # ("name", "prefix/"); None: in a folder
+ARTIFACTS = HOME / "artifacts" if ARTIFACTS_BUCKET else env.folder("DEBATOMIC_ARTIFACTS", HOME / "artifacts")
+ARTIFACTS_PLACE = "hosts.kept.bucket.Bucket" if ARTIFACTS_BUCKET else "hosts.kept.folder.Folder"
+S3_ENDPOINT = env.address("DEBATOMIC_S3_ENDPOINT")  # empty: Amazon's
+S3_REGION = env.text("DEBATOMIC_S3_REGION", "us-east-1")
+S3_REDIRECT = env.flag("DEBATOMIC_S3_REDIRECT", False)  # browsers fetch from there by themselves
 OSTREE = HOME / "ostree"
+SIGNING = env.folder("DEBATOMIC_SIGNING", HOME / "signing")  # gpg's folder; only the hub's builder reads it
 IS_REMOTE_BUILDER = bool(HUB_ADDRESS)
 
 # Web
@@ -50,6 +56,7 @@ POLL_SECONDS = env.number("DEBATOMIC_POLL_SECONDS", 1.0 if IS_REMOTE_BUILDER els
 GRACE = timedelta(seconds=env.number("DEBATOMIC_GRACE_SECONDS", 1, most=60))
 CAPACITY = env.number("DEBATOMIC_CAPACITY", 2, least=1, most=256)
 MIRROR = env.address("DEBATOMIC_MIRROR")  # empty: the machine's own apt configuration
+SECURITY_TRACKER = env.text("DEBATOMIC_SECURITY_TRACKER", "https://security-tracker.debian.org/tracker/data/json")
 SNAPSHOTS = env.text("DEBATOMIC_SNAPSHOTS", "https://snapshot.debian.org/archive/debian/{date}")  # Debian's, then
 GIT_PROTOCOLS = env.words("DEBATOMIC_GIT_PROTOCOLS", ["https"])  # definitions may be fetched by; http, ssh, file, too
 LAYERS_BYTES = int(env.number("DEBATOMIC_LAYERS_GIB", 20, least=0.1) * (1 << 30))  # of all a builder keeps
@@ -63,6 +70,8 @@ SCALING_FILE = env.text("DEBATOMIC_SCALING_FILE")  # policies that add and remov
 KEEP_LOGS_DAYS = int(env.number("DEBATOMIC_KEEP_LOGS_DAYS", 0, most=36500))  # 0: for ever
 KEEP_ARTIFACTS_DAYS = int(env.number("DEBATOMIC_KEEP_ARTIFACTS_DAYS", 0, most=36500))
 KEEP_TASKS_DAYS = int(env.number("DEBATOMIC_KEEP_TASKS_DAYS", 0, most=36500))
+KEEP_COMPOSES = int(env.number("DEBATOMIC_KEEP_COMPOSES", 0, most=100_000))  # finished ones of a variant; 0: all
+KEEP_COMPOSES_DAYS = int(env.number("DEBATOMIC_KEEP_COMPOSES_DAYS", 0, most=36500))  # younger ones stay, too
 LOG_LIMIT_BYTES = int(env.number("DEBATOMIC_LOG_LIMIT_MB", 256, least=1) * 1024 * 1024)  # of one log
 
 INSTALLED_APPS = [
@@ -235,6 +244,7 @@ FILE_UPLOAD_TEMP_DIR = None
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.text("DEBATOMIC_TIME_ZONE", "UTC")
 USE_TZ = True
+USE_I18N = False  # pages are in English: no look for translations, many times a row
 
 LOGGING = {
     "version": 1,
@@ -242,6 +252,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("DEBATOMIC_LOG_LEVEL", "INFO")},
-    "loggers": {"axes": {"level": "WARNING"}, "daphne": {"level": "WARNING"}, "django_q": {"level": "WARNING"},
-                "django-q": {"level": "WARNING"}},
+    "loggers": {name: {"level": "WARNING"} for name in ("axes", "botocore", "daphne", "django_q", "django-q")},
 }  # fmt: skip

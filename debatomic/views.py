@@ -13,25 +13,30 @@ from composes.models import Compose
 from debatomic.gates import PageRequest, reading
 from hosts.live.telling import with_waits
 from hosts.models import HELD, Host, State, Task
-from hosts.pages.host_views import with_use
+from hosts.pages.host_views import busiest
 
 SHOWN = 10  # rows of each part
+MOST_RUNNING = 20
 
 
 @require_safe
 @reading(public=True)
 def dashboard(request: PageRequest) -> HttpResponse:
     """What runs, what waits and why, what failed lately, and how the hosts are."""
-    tasks = Task.objects.visible_to(request.user).for_lists().filter(is_parent=False)
-    waiting = list(tasks.filter(state=State.FREE).in_queue_order()[: SHOWN + 1])
+    tasks = Task.objects.visible_to(request.user).for_rows().filter(is_parent=False)
+    waiting = list(tasks.filter(state=State.FREE).select_related("channel").in_queue_order()[: SHOWN + 1])
+    running = list(tasks.filter(state__in=HELD).order_by("started_at", "pk")[: MOST_RUNNING + 1])
+    hosts = list(busiest(Host.objects.visible_to(request.user))[: SHOWN + 1])
     context = {
-        "running": list(tasks.filter(state__in=HELD).order_by("started_at", "pk")[:50]),
+        "running": running[:MOST_RUNNING],
+        "more_run": len(running) > MOST_RUNNING,
         "waiting": with_waits(waiting[:SHOWN]),
         "more_wait": len(waiting) > SHOWN,
         "failed": list(tasks.filter(state=State.FAILED)[:SHOWN]),
-        "builds": list(Build.objects.visible_to(request.user).for_lists()[:SHOWN]),
-        "composes": list(Compose.objects.visible_to(request.user).for_lists()[:5]),
-        "hosts": list(with_use(Host.objects.visible_to(request.user))),
+        "builds": list(Build.objects.visible_to(request.user).for_rows()[:SHOWN]),
+        "composes": list(Compose.objects.visible_to(request.user).for_rows()[:5]),
+        "hosts": hosts[:SHOWN],
+        "more_hosts": len(hosts) > SHOWN,
     }
     return render(request, "_dashboard.html" if request.htmx else "dashboard.html", context)
 

@@ -96,6 +96,11 @@ class Method:
     caches: Callable[[dict[str, Any]], tuple[str, ...]] = _nowhere  # what it leaves on its host for the next such task
     at_start: Callable[[Path], list[str]] | None = None  # (state folder): cleans up when a builder starts
 
+    @property
+    def follows(self) -> bool:
+        """Whether it keeps rows of its own that follow the state of its tasks."""
+        return self.changed is not _nothing
+
 
 _methods: dict[str, Method] = {}
 

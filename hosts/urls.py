@@ -18,6 +18,8 @@ urlpatterns = [
     *log_urlpatterns,
     path("schedules/", schedule_views.schedule_list, name="schedule-list"),
     path("schedules/new/", schedule_views.schedule_new, name="schedule-new"),
+    path("schedules/-/times/", schedule_views.schedule_times, name="schedule-times"),
+    path("schedules/<slug:name>/edit/", schedule_views.schedule_edit, name="schedule-edit"),
     path("schedules/<slug:name>/", schedule_views.schedule_detail, name="schedule"),
     path("schedules/<slug:name>/enable/", schedule_views.schedule_enable, name="schedule-enable"),
     path("schedules/<slug:name>/disable/", schedule_views.schedule_disable, name="schedule-disable"),

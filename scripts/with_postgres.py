@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,29 +64,50 @@ def owned_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class Server:
+    """A server in a folder of its own, that can be stopped and started again."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.address = f"postgresql://debatomic@/{folder}/postgres"  # a DATABASE_URL
+        self.folder = folder
+        self._tools = programs()
+        self._options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+    def make(self) -> None:
+        call([str(self._tools / "initdb"), "-D", str(self.folder / "data"), "-U", "debatomic", "-A", "trust",
+              "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], self.folder)  # fmt: skip
+
+    def start(self) -> None:
+        self._control("-t", "60", "-l", str(self.folder / "log"), "-o", f"-k {self.folder} {self._options}", "start")
+
+    def stop(self) -> None:
+        """As a machine that loses its power: without a word to anybody, and to be recovered at the next start."""
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *args: str) -> None:
+        call([str(self._tools / "pg_ctl"), "-D", str(self.folder / "data"), "-w", *args], self.folder)
+
+
 @contextmanager
-def server() -> Iterator[str]:
-    """A running server; gives its DATABASE_URL."""
-    tools = programs()
+def running(**settings: str) -> Iterator[Server]:
+    """A running server, with these settings above the usual ones."""
     with owned_folder() as folder:
-        data, control = folder / "data", str(tools / "pg_ctl")
-        call([str(tools / "initdb"), "-D", str(data), "-U", "debatomic", "-A", "trust", "-E", "UTF8",
-              "--locale=C.UTF-8", "--no-sync"], folder)  # fmt: skip
-        options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
-        call([control, "-D", str(data), "-w", "-t", "60", "-l", str(folder / "log"), "start",
-              "-o", f"-k {folder} {options}"], folder)  # fmt: skip
+        server = Server(folder, {**SETTINGS, **settings})
+        server.make()
+        server.start()
         try:
-            yield f"postgresql://debatomic@/{folder}/postgres"
+            yield server
         finally:
-            call([control, "-D", str(data), "-m", "immediate", "-w", "stop"], folder)
+            if (folder / "data" / "postmaster.pid").exists():
+                server.stop()
 
 
 def main(command: list[str]) -> int:
     if not command:
         print(__doc__, file=sys.stderr)
         return 2
-    with server() as address:
-        return subprocess.run(command, env={**os.environ, "DATABASE_URL": address}, check=False).returncode
+    with running() as server:
+        return subprocess.run(command, env={**os.environ, "DATABASE_URL": server.address}, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Application:
             **{name: value for name, value in os.environ.items() if not name.startswith("DEBATOMIC_")},
             "DJANGO_SETTINGS_MODULE": "debatomic.settings", "DEBATOMIC_HOME": str(home),
             "DEBATOMIC_PORT": str(self.port), "DEBATOMIC_STATE": str(STATE), "DEBATOMIC_HOST_NAME": "here",
-            "DEBATOMIC_CAPACITY": "2", **environment,
+            "DEBATOMIC_CAPACITY": "2", "DEBATOMIC_SIGNING": str(STATE / "signing"), **environment,
         }  # fmt: skip
         self._keys: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None

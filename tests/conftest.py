@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from builds.models import Target
 from debatomic.access import roles
 from debatomic.access.models import RoleBinding, User
 from hosts.models import Channel, Host
-from tests import scene
+from tests import scene, storage
 from tests.application import Application, running_application
+from tests.storage import InFolder, Storage
 
 
 @pytest.fixture(autouse=True)
@@ -22,11 +24,28 @@ def home(tmp_path: Path, settings: object) -> Path:
     """Settings that keep everything a test writes in its own folder."""
     folder = tmp_path / "home"
     for name, path in {"HOME": folder, "LOGS": folder / "logs", "ARTIFACTS": folder / "artifacts",
-                       "OSTREE": folder / "ostree", "STATE": folder / "host"}.items():  # fmt: skip
+                       "OSTREE": folder / "ostree", "STATE": folder / "host",
+                       "SIGNING": folder / "signing"}.items():  # fmt: skip
         setattr(settings, name, path)
     folder.mkdir()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of a server that speaks S3."""
+    with storage.s3_server() as address:
+        yield address
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def kept(request: pytest.FixtureRequest, home: Path, settings: object, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """Where the store keeps its content: each test that asks runs once with each."""
+    if request.param == "folder":
+        return InFolder(home / "artifacts")
+    bucket = f"test-{uuid.uuid4()}"
+    return storage.use_bucket(request.getfixturevalue("s3"), bucket, settings, monkeypatch)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from builds.models import Build, Tag, Target
 from chroots.models import Chroot, Refresh
-from composes.models import Compose, Definition, Revision
+from composes.models import Compose, Definition, ReleaseChannel, Revision
 from debatomic.access.models import User
 from hosts import hub
 from hosts.kept import store
@@ -78,6 +78,21 @@ def schedule(by: User) -> Schedule:
     return Schedule.objects.create(
         name="nightly", order="chroot-refresh", parameters=parameters, cron="30 4 * * *", next_at=later, created_by=by
     )
+
+
+def release_channel() -> ReleaseChannel:
+    """A channel that carries nothing yet."""
+    definition = Definition.objects.get(name="debian-atomic")
+    return ReleaseChannel.objects.create(definition=definition, variant="minimal", name="nightly", position=0)
+
+
+def carried(compose: Compose, *, somebody: User) -> None:
+    """A channel of the compose's own that carries it."""
+    row = ReleaseChannel.objects.create(
+        definition=compose.revision.definition, variant="minimal", name=f"n{compose.pk}", position=0)  # fmt: skip
+    facts = {"compose": compose, "by": somebody, "task": compose.task, "done_at": timezone.now()}
+    row.current = row.moves.create(kind="publish", **facts)
+    row.save(update_fields=["current"])
 
 
 def window(host: Host) -> Window:
@@ -183,5 +198,5 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
         "host": host.name, "definition": "debian-atomic", "revision": 1, "variant": "minimal",
         "architecture": "amd64", "form": "yaml", "before": before.pk, "after": after.pk,
         "registration": Registration.objects.issue(by=None)[0].pk, "schedule": schedule(by).name,
-        "window": window(host).pk,
+        "window": window(host).pk, "release": release_channel().pk,
     }  # fmt: skip

@@ -4,6 +4,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import composes.fields
+
 
 class Migration(migrations.Migration):
 
@@ -64,7 +66,7 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(max_length=64)),
                 ('files', models.JSONField()),
                 ('main', models.CharField(max_length=200)),
-                ('variants', models.JSONField(default=dict)),
+                ('variants', composes.fields.OrderedMapping(default=dict)),
                 ('message', models.CharField(blank=True, max_length=200)),
                 ('commit', models.CharField(blank=True, max_length=64)),
                 ('author', models.CharField(blank=True, max_length=200)),
@@ -83,6 +85,7 @@ class Migration(migrations.Migration):
                 ('identity', models.CharField(max_length=120, unique=True)),
                 ('variant', models.CharField(max_length=60)),
                 ('architectures', models.JSONField(default=list)),
+                ('overridden', models.JSONField(default=dict)),
                 ('version', models.CharField(blank=True, max_length=60)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='composes', to=settings.AUTH_USER_MODEL)),
@@ -113,5 +116,57 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='revision',
             constraint=models.UniqueConstraint(fields=('definition', 'number'), name='revision_number_once'),
+        ),
+        migrations.AddField(
+            model_name='compose',
+            name='label',
+            field=models.CharField(blank=True, max_length=30),
+        ),
+        migrations.AddField(
+            model_name='compose',
+            name='removed_at',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.CreateModel(
+            name='Move',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('publish', 'published'), ('promote', 'promoted'), ('withdraw', 'withdrawn')], max_length=10)),
+                ('reason', models.CharField(blank=True, max_length=500)),
+                ('facts', models.JSONField(default=dict)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('done_at', models.DateTimeField(null=True)),
+                ('before', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='composes.move')),
+                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('compose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='moves', to='composes.compose')),
+                ('instead_of', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='composes.compose')),
+                ('task', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='moves', to='hosts.task')),
+            ],
+            options={
+                'ordering': ['-pk'],
+            },
+        ),
+        migrations.CreateModel(
+            name='ReleaseChannel',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('variant', models.CharField(max_length=60)),
+                ('name', models.CharField(max_length=60)),
+                ('position', models.PositiveSmallIntegerField()),
+                ('current', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='composes.move')),
+                ('definition', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='release_channels', to='composes.definition')),
+            ],
+            options={
+                'ordering': ['definition', 'variant', 'position'],
+            },
+        ),
+        migrations.AddField(
+            model_name='move',
+            name='channel',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='moves', to='composes.releasechannel'),
+        ),
+        migrations.AddConstraint(
+            model_name='releasechannel',
+            constraint=models.UniqueConstraint(fields=('definition', 'variant', 'name'), name='release_channel_once'),
         ),
     ]

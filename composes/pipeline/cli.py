@@ -9,25 +9,31 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from chroots.engine.archives import openpgp
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
-from chroots.engine.state import State
-from composes.pipeline import conversion_verbs, definition_verbs, fetching_verbs, publish, treefile
+from composes.pipeline import (
+    conversion_verbs,
+    definition_verbs,
+    fetching_verbs,
+    previous,
+    publish,
+    publishing_verbs,
+    treefile,
+)
 from composes.pipeline import lock as locks
+from composes.pipeline.container import push
+from composes.pipeline.container.archive import read_manifest
+from composes.pipeline.containing import STORE_VARIABLE, contained_run, state_of, told
 from composes.pipeline.graph import PHASES, check_phases
 from composes.pipeline.job import SNAPSHOTS, Log, Order
 from composes.pipeline.pack import pack
 from composes.pipeline.pipeline import Compose
 from composes.pipeline.store import open_log
-from composes.pipeline.tools import chroot_spec
 from debatomic.tools.errors import InputError, ToolError
-from debatomic.tools.files import write_json
 from debatomic.tools.progress import Progress
-from debatomic.tools.run import PROGRESS_FD_VARIABLE, contained, run
 
-STORE_VARIABLE = "DEBATOMIC_COMPOSE_STORE_GIB"
-INSIDE_VARIABLE = "DEBATOMIC_PIPELINE_CONTAINED"
-TOP = Path(__file__).resolve().parents[2]
+SECURITY_TRACKER = "https://security-tracker.debian.org/tracker/data/json"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,16 +41,10 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True)
     _run_options(verbs.add_parser("run", help="make a compose of a treefile"))
     definition_verbs.add(verbs, _shared_options)
+    publishing_verbs.add(verbs, _shared_options)
+    push.options(verbs.add_parser("push", help="bring a compose's container to a registry"))
     conversion_verbs.add(verbs)
     fetching_verbs.add(verbs)
-    publishing = verbs.add_parser("publish", help="take a compose's commit into a repository that is served")
-    publishing.add_argument("--from", dest="source", type=Path, required=True, help="a compose's repo, or its tar")
-    publishing.add_argument("--to", dest="target", type=Path, required=True, help="the repository to publish in")
-    publishing.add_argument("--ref", required=True)
-    publishing.add_argument("--commit", default="", help="refuse any other commit than this")
-    publishing.add_argument("--output", type=Path, metavar="DIR", help="gets a result.json")
-    publishing.add_argument("--suite", default="trixie", help="of the tools (default: %(default)s)")
-    _shared_options(publishing)
     export = verbs.add_parser("export-repo", help="pack a compose's repo into a tar")
     export.add_argument("--from", dest="source", type=Path, required=True)
     export.add_argument("--to", dest="target", type=Path, required=True)
@@ -62,9 +62,16 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--skip", action="append", default=[], metavar="PHASE", help="and what needs it")
     verb.add_argument("--again", action="append", default=[], metavar="PHASE", help="even if its results are kept")
     verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent")
+    verb.add_argument("--previous-container", type=Path, metavar="IMAGE", help="an OCI archive, layout or manifest:"
+                      " packages keep their layers")  # fmt: skip
+    verb.add_argument("--security-tracker", default=SECURITY_TRACKER, metavar="URL|FILE",
+                      help="known vulnerabilities; none: nobody is asked (default: %(default)s)")  # fmt: skip
+    verb.add_argument("--previous", type=Path, metavar="DIR", help="an earlier compose's output: upgraded to this one")
     verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin, last of the version")
+    verb.add_argument("--trusted-keys", type=Path, metavar="FILE", help="public keys of who signs commits, for updates")
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
     verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")
+    verb.add_argument("--defer-gates", action="store_true", help="a gate that blocks is told, but is no failure")
     verb.add_argument("--snapshots", default=SNAPSHOTS, metavar="URL", help="Debian's archive at {date}, of a snapshot "
                       "service (default: %(default)s)")  # fmt: skip
     verb.add_argument("--pack", action="store_true", help="also repo.tar, and disk.raw.zst in place of disk.raw")
@@ -84,57 +91,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return VERBS[options.verb](options, given)
     except ToolError as error:
-        return _told(error)
-
-
-def _told(error: ToolError) -> int:
-    for line in error.lines:
-        print(f"  {line}", file=sys.stderr)
-    print(error.sentence, file=sys.stderr, flush=True)
-    return 1
-
-
-def _contained(options: argparse.Namespace, given: Sequence[str], work: Callable[[argparse.Namespace], int]) -> int:
-    """`work` in namespaces of its own: the same command once more, inside."""
-    if os.environ.get(INSIDE_VARIABLE):
-        return work(options)
-    if os.geteuid() != 0:
-        raise InputError("Composes are made by root.", hint="Use sudo.")
-    descriptor = os.environ.get(PROGRESS_FD_VARIABLE, "")
-    env = {INSIDE_VARIABLE: "1", "PYTHONPATH": os.fspath(TOP)}
-    fds = [int(descriptor)] if descriptor.isdigit() else []
-    done = run(
-        contained([sys.executable, "-m", "composes.pipeline", *given]), check=False, pass_fds=fds,
-        env={**env, **({PROGRESS_FD_VARIABLE: descriptor} if fds else {}), **_own_variables()},
-        log=lambda chunk: os.write(1, chunk),
-    )  # fmt: skip
-    return 0 if done.returncode == 0 else 1
-
-
-def _own_variables() -> dict[str, str]:
-    names = ("DEBATOMIC_HOME", "DEBATOMIC_MIRROR", STORE_VARIABLE)
-    return {name: os.environ[name] for name in names if name in os.environ}
+        return told(error)
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     check_phases([*options.only, *options.skip, *options.again])
     _order(options)  # what is wrong with the input is said at once
-    return _contained(options, given, _run_inside)
+    return contained_run(options, given, _run_inside)
 
 
 def _order(options: argparse.Namespace) -> Order:
     tree = treefile.resolve(treefile.load(options.treefile), options.variant, options.architecture)
     return Order(
-        tree=tree, state=_state(options), output=options.output.absolute(), mirror=options.mirror or default_mirror(),
+        tree=tree, state=state_of(options), output=options.output.absolute(), mirror=options.mirror or default_mirror(),
         keyring=options.keyring, lock=locks.read(options.lock) if options.lock else None,
         respin=options.compose_version, boot_timeout=options.boot_timeout, memory=options.memory,
+        trusted_keys=_keys(options.trusted_keys),
         previous_repo=options.previous_repo.absolute() if options.previous_repo else None,
+        security_tracker=options.security_tracker,
+        previous_container=read_manifest(options.previous_container) if options.previous_container else None,
+        previous=previous.read(options.previous.absolute()) if options.previous else None,
         folder=options.treefile.absolute().parent, snapshots=options.snapshots,
     )  # fmt: skip
 
 
-def _state(options: argparse.Namespace) -> State:
-    return State(options.state.absolute()) if options.state else State.default()
+def _keys(path: Path | None) -> str:
+    return openpgp.armored(openpgp.binary(path.read_bytes(), str(path))) if path else ""
 
 
 def _run_inside(options: argparse.Namespace) -> int:
@@ -144,10 +126,12 @@ def _run_inside(options: argparse.Namespace) -> int:
     with open_log(order.output / "compose.log") as file:
         log = Log(_tolerant(file.write), lambda chunk: os.write(1, chunk))
         compose = Compose(order, log, Progress(len(PHASES)), store_limit=_store_limit())
-        report = compose.run(options.only, options.skip, options.again)
+        report = compose.run(options.only, options.skip, options.again, defer=options.defer_gates)
         if report["ok"] and options.pack:
             report = pack(order.output, compose.progress.report)
         log.line(f"== DONE {report['version']} {report['commit']}" if report["ok"] else f"== FAILED {report['reason']}")
+    for each in report["gates"]:
+        print(f"  {each['name']}: {each['verdict']}: {each['sentence']}")
     for line in report["decisive"]:
         print(f"  {line}")
     print("Finished." if report["ok"] else report["reason"], flush=True)
@@ -171,41 +155,15 @@ def _store_limit() -> int:
     return int(value) << 30
 
 
-def _publish(options: argparse.Namespace, given: Sequence[str]) -> int:
-    return _contained(options, given, _publish_inside)
-
-
-def _publish_inside(options: argparse.Namespace) -> int:
-    try:
-        commit = _published(options)
-    except ToolError as error:
-        _note(options, {"ok": False, "reason": error.sentence, "kind": error.kind.value, "decisive": error.lines})
-        return _told(error)
-    _note(options, {"ok": True, "ref": options.ref, "commit": commit, "repository": os.fspath(options.target)})
-    print(f"{options.ref} is now {commit}", flush=True)
-    return 0
-
-
-def _note(options: argparse.Namespace, result: dict[str, object]) -> None:
-    if options.output:
-        write_json(options.output / "result.json", result)
-
-
-def _published(options: argparse.Namespace) -> str:
-    return publish.publish(
-        options.source.absolute(), options.target.absolute(), options.ref, state=_state(options), commit=options.commit,
-        tools=chroot_spec(options.suite, "amd64", options.mirror or default_mirror(), options.keyring),
-        log=Log(lambda chunk: os.write(1, chunk)),
-    )  # fmt: skip
-
-
 def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
     publish.export_repo(options.source, options.target)
     return 0
 
 
 VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
-    "run": _run, "publish": _publish, "export-repo": _export, "check": definition_verbs.check,
+    "run": _run, "publish": publishing_verbs.publish, "move": publishing_verbs.move, "prune": publishing_verbs.prune,
+    "signing-key": publishing_verbs.signing_key, "push": push.command, "export-repo": _export,
+    "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,
     "comps": definition_verbs.synchronise, "compare": definition_verbs.compare_locks,
     "blueprint": conversion_verbs.convert_blueprint, "import-debos": conversion_verbs.import_debos,

@@ -29,6 +29,15 @@ def replacing(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def consoles(output: Path, gate: str) -> list[Deliverable]:
+    """What a gate that said no left in the output folder: `serial-….log` and `console-….png` of its machine."""
+    word = gate.removeprefix("boot-")
+    found = [*output.glob(f"serial-{word}.log"), *sorted(output.glob(f"console-{word}*.png"))]
+    kinds = {".log": "serial-log", ".png": "screenshot"}
+    return [Deliverable(name=path.name, kind=kinds[path.suffix], path=path.name, sha256=sha256(path),
+                        size=path.stat().st_size, facts={"gate": gate}) for path in found]  # fmt: skip
+
+
 def copy_sparse(source: Path, target: Path) -> None:
     """A copy that shares blocks where the file system can, and keeps holes."""
     checked(["cp", "--reflink=auto", "--sparse=always", "--", os.fspath(source), os.fspath(target)])

@@ -14,7 +14,7 @@ from debatomic.tools.errors import InputError
 if TYPE_CHECKING:
     from composes.pipeline.job import Job, Order
 
-PHASES = ("init", "gather", "rootfs", "ostree", "image", "test")
+PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test")
 Facts = dict[str, Any]
 
 
@@ -59,6 +59,7 @@ class Stage:
     deliver: Callable[[Order, Result], Sequence[Deliverable]] = _nothing_delivered
     uses_tools: bool = True
     stored: bool = True
+    gate: str = ""  # the gate whose verdict its end is; a gate that fails does not end the run
     revision: int = 1  # raise it when `make` begins to do something else
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chroots.engine.state import State
 from composes.pipeline.graph import Result
 from composes.pipeline.lock import Lock
+from composes.pipeline.previous import Previous
 from composes.pipeline.tools import Tools
 from composes.pipeline.treefile import Tree
 from debatomic.tools.progress import Progress
@@ -29,6 +31,10 @@ class Order:
     lock: Lock | None = None
     respin: int = 0
     previous_repo: Path | None = None
+    trusted_keys: str = ""  # ASCII-armoured: the system accepts updates that one of these signed
+    previous_container: Mapping[str, Any] | None = None  # its manifest: packages keep their layers
+    security_tracker: str = ""  # an address or a file of its data; empty: it is not asked
+    previous: Previous | None = None  # the published compose whose machines will upgrade to this one
     boot_timeout: float = 900.0  # seconds, for each firmware
     memory: int = 1024  # MiB of the machine that boots the image
     folder: Path = Path()  # the treefile's

@@ -71,6 +71,7 @@ class LayoutOptions:
     kargs: tuple[str, ...]
     bootc_architecture: str  # Rust's name: x86_64
     apt_sources: str
+    trusted_keys: bytes = b""  # OpenPGP keys: who signs commits this system may become
 
 
 def kernel_version(root: Path) -> str:
@@ -109,6 +110,7 @@ def transform(root: Path, options: LayoutOptions) -> list[str]:
     replace_top(root)
     correct_tmpfiles(root)
     write_bootc(root, options)
+    write_trusted_keys(root, options.trusted_keys)
     empty(root / "run", 0o755)
     empty(root / "tmp", 0o1777)
     empty(root / "dev", 0o755)
@@ -237,6 +239,15 @@ def write_bootc(root: Path, options: LayoutOptions) -> None:
            f'kargs = [{kargs}]\nmatch-architectures = ["{options.bootc_architecture}"]\n')  # fmt: skip
     _write(root / "usr/lib/bootc/install/00-debatomic.toml", '[install.filesystem.root]\ntype = "ext4"\n')
     _write(root / "usr/lib/kernel/install.conf.d/00-ostree.conf", "layout=ostree\n")
+
+
+def write_trusted_keys(root: Path, keys: bytes) -> None:
+    """Where libostree looks for the keys of every remote that is to be verified."""
+    path = root / "usr/share/ostree/trusted.gpg.d/debatomic.gpg"
+    if keys:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(keys)
+        path.chmod(0o644)
 
 
 def empty(folder: Path, mode: int) -> None:

@@ -10,7 +10,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from typing import Any
 from composes.pipeline.proof import BEGIN, CREDENTIALS, END
 from debatomic.tools.errors import TimedOut, ToolError
 
+DATA_SERIAL = "debatomic-data"
+GATE_ADDRESS = "10.0.2.100"  # port 80 of it leads to what the gate serves, nothing else is in the machine's network
 EMULATED_CPU = "Haswell-noTSX,-pcid,-invpcid,-tsc-deadline"  # what TCG has; kernels of trixie crash on its "max"
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Za-z0-9]|[=>c78MDEH])|\r|\x00")
 # What is seen on the serial console on the way, with how far that is.
@@ -45,6 +47,10 @@ class MachineSpec:
     accelerator: str  # kvm or tcg
     memory: int  # MiB
     folder: Path
+    credentials: Mapping[str, str] = field(default_factory=lambda: CREDENTIALS)
+    data: Path | None = None  # a file the machine may read as a disk with the serial number DATA_SERIAL
+    relay: str = ""  # the command that carries each connection to GATE_ADDRESS; empty: there is none
+    reboots: bool = False  # a reset starts it again; otherwise it ends there
 
     @property
     def serial(self) -> Path:
@@ -62,12 +68,14 @@ def qemu_command(spec: MachineSpec, monitor_fd: int) -> list[str]:
     return [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35",
         "-accel", f"{spec.accelerator}{threads}", "-cpu", cpu, "-m", str(spec.memory), "-smp", "2",
-        "-no-reboot", *_firmware(spec),
-        "-drive", f"file={spec.disk},format={spec.disk_format},if=virtio,snapshot=on,cache=unsafe",
-        "-nic", "user,model=virtio-net-pci,restrict=on", "-vga", "std", "-display", "none",
+        *([] if spec.reboots else ["-no-reboot"]), *_firmware(spec),
+        "-drive", f"file={spec.disk},format={spec.disk_format},if=none,id=disk,snapshot=on,cache=unsafe",
+        "-device", "virtio-blk-pci,drive=disk,bootindex=0",
+        *_data(spec), "-nic", f"user,model=virtio-net-pci,restrict=on{_relayed(spec)}",
+        "-vga", "std", "-display", "none",
         "-device", "virtio-rng-pci", "-serial", f"file:{spec.serial}",
         "-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control",
-        *(part for name, text in CREDENTIALS.items() for part in ("-smbios", _credential(spec, name, text))),
+        *(part for name, text in spec.credentials.items() for part in ("-smbios", _credential(spec, name, text))),
     ]  # fmt: skip
 
 
@@ -76,6 +84,18 @@ def _firmware(spec: MachineSpec) -> list[str]:
         return []
     return ["-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
             "-drive", f"if=pflash,format=raw,file={spec.folder / 'vars.fd'}"]  # fmt: skip
+
+
+def _data(spec: MachineSpec) -> list[str]:
+    if not spec.data:
+        return []
+    return ["-drive", f"file={spec.data},format=raw,if=none,id=data,readonly=on",
+            "-device", f"virtio-blk-pci,drive=data,serial={DATA_SERIAL}"]  # fmt: skip
+
+
+def _relayed(spec: MachineSpec) -> str:
+    """An option's value doubles its commas."""
+    return f",guestfwd=tcp:{GATE_ADDRESS}:80-cmd:{spec.relay.replace(',', ',,')}" if spec.relay else ""
 
 
 def _credential(spec: MachineSpec, name: str, text: str) -> str:

@@ -81,7 +81,9 @@ def _sentence(error: ValidationError) -> str:
     if error.validator == "required":
         return f"{name} lacks the key {_missing(error)}."
     if error.validator == "enum":
-        return f"{name} can be {' or '.join(map(str, value))}, not {error.instance!s:.100}."
+        *most, last = map(str, value)
+        words = f"{', '.join(most)} or {last}" if most else last
+        return f"{name} can be {words}, not {error.instance!s:.100}{near(str(error.instance), map(str, value))}"
     if "description" in schema:
         return f"{name}: {error.instance!s:.100} is not {schema['description']}."
     return f"{name}: {error.message:.200}."

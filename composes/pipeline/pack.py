@@ -1,4 +1,4 @@
-"""What travels from a builder host: the repository as one tar, the raw disk compressed."""
+"""What travels from a builder host: the repository as one tar, disks that are not, compressed."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def _pack(output: Path, report: dict[str, Any], told: Callable[[float, str], obj
         facts = {"ref": report["ref"], "commit": report["commit"], "version": report["version"]}
         report["deliverables"].append(_deliverable(tar, "commit", facts))
     for index, each in enumerate(report["deliverables"]):
-        if each["kind"] == "raw":
+        if each["kind"] in ("raw", "vhd"):
             told(0.3, "compress the disk")
-            report["deliverables"][index] = _compressed(output / each["path"], each["facts"])
+            report["deliverables"][index] = _compressed(output / each["path"], each["kind"], each["facts"])
 
 
-def _compressed(disk: Path, facts: dict[str, Any]) -> Deliverable:
+def _compressed(disk: Path, kind: str, facts: dict[str, Any]) -> Deliverable:
     target = disk.with_name(f"{disk.name}.zst")
     with replacing(target) as made:
         run(["zstd", "-q", "-3", "-T0", "--rm", os.fspath(disk), "-o", os.fspath(made)])
-    return _deliverable(target, "raw", facts)
+    return _deliverable(target, kind, facts)
 
 
 def _deliverable(path: Path, kind: str, facts: dict[str, Any]) -> Deliverable:

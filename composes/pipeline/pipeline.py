@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from chroots.engine.layers import base
-from composes.pipeline import graph
-from composes.pipeline.graph import PHASES, Deliverable, Result, Stage
+from composes.pipeline import gates, graph, verdicts
+from composes.pipeline.delivery import consoles
+from composes.pipeline.gates import GateFailed, Verdict
+from composes.pipeline.graph import PHASES, Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Log, Order
-from composes.pipeline.stages import boot, commit, disk, gather, qcow2, releases, rootfs, tree
+from composes.pipeline.stages import boot, commit, disk, gather, outputs, qcow2, releases, rootfs, tree, upgrade
 from composes.pipeline.store import ResultStore
 from composes.pipeline.tools import Tools, chroot_spec, entered
 from debatomic.tools.errors import Kind, ToolError
@@ -24,10 +26,10 @@ from debatomic.tools.progress import Progress
 
 STAGES: tuple[Stage, ...] = (
     releases.STAGE, gather.STAGE, tree.STAGE, rootfs.STAGE, commit.STAGE, disk.STAGE, qcow2.STAGE,
-    boot.BIOS, boot.UEFI,
+    *outputs.STAGES, boot.BIOS, boot.UEFI, upgrade.STAGE,
 )  # fmt: skip
 FORMAT = 1
-EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png")
+EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png", *outputs.FILES)
 
 
 class Compose:
@@ -42,12 +44,17 @@ class Compose:
         self.results: dict[str, Result] = {}
         self.deliverables: list[Deliverable] = []
         self.seconds: dict[str, float] = {}
+        self.verdicts: list[Verdict] = []
+        self.facts: dict[str, Facts] = {}  # of gates that are stages, of those that said no too
         self.again: tuple[str, ...] = ()
 
-    def run(self, only: Sequence[str] = (), skip: Sequence[str] = (), again: Sequence[str] = ()) -> dict[str, Any]:
+    def run(
+        self, only: Sequence[str] = (), skip: Sequence[str] = (), again: Sequence[str] = (), *, defer: bool = False
+    ) -> dict[str, Any]:
         """Do it, write `result.json` however it ends, and return what that says.
 
-        The phases `again` are done even where their results are kept.
+        The phases `again` are done even where their results are kept. A gate that blocks makes it a failure, unless
+        that is deferred to whoever publishes.
         """
         failure: ToolError | None = None
         started = time.monotonic()
@@ -55,6 +62,8 @@ class Compose:
         try:
             self._clear()
             self._run([stage for stage in graph.selected(STAGES, only, skip) if stage.wanted(self.order)])
+            self.verdicts = verdicts.of(self)
+            failure = None if defer else gates.blocked(self.verdicts)
         except ToolError as error:
             failure = error
         except OSError as error:
@@ -84,7 +93,7 @@ class Compose:
                     self._begin(phase)
                     tools = tools or self._enter_tools(stack, scratch)
                     for stage in mine:
-                        self._do(stage, tools, scratch, stack)
+                        self.attempt(stage, tools, scratch, stack)
         for name in self.store.evict(self.store_limit):
             self.log.line(f"Evicted {name}.")
 
@@ -105,10 +114,26 @@ class Compose:
         spec = chroot_spec(order.tree.suite, order.tree.architecture, order.mirror, order.keyring,
                            check_valid_until=order.tree.check_valid_until)  # fmt: skip
         layer = base.ensure(spec, order.state, self.log)
-        shared = [order.state.root, order.output]
+        shared = [order.state.root, order.output, *([order.previous.disk.parent] if order.previous else [])]
         tools = stack.enter_context(entered(layer, work=scratch, shared=shared, log=self.log))
         self.seconds["tools"] = time.monotonic() - started
         return tools
+
+    def attempt(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
+        """A gate that says no is a verdict; whatever else fails ends the run."""
+        started = time.monotonic()
+        try:
+            self._do(stage, tools, scratch, stack)
+        except ToolError as error:
+            if not stage.gate or not gates.says_no(error):
+                raise
+            name = error.gate if isinstance(error, GateFailed) and error.gate else stage.gate
+            self.seconds[stage.name] = time.monotonic() - started
+            self.facts[stage.name] = error.facts if isinstance(error, GateFailed) else {}
+            self.deliverables += consoles(self.order.output, stage.gate)
+            self.verdicts.append(gates.refused(name, self.order.tree.checks, error.sentence, self.seconds[stage.name],
+                                               error.lines))  # fmt: skip
+            self.log.line(f"-- {stage.name}: the gate {name} says no: {error.sentence}")
 
     def _do(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
         inputs = {name: self.results[name] for name in stage.needs if name in self.results}
@@ -133,27 +158,37 @@ class Compose:
                         seconds=round(time.monotonic() - started, 3), reused=reused)  # fmt: skip
         self.deliverables += stage.deliver(self.order, result)
         self.results[stage.name] = result
+        if stage.gate:
+            self.facts[stage.name] = facts
         self.seconds[stage.name] = time.monotonic() - started
         told = "reused" if reused else "made"
         self.log.line(f"-- {stage.name}: {told} in {self.seconds[stage.name]:.1f} s")
 
+    def _container(self) -> dict[str, Any]:
+        """What is known of the container: from its making, and what the rules said of it."""
+        made, judged = (self.results[name].facts if name in self.results else {} for name in ("oci", "container"))
+        return {**{key: value for key, value in made.items() if key != "archive"}, **judged}
+
     def _report(self, failure: ToolError | None, seconds: float) -> dict[str, Any]:
         order = self.order
         commit_facts = self.results["commit"].facts if "commit" in self.results else {}
-        proofs = {name.removeprefix("boot-"): result.facts for name, result in self.results.items()
-                  if name.startswith("boot-")}  # fmt: skip
+        proofs = {name.removeprefix("boot-"): facts for name, facts in self.facts.items()
+                  if name.startswith("boot-") and facts}  # fmt: skip
         rootfs_facts = self.results["rootfs"].facts if "rootfs" in self.results else {}
         return {
             "format": FORMAT, "ok": failure is None,
             "reason": failure.sentence if failure else "", "kind": failure.kind.value if failure else "",
             "decisive": list(failure.lines) if failure else [],
             "name": order.tree.name, "variant": order.tree.variant, "architecture": order.tree.architecture,
-            "suite": order.tree.suite, "ref": order.tree.ref, "treefile_digest": order.tree.digest,
+            "suite": order.tree.suite, "ref": order.tree.ref,
+            "refs": dict(zip(order.tree.channels, order.tree.refs, strict=True)), "treefile_digest": order.tree.digest,
             **{key: commit_facts.get(key, "") for key in ("commit", "content_checksum", "version", "parent")},
             "lock_digest": self.results["gather"].digest if "gather" in self.results else "",
             "packages": self.results["gather"].facts["packages"] if "gather" in self.results else 0,
             "timings": {name: round(each, 3) for name, each in self.seconds.items()},
             "lint": rootfs_facts.get("lint", []), "kernel": rootfs_facts.get("kernel", ""), "boot": proofs,
+            "container": self._container(),
+            "upgrade": self.facts.get("upgrade", {}), "gates": [asdict(each) for each in self.verdicts],
             "deliverables": [asdict(each) for each in self.deliverables],
             "stages": [{"name": each.stage, "phase": each.phase, "identity": each.identity, "reused": each.reused,
                         "seconds": round(self.seconds[each.stage], 3)} for each in self.results.values()],

@@ -12,8 +12,17 @@ from dataclasses import dataclass
 WORD = "debatomic-proof:"
 BEGIN, END = f"{WORD} begin", f"{WORD} end"
 ANSWER = re.compile(rf"{WORD} ([^\n]*)")
-SECTION = re.compile(r"\[(status|failed|mounts|time)\]")
-UNIT = f"""\
+SECTION = re.compile(r"\[(status|failed|mounts|time|tests)\]")
+# Shell, in an argument of a unit's command too: $ is doubled there, and ' is not used.
+WAIT = 'n=0; while [ "$(systemctl is-system-running)" = starting ] && [ $n -lt 300 ]; do sleep 1; n=$((n+1)); done'
+PROVE = (
+    'echo "kernel: $(uname -r)"; echo "state: $(systemctl is-system-running)"; echo "[status]"; ostree admin status; '
+    'echo "[failed]"; systemctl --failed --no-legend --plain; echo "[mounts]"; '
+    'for at in / /usr /etc /var /boot /sysroot; do echo "$at $(findmnt -no OPTIONS --target $at)"; done; '
+    'echo "[time]"; systemd-analyze;'
+)
+UNIT_NAME = "debatomic-proof.service"
+UNIT = """\
 [Unit]
 Description=Proof that this system booted
 After=multi-user.target
@@ -22,16 +31,21 @@ Type=simple
 StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/ttyS0
-ExecStart=/bin/sh -c 'n=0; while [ "$$(systemctl is-system-running)" = starting ] && [ $$n -lt 120 ]; do \
-sleep 1; n=$$((n+1)); done; echo; echo "{BEGIN}"; {{ \
-echo "kernel: $$(uname -r)"; echo "state: $$(systemctl is-system-running)"; echo "[status]"; ostree admin status; \
-echo "[failed]"; systemctl --failed --no-legend --plain; echo "[mounts]"; \
-for at in / /usr /etc /var /boot /sysroot; do echo "$$at $$(findmnt -no OPTIONS --target $$at)"; done; \
-echo "[time]"; systemd-analyze; }} 2>&1 | tee /dev/tty1 | sed "s/^/{WORD} /"; echo; echo "{END}"; \
-sleep 4; systemctl poweroff --force'
+ExecStart=/bin/sh -c '{command}'
 """
-CREDENTIALS = {"systemd.extra-unit.debatomic-proof.service": UNIT,
-               "systemd.unit-dropin.multi-user.target": "[Unit]\nWants=debatomic-proof.service\n"}  # fmt: skip
+
+
+def credentials(more: str = "") -> dict[str, str]:
+    """What systemd in the machine is handed; the shell commands `more` add to the proof."""
+    command = (
+        f'{WAIT}; echo; echo "{BEGIN}"; {{ {PROVE} {more} }} 2>&1 | tee /dev/tty1 | sed "s/^/{WORD} /"; echo; '
+        f'echo "{END}"; sleep 4; systemctl poweroff --force'
+    )
+    return {f"systemd.extra-unit.{UNIT_NAME}": UNIT.format(command=command.replace("$", "$$")),
+            "systemd.unit-dropin.multi-user.target": f"[Unit]\nWants={UNIT_NAME}\n"}  # fmt: skip
+
+
+CREDENTIALS = credentials()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +59,7 @@ class Proof:
     mounts: dict[str, str]
     status: tuple[str, ...]
     time: str
+    tests: tuple[str, ...] = ()
 
 
 def read_proof(text: str) -> Proof | None:
@@ -58,7 +73,7 @@ def read_proof(text: str) -> Proof | None:
     return Proof(
         state=head.get("state", ""), kernel=head.get("kernel", ""), commit=next(running, ""),
         failed=tuple(sections.get("failed", [])), mounts=_pairs(sections.get("mounts", []), " "), status=tuple(status),
-        time=" ".join(sections.get("time", [])[:1]),
+        time=" ".join(sections.get("time", [])[:1]), tests=tuple(sections.get("tests", [])),
     )  # fmt: skip
 
 

@@ -6,59 +6,52 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from chroots.engine.layers import base
-from chroots.engine.spec import ChrootSpec
-from chroots.engine.state import State, locked
-from composes.pipeline.job import Log
 from composes.pipeline.ostree import Repo
-from composes.pipeline.store import ResultStore
-from composes.pipeline.tools import entered
+from composes.pipeline.served import Served, Step
+from composes.pipeline.updates import bound_refs
 from debatomic.tools.errors import CommandFailed, InputError
 from debatomic.tools.files import whole
 
 MEMBER = re.compile(r"^(?:config|summary|(?:objects|refs|state|tmp|extensions)(?:/[A-Za-z0-9._-]+)*)\Z")
-REF = re.compile(r"^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")
 
 
-def publish(source: Path, target: Path, ref: str, *, state: State, tools: ChrootSpec, log: Log, commit: str) -> str:
-    """Make `ref` of the archive repository `target` the one commit that `source` (a repo or its tar) holds; its id.
+def publish(served: Served, source: Path, ref: str, *, commit: str = "", keep_as: str = "") -> dict[str, Any]:
+    """Make `ref` of the served repository the one commit that `source` (its tar, or a shared folder) holds.
 
-    Each object's checksum is verified on the way; whoever reads the repository meanwhile sees the old state or the new.
+    Each object's checksum is verified on the way. `keep_as` holds the commit beyond the time the ref names it. What it
+    returns is described at `Served.move`.
     """
-    if not REF.match(ref):
-        raise InputError(f"{ref} is not a possible ref.")
-    target.mkdir(parents=True, exist_ok=True)
-    store = ResultStore(state)
-    with ExitStack() as stack:
-        scratch = stack.enter_context(store.scratch())
-        stack.enter_context(locked(target.parent / f".{target.name}.lock"))
-        layer = base.ensure(tools, state, log)
-        repo_path = stack.enter_context(_as_folder(source, scratch))
-        shared = [state.root, target, repo_path]
-        entry = stack.enter_context(entered(layer, work=scratch, shared=shared, log=log))
-        return _import(Repo(entry, repo_path), Repo(entry, target).have("archive"), ref, commit)
+    with _as_folder(source, served.scratch) as folder:
+        found = _commit(Repo(served.repo.tools, folder), ref, commit)
+        _import(served, folder, found)
+        if keep_as:
+            served.keep(keep_as, found)
+        return served.move([Step(ref=ref, commit=found)])[0]
 
 
-def _import(source: Repo, target: Repo, ref: str, expected: str) -> str:
+def _commit(source: Repo, ref: str, expected: str) -> str:
+    """The one commit of the source. Raises InputError if it is another one, or not bound to the ref."""
     found = source.refs()
     if len(found) != 1:
         raise InputError(f"The repository to publish has {len(found)} refs, not one.")
     commit = source.resolve(found[0])
-    if ref != found[0]:
-        raise InputError(f"The commit is bound to the ref {found[0]}; as {ref} no machine could pull it.",
-                         hint="Publish it under its own ref, or compose it with another ref.")  # fmt: skip
     if not commit or (expected and commit != expected):
         raise InputError(f"The repository to publish holds the commit {commit or 'of no ref'}, not {expected}.")
+    if ref not in bound_refs(source.path, commit):
+        raise InputError(f"The commit is bound to the ref {found[0]}; as {ref} no machine could pull it.",
+                         hint="Publish it under its own ref, or compose it with another ref.")  # fmt: skip
+    return commit
+
+
+def _import(served: Served, source: Path, commit: str) -> None:
     try:
-        target.pull(source.path, commit, untrusted=True)
+        served.repo.pull(source, commit, untrusted=True)
     except CommandFailed as error:
         raise InputError(f"The repository to publish is damaged: {error}", lines=error.lines) from error
-    target.set_ref(ref, commit)
-    target.summary()
-    return commit
 
 
 @contextmanager

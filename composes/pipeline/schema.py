@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from composes.pipeline import gate_schema
 from composes.pipeline.customized.schema import CUSTOMIZATIONS
 from composes.pipeline.shapes import Schema
 from composes.pipeline.shapes import list_of as _list
@@ -37,9 +38,11 @@ DEB = _mapping({
     "file": BESIDE, "sha256": _text(r"[0-9a-f]{64}", "a SHA-256: 64 hexadecimal digits in small letters"),
 }, "file", "sha256")  # fmt: skip
 LISTS: dict[str, Schema] = {
+    "forbidden-packages": PACKAGE,
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
-    "repositories": REPOSITORY, "debs": DEB, "kargs": KARG, "enable": UNIT, "disable": UNIT, "mask": UNIT,
-    "formats": {"enum": ["raw", "qcow2"]}, "firmware": {"enum": ["bios", "uefi"]},
+    "repositories": REPOSITORY, "debs": DEB, "kargs": KARG, "channels": WORD, "enable": UNIT, "disable": UNIT,
+    "mask": UNIT, "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "tar", "oci"]},
+    "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
 
 
@@ -49,9 +52,11 @@ def _lists(*names: str) -> dict[str, Schema]:
 
 
 CONDITIONED: dict[str, Schema] = {
-    **_lists("components", "packages", "groups", "exclude", "purge-packages", "repositories", "debs", "kargs"),
+    **_lists("components", "packages", "groups", "exclude", "purge-packages"),
+    **_lists("repositories", "debs", "kargs", "channels"),
     "summary": SUMMARY,
-    "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite} and {variant} are filled in"),
+    "ref": _text(r"[A-Za-z0-9{][A-Za-z0-9._/{}-]*", "an OSTree ref; {suite}, {variant} and {channel} are filled in"),
+    **gate_schema.keys(WORD, PACKAGE, ITEM),
     "recommends": YES_OR_NO,
     "documentation": YES_OR_NO,
     "check-valid-until": YES_OR_NO,
@@ -62,6 +67,10 @@ CONDITIONED: dict[str, Schema] = {
     "image": _mapping({
         "size": _text(r"([1-9][0-9]{0,5}[MG]|auto)", "a size such as 1500M or 3G, or auto"),
         **_lists("formats", "firmware"),
+    }),
+    "container": _mapping({
+        "compression": {"enum": ["zstd", "gzip"]},
+        "layers": {"type": "integer", "minimum": 12, "maximum": 127, "description": "a number of layers, 12 to 127"},
     }),
     "remote": _mapping({"name": WORD, "url": URI}, "name", "url"),
     "metadata": {

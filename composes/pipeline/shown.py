@@ -8,27 +8,42 @@ from typing import Any
 
 import yaml
 
-from composes.pipeline.treefile import Tree, size_text
+from composes.pipeline import checks
+from composes.pipeline.sizes import size_text
+from composes.pipeline.treefile import Tree
+
+NESTED = ("units", "image", "container", "metadata", "remote", "tests", "policies", "gates")
 
 
 def as_treefile(tree: Tree) -> dict[str, Any]:
     """A treefile without includes, conditions, groups and inheritance that resolves to exactly this tree."""
     plain = tree.as_json()
     content = {key: plain[key] for key in ("name", "suite", "ref", "summary", "recommends", "documentation")}
-    for key in ("components", "packages", "exclude", "purge_packages", "debs", "kargs"):
+    for key in ("components", "packages", "exclude", "purge_packages", "debs", "kargs", "channels"):
         content[key.replace("_", "-")] = plain[key]
+    content["ref"] = _ref(tree)
     content["repositories"] = [{key: value for key, value in each.items() if value} for each in plain["repositories"]]
     content["check-valid-until"] = tree.check_valid_until
     if tree.snapshot:
         content["snapshot"] = plain["snapshot"]
     content["units"] = {name: plain[name] for name in ("enable", "disable", "mask")}
     content["image"] = {**plain["image"], "size": size_text(tree.image.size)}
+    content["container"] = plain["container"]
     content["metadata"] = dict(tree.metadata)
+    content |= checks.as_treefile(tree.checks)
     if any(tree.remote):
         content["remote"] = {"name": tree.remote[0], "url": tree.remote[1]}
     if tree.customizations:
         content["customizations"] = plain["customizations"]
     return content | {"architectures": {tree.architecture: {}}, "variants": {tree.variant: {}}}
+
+
+def _ref(tree: Tree) -> str:
+    """The ref, with `{channel}` where it stands."""
+    if len(tree.refs) < 2 or tree.refs[1] == f"{tree.channels[1]}/{tree.ref}":
+        return tree.ref
+    both = zip(tree.ref.split("/"), tree.refs[1].split("/"), strict=True)
+    return "/".join(one if one == other else one.replace(tree.channels[0], "{channel}") for one, other in both)
 
 
 def text(content: Mapping[str, Any], form: str) -> str:
@@ -56,7 +71,7 @@ def _flat(tree: Tree) -> dict[str, Any]:
     lists = {name: [json.dumps(each, sort_keys=True) for each in plain.pop(name)] for name in ("repositories", "debs")}
     lists |= {f"customizations.{key}": [json.dumps(each, sort_keys=True) for each in _each(value)]
               for key, value in plain.pop("customizations", {}).items()}  # fmt: skip
-    nested = {f"{above}.{key}": value for above in ("units", "image", "metadata", "remote")
+    nested = {f"{above}.{key}": value for above in NESTED
               for key, value in plain.pop(above, {}).items()}  # fmt: skip
     del plain["architectures"], plain["variants"]
     return {"variant": tree.variant, "architecture": tree.architecture, **plain, **lists, **nested}

@@ -23,7 +23,8 @@ def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
     for key, value in (("readonly", "true"), ("bootprefix", "true"), ("bootloader", "syslinux")):
         repo.do("config", "set", f"sysroot.{key}", value)
     if remote:
-        repo.do("remote", "add", "--no-gpg-verify", remote, url, job.tree.ref)
+        verified = "true" if job.order.trusted_keys else "false"
+        repo.do("remote", "add", f"--set=gpg-verify={verified}", remote, url, job.tree.ref)
     _write_boot(sysroot)
     repo.pull(source.path, job.tree.ref, remote=remote)
     kargs = (f"root=UUID={root_uuid}", *FIXED_KARGS, *job.tree.kargs)

@@ -10,19 +10,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline import beside, gpt, marks, mistakes
+from composes.pipeline import beside, checks, gpt, marks, mistakes
+from composes.pipeline.checks import Checks
 from composes.pipeline.customized import folding
 from composes.pipeline.marks import place_of
 from composes.pipeline.parts import Part, check_removals, for_architecture, fulfilled, mention, merge, packages_of
+from composes.pipeline.sizes import size_in_bytes
 from debatomic.tools.errors import InputError
 
-LISTS = ("components", "packages", "exclude", "purge_packages", "kargs")
+LISTS = ("components", "packages", "exclude", "purge_packages", "kargs", "channels")
 PLAIN = ("summary", "recommends", "documentation", "snapshot")
+CHANNELS = ("nightly", "testing", "stable")  # where nothing else is said
 DEFAULTS: Part = {
     "summary": "", "components": ["main"], "ref": "{name}/{suite}/{architecture}/{variant}", "packages": [],
     "groups": [], "exclude": [], "purge-packages": [], "recommends": False, "documentation": False, "repositories": [],
-    "units": {}, "kargs": [], "image": {}, "metadata": {}, "remote": {}, "debs": [], "snapshot": "",
-    "check-valid-until": True, "customizations": {},
+    "units": {}, "kargs": [], "channels": [], "image": {}, "container": {}, "metadata": {}, "remote": {}, "tests": {},
+    "policies": {}, "gates": {}, "debs": [], "snapshot": "", "check-valid-until": True, "customizations": {},
 }  # fmt: skip
 
 
@@ -55,9 +58,17 @@ class ImageOptions:
     """`size` of the whole disk in bytes, 0 for just enough."""
 
     size: int = 0
-    formats: tuple[str, ...] = ("raw", "qcow2")
+    formats: tuple[str, ...] = ("raw", "qcow2", "oci")
     firmware: tuple[str, ...] = ("bios", "uefi")
     place: str = field(default="", compare=False)  # where `size` was written
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerOptions:
+    """How the layers of the container are compressed, and how many there may be."""
+
+    compression: str = "zstd"
+    layers: int = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +79,9 @@ class Tree:
     variant: str
     architecture: str
     suite: str
-    ref: str
+    ref: str  # of the first channel
+    channels: tuple[str, ...]  # of release, in the order of promotion
+    refs: tuple[str, ...]  # one for each channel
     summary: str
     components: tuple[str, ...]
     packages: tuple[str, ...]
@@ -82,12 +95,14 @@ class Tree:
     mask: tuple[str, ...]
     kargs: tuple[str, ...]
     image: ImageOptions
+    container: ContainerOptions
     remote: tuple[str, str]  # name and address of the repository systems upgrade from; both empty for none
     metadata: tuple[tuple[str, str], ...]
     debs: tuple[Deb, ...]
     snapshot: str  # the archives' time, 20261101T000000Z; empty: now
     check_valid_until: bool
     customizations: Mapping[str, Any] = field(hash=False)  # as the treefile has them, less what other fields say
+    checks: Checks = field(default_factory=Checks)
 
     def as_json(self) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(json.dumps(asdict(self)))
@@ -139,6 +154,7 @@ def _load(path: Path, reading: _Reading, above: tuple[Path, ...]) -> Part:
     reading.files += beside.take_keys(content, path, reading.top)
     mention(content, reading.mentioned)
     reading.files.append(path)
+    reading.files += checks.read_scripts(content, path, reading.top)
     result: Part = {}
     for name in _names(content.pop("include", [])):
         included = _included(name, path, reading.top, (*above, path))
@@ -210,13 +226,26 @@ def _tree(words: dict[str, str], part: Part, groups: dict[str, Part | None]) -> 
     plain["packages"] = _united(plain["packages"], packages_of(part["groups"], groups, part["exclude"]))
     plain["kargs"] = _united(plain["kargs"], folded.kargs)
     plain["snapshot"] = beside.moment(plain["snapshot"])
+    plain["channels"] = plain["channels"] or CHANNELS
+    refs = _refs(part["ref"], words, plain["channels"])
     return Tree(
-        **plain, ref=_ref(part["ref"], words),
-        repositories=tuple(_repository(each) for each in part["repositories"]),
+        **plain, ref=refs[0], refs=refs, repositories=tuple(_repository(each) for each in part["repositories"]),
         debs=tuple(Deb(**each) for each in part["debs"]), check_valid_until=part["check-valid-until"],
-        image=_image(part["image"], folded), remote=(remote.get("name", ""), remote.get("url", "")),
-        metadata=tuple(sorted(part["metadata"].items())), customizations=folded.rest,
+        image=_image(part["image"], folded), container=ContainerOptions(**part["container"]),
+        remote=(remote.get("name", ""), remote.get("url", "")), metadata=tuple(sorted(part["metadata"].items())),
+        customizations=folded.rest, checks=checks.of(part),
     )  # fmt: skip
+
+
+def _refs(template: str, words: dict[str, str], channels: tuple[str, ...]) -> tuple[str, ...]:
+    """The ref of each channel: where the template does not say `{channel}`, all but the first have it in front."""
+    refs = [_ref(template, {**words, "channel": channel}) for channel in channels]
+    if "{channel}" not in template:
+        refs[1:] = [f"{channel}/{refs[0]}" for channel in channels[1:]]
+    for ref in refs:
+        if inside := next((other for other in refs if other.startswith(f"{ref}/")), ""):
+            raise InputError(f"{place_of(template) or 'ref'}: no ref may lie in another: {inside} in {ref}.")
+    return tuple(refs)
 
 
 def _united(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
@@ -241,15 +270,3 @@ def _image(part: Part, folded: folding.Folded) -> ImageOptions:
     least = gpt.disk_bytes(folded.root_bytes) if folded.root_bytes else 0
     place = folded.root_place if least > size_in_bytes(size) else place_of(size)
     return ImageOptions(size=max(size_in_bytes(size), least), place=place, **known)
-
-
-def size_text(size: int) -> str:
-    """The bytes of a disk as a treefile writes them."""
-    if not size:
-        return "auto"
-    return f"{size >> 30}G" if size % (1 << 30) == 0 else f"{size >> 20}M"
-
-
-def size_in_bytes(text: str) -> int:
-    """`1500M` or `3G` in bytes; 0 for `auto`."""
-    return 0 if text == "auto" else int(text[:-1]) << {"M": 20, "G": 30}[text[-1]]

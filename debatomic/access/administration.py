@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -93,12 +95,17 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 
 def _narrowed(wanted: dict[str, Any]) -> QuerySet[AuditEntry]:
-    columns = {
-        "user": "user__username",
-        "act": "act__startswith",
-        "thing": "thing__icontains",
-        "since": "at__date__gte",
-        "until": "at__date__lte",
-    }
-    asked = {columns[name]: value for name, value in wanted.items() if value}
-    return AuditEntry.objects.select_related("user").filter(**asked)
+    columns = {"user": "user__username", "act": "act__startswith", "thing": "thing__startswith"}
+    asked = {columns[name]: value for name, value in wanted.items() if value and name in columns}
+    entries = AuditEntry.objects.select_related("user").filter(**asked)
+    if since := wanted.get("since"):
+        entries = entries.filter(at__gte=midnight(since))
+    if until := wanted.get("until"):  # by the id of its last entry: then no newer row is looked at
+        last = AuditEntry.objects.filter(at__lt=midnight(until + timedelta(days=1))).order_by("-at", "-pk")
+        entries = entries.filter(pk__lte=Subquery(last.values("pk")[:1]))
+    return entries
+
+
+def midnight(day: date) -> datetime:
+    """When a day begins, here."""
+    return timezone.make_aware(datetime.combine(day, time()))

@@ -86,6 +86,6 @@ class AuditFilter(forms.Form):
 
     user = forms.CharField(label="By", required=False)
     act = forms.CharField(label="What", required=False, widget=forms.TextInput(attrs={"placeholder": "build."}))
-    thing = forms.CharField(label="To", required=False)
+    thing = forms.CharField(label="To what begins with", required=False)
     since = forms.DateField(label="Since", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}))

@@ -97,6 +97,10 @@ class AuditEntry(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-pk"]
+        indexes: ClassVar = [
+            models.Index(fields=["act"], name="audit_act", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["thing"], name="audit_thing", opclasses=["varchar_pattern_ops"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} {self.act} {self.thing}"

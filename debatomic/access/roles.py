@@ -35,6 +35,7 @@ TABLE: Final = {
     "composes.submit":      "r a",
     "composes.cancel":      "r a",
     "composes.publish":     "r a",
+    "composes.override":    "r a",      # publish although a gate blocks, with a reason
     "composes.define":      "r a",      # a treefile's repositories run code as root on the host that composes
     "targets.edit":         "r a",
     "chroots.refresh":      "r a",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, commands, tables
+from debatomic.client import account, chroots, commands, hosts, many, releases, schedules, tables
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import ToolError
 
@@ -40,6 +40,12 @@ def parser() -> ArgumentParser:
     ):
         _thing(command(name, does, about), ["build", "compose", "task"])
     chroots.options(command("chroot", commands.chroot, "make, refresh or remove a chroot, or list its packages"))
+    hosts.options(command("host", hosts.run, "list and show hosts, have them in or out of service, add one"))
+    schedules.options(command("schedule", schedules.run, "list, make and change what is submitted by itself"))
+    many.tasks_options(command("tasks", many.tasks, "cancel or retry many tasks"))
+    many.resubmit_options(command("resubmit", many.resubmit, "submit the same again, with changes"))
+    many.priority_options(command("priority", many.priority, "move a task in the queue"))
+    releases.options(command("release", commands.release, "promote a compose to a release channel, or withdraw it"))
     _download(command("download", commands.download, "fetch the files that were kept, verified"))
     _list(command("list", commands.listing, "list builds, composes, tasks, hosts, …"))
     return main

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import socket
 import sys
 from argparse import Namespace
@@ -11,8 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, downloads, sources, tables
+from debatomic.client import account, chroots, downloads, releases, sources, tables
 from debatomic.client.account import Account
+from debatomic.client.answers import answer
 from debatomic.client.hub import Hub
 from debatomic.client.screen import Screen, harmless
 from debatomic.client.watch import PATIENCE, Follower
@@ -86,7 +86,7 @@ def _submitted(asked: Namespace, hub: Hub, thing: str, made: dict[str, Any], tit
     if asked.watch:
         _say(f"{thing.capitalize()} {made['id']}: {title} — {made['page']}")
         return _follow(asked, hub, thing, made["id"])
-    _answer(asked, made, f"{thing.capitalize()} {made['id']}: {title} — {made['page']}")
+    answer(asked, made, f"{thing.capitalize()} {made['id']}: {title} — {made['page']}")
     return True
 
 
@@ -107,7 +107,7 @@ def _follow(asked: Namespace, hub: Hub, thing: str, number: int) -> bool:
              f"`debatomic cancel {thing} {number}` stops it.")  # fmt: skip
         raise
     ended = hub.get(f"{thing}s/{number}/")
-    _answer(asked, ended, _ending(thing, ended))
+    answer(asked, ended, _ending(thing, ended))
     return ended["state"] in GOOD
 
 
@@ -131,13 +131,13 @@ def _ending(thing: str, ended: dict[str, Any]) -> str:
 def cancel(asked: Namespace, hub: Hub) -> bool:
     told = hub.act(f"{asked.thing}s/{asked.id}/cancel/")
     live = told["state"] in ("free", "assigned", "running", "STARTED")
-    _answer(asked, told, f"{asked.thing.capitalize()} {asked.id} is {'being canceled' if live else 'canceled'}.")
+    answer(asked, told, f"{asked.thing.capitalize()} {asked.id} is {'being canceled' if live else 'canceled'}.")
     return True
 
 
 def retry(asked: Namespace, hub: Hub) -> bool:
     told = hub.act(f"{asked.thing}s/{asked.id}/retry/")
-    _answer(
+    answer(
         asked,
         told,
         f"{asked.thing.capitalize()} {asked.id} runs again. `debatomic watch {asked.thing} {asked.id}` follows it.",
@@ -152,7 +152,19 @@ def chroot(asked: Namespace, hub: Hub) -> bool:
     if asked.verb == "refresh" and asked.watch:
         _say(text)
         return _follow(asked, hub, "task", told["id"])
-    _answer(asked, told, text)
+    answer(asked, told, text)
+    return True
+
+
+def release(asked: Namespace, hub: Hub) -> bool:
+    """Do something with a release channel."""
+    verbs = {"preview": releases.preview, "promote": releases.promote, "withdraw": releases.withdraw,
+             "journal": releases.journal}  # fmt: skip
+    told, text = verbs[asked.verb](asked, hub)
+    if asked.verb in ("promote", "withdraw") and asked.watch:
+        _say(text)
+        return _follow(asked, hub, "task", told["task"])
+    answer(asked, told, text)
     return True
 
 
@@ -164,7 +176,7 @@ def download(asked: Namespace, hub: Hub) -> bool:
         raise InputError(f"{asked.thing.capitalize()} {asked.id} has no such files{' yet' if not found else ''}.")
     hub.patience = 120.0
     paths = downloads.fetch_all(hub, wanted, asked.output, Screen(out=sys.stderr))
-    _answer(asked, [{**one, "path": str(path)} for one, path in zip(wanted, paths, strict=True)], "")
+    answer(asked, [{**one, "path": str(path)} for one, path in zip(wanted, paths, strict=True)], "")
     return True
 
 
@@ -172,16 +184,8 @@ def listing(asked: Namespace, hub: Hub) -> bool:
     """One line for each thing, newest first."""
     narrowed = {name: value for name in ("state", "cause", "target", "created_by") if (value := getattr(asked, name))}
     things = list(hub.listing(f"{asked.what}/", limit=asked.limit, **narrowed))
-    _answer(asked, things, "\n".join(tables.lines(asked.what, things)))
+    answer(asked, things, "\n".join(tables.lines(asked.what, things)))
     return True
-
-
-def _answer(asked: Namespace, told: Any, text: str) -> None:
-    """To standard output: JSON for programs, or a text for people."""
-    if asked.json:
-        print(json.dumps(told, indent=2))
-    elif text:
-        print(text)
 
 
 def _say(sentence: str) -> None:

@@ -66,7 +66,7 @@ def _fill(hub: Hub, artifact: dict[str, Any], file: IO[bytes], screen: Screen) -
     while there < total:
         last = min(there + PIECE_BYTES, total) - 1
         headers = {"Range": f"bytes={there}-{last}", "If-Range": f'"{artifact["sha256"]}"'}
-        piece = hub.fetch(f"artifacts/{artifact['id']}/download/", headers=headers).content
+        piece = hub.content(f"artifacts/{artifact['id']}/download/", headers=headers)
         if not piece or len(piece) > total - there:
             break
         file.write(piece)

@@ -49,6 +49,19 @@ class Hub:
         """A whole answer, tried again for `patience` seconds. Raises ToolError."""
         return self._patiently(lambda: self._http.get(path, params=_given(params), headers=headers))
 
+    def content(self, path: str, *, headers: dict[str, str]) -> bytes:
+        """Some of a kept file, which may lie elsewhere: the key does not go there. Raises ToolError."""
+
+        def ask() -> httpx.Response:
+            answer = self._http.get(path, headers=headers)
+            if answer.status_code != httpx.codes.FOUND:
+                return answer
+            return httpx.get(
+                answer.headers["Location"], headers={"Range": headers["Range"]}, timeout=self._http.timeout
+            )
+
+        return self._patiently(ask).content
+
     def listing(self, path: str, *, limit: int, **params: Any) -> Iterator[Any]:
         """Things of a list, newest first, at most `limit`; further pages are fetched as they are needed."""
         page = self.get(path, **params, page_size=min(limit, 200))
@@ -74,9 +87,13 @@ class Hub:
 
         return self._patiently(ask, again_on=(502, 504)).json()
 
-    def act(self, path: str) -> Any:
-        """Do something to one thing, once. Raises ToolError."""
-        return self._answered(self._reached(lambda: self._http.post(path))).json()
+    def act(self, path: str, told: Any = None) -> Any:
+        """Do something to one thing, or to many, once. Raises ToolError."""
+        return self._answered(self._reached(lambda: self._http.post(path, json=told))).json()
+
+    def change(self, path: str, told: Any) -> Any:
+        """Change what is told of one thing. Raises ToolError."""
+        return self._answered(self._reached(lambda: self._http.patch(path, json=told))).json()
 
     def remove(self, path: str) -> None:
         """Delete one thing, once. Raises ToolError."""

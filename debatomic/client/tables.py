@@ -10,8 +10,10 @@ from debatomic.client.screen import harmless
 COLUMNS = {
     "builds": ("id", "source", "version", "target", "state", "created_by", "created_at"),
     "composes": ("id", "identity", "variant", "state", "created_by", "created_at"),
+    "release-channels": ("id", "definition", "variant", "name", "compose", "identity", "label", "since"),
     "tasks": ("id", "state", "host", "priority", "created_at", "title"),
     "hosts": ("name", "is_alive", "state", "in_service", "used", "capacity", "architectures", "channels"),
+    "schedules": ("name", "order", "cron", "time_zone", "enabled", "next_at", "created_by"),
     "targets": ("name", "enabled", "tag", "chroots"),
     "chroots": ("name", "suite", "architecture", "enabled"),
     "definitions": ("name", "revision", "variants"),
@@ -23,12 +25,13 @@ def lines(what: str, things: list[dict[str, Any]]) -> list[str]:
     """A head and a line for each thing, in columns."""
     names = COLUMNS[what]
     rows = [[name.replace("_", " ").upper() for name in names]]
-    rows += [[_cell(thing.get(name)) for name in names] for thing in things]
+    rows += [[cell(thing.get(name)) for name in names] for thing in things]
     widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """One value for people: times as how long ago, several in a row."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | dict):
@@ -40,12 +43,13 @@ def _cell(value: Any) -> str:
 
 
 def ago(moment: str) -> str:
-    """How long ago an ISO time was, in one unit."""
+    """How long ago an ISO time was, or in what time it comes, in one unit."""
     passed = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
-    for seconds, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if passed >= seconds:
-            return f"{int(passed // seconds)} {unit} ago"
-    return f"{max(0, int(passed))} s ago"
+    for seconds, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if abs(passed) >= seconds:
+            number = f"{int(abs(passed) // seconds)} {unit}"
+            return f"{number} ago" if passed > 0 else f"in {number}"
+    return "0 s ago"
 
 
 def took(begin: str | None, end: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django import template
@@ -38,6 +39,10 @@ STATES = {
     "FINISHED_INCOMPLETE": ("finished incomplete", "check", "waiting"),
     "DOOMED": ("doomed", "cross", "bad"),
     "TERMINATED": ("terminated", "ban", "ended"),
+    "passed": ("passed", "check", "good"),
+    "warned": ("warns", "warning", "waiting"),
+    "skipped": ("skipped", "ban", "ended"),
+    "overridden": ("overridden", "warning", "waiting"),
     "alive": ("alive", "check", "good"),
     "silent": ("silent", "cross", "bad"),
     "never-seen": ("never seen", "clock", "ended"),
@@ -59,6 +64,7 @@ STATES = {
 
 
 @register.simple_tag
+@cache
 def icon(name: str, label: str = "") -> SafeString:
     """An icon of static/img/icons.svg; without a label it is decoration."""
     address = f"{static('img/icons.svg')}#{name}"
@@ -68,6 +74,7 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag
+@cache
 def state(value: str) -> SafeString:
     """A state as a word with its icon."""
     word, picture, colour = STATES.get(value, (str(value).lower(), "dot", "ended"))

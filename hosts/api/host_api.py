@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from django.db.models import FloatField, Q, QuerySet, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django_filters.filters import BooleanFilter, ChoiceFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.utils import extend_schema
@@ -32,9 +31,10 @@ from hosts.api.host_serializers import (
 )
 from hosts.api.serializers import TaskSerializer
 from hosts.fleet import history, quarantine, registering
-from hosts.models import HELD, Host, HostState, Registration, ScalingAct
+from hosts.models import Host, HostState, Registration, ScalingAct
 from hosts.models.host import VERBS
 from hosts.pages.forms import checked_registration
+from hosts.pages.host_views import with_use
 
 
 class HostFilter(FilterSet):
@@ -64,9 +64,7 @@ class HostViewSet(ReadOnlyModelViewSet[Host]):
     lookup_value_regex = "[^/]+"
 
     def get_queryset(self) -> QuerySet[Host]:
-        held = Sum("tasks__weight", filter=Q(tasks__state__in=HELD))
-        used = Coalesce(held, Value(0.0), output_field=FloatField())
-        return Host.objects.annotate(used=used).prefetch_related("channels").select_related("state_by")
+        return with_use(Host.objects.select_related("state_by"))
 
     @extend_schema(request=HostChangeSerializer, responses=HostSerializer)
     def partial_update(self, request: Request, name: str) -> Response:

@@ -48,7 +48,7 @@ class HostSerializer(serializers.ModelSerializer[Host]):
         fields = (
             "name", "architectures", "channels", "labels", "capacity", "used", "is_hub", "is_alive", "in_service",
             "out_of_service", "state", "comment", "state_by", "state_at", "problems", "quarantine", "quarantined_at",
-            "seen_at", "report", "page",
+            "warning", "seen_at", "report", "page",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
@@ -53,6 +53,22 @@ class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
         return page_of(schedule, self.context)
 
 
+class ScheduleChangeSerializer(serializers.Serializer[Any]):
+    """What is to be otherwise; what is not given stays. `at` instead of a line of cron makes it run once."""
+
+    order = serializers.CharField(max_length=40, required=False)
+    parameters = ParametersField(required=False)
+    cron = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    time_zone = serializers.CharField(max_length=60, required=False)
+    at = serializers.DateTimeField(required=False)
+
+
+class TimesSerializer(serializers.Serializer[Any]):
+    """The next times of a line of cron, in its time zone."""
+
+    times = serializers.ListField(child=serializers.DateTimeField())
+
+
 class ScheduleViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.DestroyModelMixin, GenericViewSet[Schedule]
 ):
@@ -81,6 +97,29 @@ class ScheduleViewSet(
         wanted = dict(asked.validated_data)
         made = schedules.create(cron_line=wanted.pop("cron"), **wanted, by=person(request.user))
         return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=ScheduleChangeSerializer, responses=ScheduleSerializer)
+    def partial_update(self, request: Request, name: str) -> Response:
+        """Change what it submits, or when."""
+        schedule = self._mine()
+        asked = ScheduleChangeSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = dict(asked.validated_data)
+        if unknown := sorted(set(request.data) - set(asked.fields)):
+            raise serializers.ValidationError({unknown[0]: ["This cannot be changed."]})
+        schedules.edit(schedule, cron_line=wanted.pop("cron", None), **wanted, by=person(request.user))
+        return Response(self.get_serializer(schedule).data)
+
+    @extend_schema(
+        responses=TimesSerializer, filters=False,
+        parameters=[OpenApiParameter("cron", str), OpenApiParameter("time_zone", str, description="UTC otherwise.")],
+    )  # fmt: skip
+    @action(detail=False, url_path="-/times", pagination_class=None, filterset_fields=None)
+    def times(self, request: Request) -> Response:
+        """When a line of cron comes next, five times: to try it."""
+        asked = request.query_params
+        found = schedules.preview(asked.get("cron", ""), asked.get("time_zone", "UTC"))
+        return Response({"times": [moment.isoformat() for moment in found]})
 
     def perform_destroy(self, instance: Schedule) -> None:
         schedules.delete(self._mine(), by=person(self.request.user))

@@ -168,6 +168,7 @@ class WishesSerializer(serializers.Serializer[Any]):
 
     priority = serializers.IntegerField(min_value=0, max_value=1000, required=False, allow_null=True,
                                         help_text="Lower runs first; 20 is usual.")  # fmt: skip
+    weight = serializers.FloatField(required=False, allow_null=True, help_text="Of a host's capacity, while it runs.")
     limits = LimitsField(required=False, help_text='{"time_limit": 3600, "memory": 4294967296, "processors": 2}')
     retries = RetriesField(required=False, help_text='{"dep-wait": {"attempts": 5, "pause": 600}}')
     channel: Any = NameField("channel", queryset=Channel.objects.all(), required=False, allow_null=True)
@@ -175,7 +176,7 @@ class WishesSerializer(serializers.Serializer[Any]):
     @staticmethod
     def wishes(given: dict[str, Any], after: Sequence[Task] = ()) -> Wishes:
         """What these fields ask for, taken out of the validated data."""
-        names = ("priority", "limits", "retries", "channel")
+        names = ("priority", "weight", "limits", "retries", "channel")
         chosen = {name: given.pop(name) for name in names if name in given}
         return Wishes(**chosen, after=tuple(after))
 

@@ -12,11 +12,11 @@ from rest_framework.viewsets import ViewSet
 
 from hosts.fleet import statistics
 from hosts.kept import retention
-from hosts.models import DayCount
+from hosts.models import PeriodCount
 
 
 class AskedSerializer(serializers.Serializer[Any]):
-    by = serializers.ChoiceField(choices=DayCount.Dimension.choices, default=DayCount.Dimension.ALL)
+    by = serializers.ChoiceField(choices=PeriodCount.Dimension.choices, default=PeriodCount.Dimension.ALL)
     days = serializers.IntegerField(min_value=1, max_value=3660, default=30)
     most = serializers.IntegerField(min_value=1, max_value=10_000, default=200, help_text="Rows, for names.")
 

@@ -43,11 +43,13 @@ from hosts.models import Artifact, Channel, Log, State, Task
 from hosts.models.task import TaskQuerySet
 
 LOG_LIMIT_BYTES = 1024 * 1024
+NAMED = ("host", "only_on", "channel", "created_by")
+NOT_LISTED = ("request", "limits", "retries", "result", "host__report", "only_on__report")
 
 
 class TaskFilter(FilterSet):
-    state = MultipleChoiceFilter(choices=State.choices)
-    cause = MultipleChoiceFilter(choices=CHOICES)
+    state = MultipleChoiceFilter(choices=State.choices, distinct=False)
+    cause = MultipleChoiceFilter(choices=CHOICES, distinct=False)
     method = CharFilter()
     host = CharFilter(field_name="host__name")
     channel = CharFilter(field_name="channel__name")
@@ -107,9 +109,10 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[Task]:
-        tasks = Task.objects.visible_to(self.request.user).select_related("host", "only_on", "channel", "created_by")
-        tasks = tasks.prefetch_related("logs")
-        return tasks if self.action == "list" else tasks.prefetch_related("attempt_history__host", "dependencies")
+        tasks = Task.objects.visible_to(self.request.user).prefetch_related("logs")
+        if self.action == "list":
+            return tasks.select_related(*NAMED).defer(*NOT_LISTED)
+        return tasks.select_related(*NAMED).prefetch_related("attempt_history__host", "dependencies")
 
     def get_serializer_class(self) -> type[TaskSerializer]:
         return TaskSerializer if self.action == "list" else TaskDetailSerializer

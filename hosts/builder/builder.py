@@ -22,15 +22,13 @@ from django.conf import settings
 
 from debatomic.tools.errors import ToolError
 from debatomic.tools.run import run
-from hosts import hub, registry
+from hosts import registry
 from hosts.builder import lifeline, machine, workplace
+from hosts.builder.cluster import show_life, silent_seconds
 from hosts.builder.connection import Held, Hub, Unreachable
 from hosts.builder.examining import Examiner
 from hosts.fleet import tending
-from hosts.kept import cleaning
-from hosts.live import logs
 from hosts.models import State
-from hosts.schedule import schedules
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +47,7 @@ class RunningCluster:
     def __init__(self, number: int) -> None:
         self.folder = Path(settings.STATE) / "run" / f"cluster-{os.getpid()}-{number}"
         self.folder.mkdir(parents=True)
-        (self.folder / "polled").touch()
+        show_life(self.folder)
         self.began = time.monotonic()
         self.retired = False
         self._main = subprocess.Popen(
@@ -69,7 +67,7 @@ class RunningCluster:
         for sign in (self.folder / "workers").glob("*"):
             if not workplace.born(int(sign.name)):
                 return f"worker {sign.name} was killed"
-        silent = time.time() - (self.folder / "polled").stat().st_mtime
+        silent = silent_seconds(self.folder)
         return f"it did not ask for work for {silent:.0f} s" if silent > STALLED_SECONDS else ""
 
     def retire(self) -> None:
@@ -199,7 +197,7 @@ class Builder:
         self._report()
         if not settings.IS_REMOTE_BUILDER and time.monotonic() >= self._reap_at:
             self._reap_at = time.monotonic() + REAP_SECONDS
-            tick()
+            tending.tick()
 
     def _bury(self) -> None:
         """Clean up after attempts whose process is dead, and give their tasks back."""
@@ -242,22 +240,6 @@ class Builder:
             logger.warning("A task was not given back yet: %s", error.sentence)
             return False
         return True
-
-
-def tick() -> None:
-    """What any process on the hub's machine may do at any time: free tasks, run schedules, seal logs, clean up, and
-    what apps have due."""
-    try:
-        if freed := hub.reap():
-            logger.warning("%d tasks were not renewed by their hosts and are free again", freed)
-        schedules.run_due()
-        logs.seal_ended()
-        cleaning.clean_next()
-        for due in registry.rounds():
-            due()
-        tending.tend()
-    except Exception:  # the next one comes soon
-        logger.exception("The reaper stumbled")
 
 
 def _to_stderr(chunk: bytes) -> None:

@@ -15,16 +15,16 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from debatomic.tools.errors import ToolError
+from debatomic.tools.errors import InputError, Kind, ToolError
 from hosts import hub
 from hosts.builder import local
 from hosts.builder.connection import ClaimLost, File
 from hosts.fleet import registering
-from hosts.kept import store
+from hosts.kept import downloads, store
 from hosts.models import Host, Task
 
 View = Callable[..., HttpResponseBase]
@@ -74,7 +74,9 @@ def _answered(error: Exception) -> HttpResponse:
     if isinstance(error, Refused):
         return JsonResponse({"detail": str(error)}, status=error.status)
     if isinstance(error, ToolError):
-        return JsonResponse({"detail": error.sentence, "kind": error.kind}, status=422)
+        status = 503 if error.kind is Kind.INFRASTRUCTURE else 422
+        field = {"field": error.field} if isinstance(error, InputError) and error.field else {}
+        return JsonResponse({"detail": error.sentence, "kind": error.kind, **field}, status=status)
     return JsonResponse({"detail": f"This is not what a host says here: {error!r}"}, status=400)
 
 
@@ -171,7 +173,11 @@ def _ended(written: bool) -> HttpResponse:
 @_verb("GET")
 def fetch(request: HttpRequest, claim: uuid.UUID, sha256: str) -> HttpResponseBase:
     _own(request, claim)
-    return FileResponse(local.content(str(claim), sha256).open("rb"), content_type="application/octet-stream")
+    local.require_named(str(claim), sha256)
+    try:
+        return downloads.whole(request, sha256)
+    except FileNotFoundError:
+        raise local.not_kept(sha256) from None
 
 
 @_verb("HEAD")

@@ -1,6 +1,6 @@
 """A django-q cluster as the builder runs it, seen from inside: it dies with the builder, and leaves signs of life.
 
-Its folder holds `polled` (touched whenever it asks for work), `workers/<pid>` (there until a worker ends well) and,
+Its folder holds `polled` (renewed whenever it asks for work), `workers/<pid>` (there until a worker ends well) and,
 once the builder retired it, `retired`: then it takes no more work.
 """
 
@@ -29,8 +29,19 @@ def may_claim() -> bool:
     """Whether this cluster still takes work; asking is its sign of life."""
     if _folder is None:
         return True
-    (_folder / "polled").touch()
+    show_life(_folder)
     return not (_folder / "retired").exists()
+
+
+def show_life(folder: Path) -> None:
+    """Note when a cluster last asked for work, in seconds of the machine's uptime: a time of day may leap."""
+    (folder / "polled").touch()
+    os.utime(folder / "polled", (time.monotonic(), time.monotonic()))
+
+
+def silent_seconds(folder: Path) -> float:
+    """Since a cluster last asked for work."""
+    return time.monotonic() - (folder / "polled").stat().st_mtime
 
 
 def serve(folder: Path, builder: int) -> None:

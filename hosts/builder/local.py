@@ -11,8 +11,7 @@ from typing import Any
 from django import db
 from django.conf import settings
 
-from debatomic.tools.errors import InputError
-from debatomic.tools.files import whole
+from debatomic.tools.errors import InfrastructureError, InputError
 from hosts import hub
 from hosts.builder.connection import Beat, Claimed, ClaimLost, File, Held, Tick, Unreachable
 from hosts.kept import store
@@ -23,9 +22,14 @@ from hosts.registry import Job
 
 @contextmanager
 def _database() -> Iterator[None]:
-    """Trouble with the database is an answer that did not come: the connection is dropped, a new one is tried later."""
+    """Trouble with the database is an answer that did not come: the connection is dropped, a new one is tried later.
+
+    So is trouble with the artifact storage.
+    """
     try:
         yield
+    except InfrastructureError as error:
+        raise Unreachable(error.sentence) from error
     except (db.OperationalError, db.InterfaceError) as error:
         if not db.connection.in_atomic_block:
             db.connection.close()
@@ -68,14 +72,14 @@ def log(claim: str, name: str, offset: int, data: bytes) -> int:
         raise ClaimLost from ended
 
 
-def content(claim: str, sha256: str) -> Path:
-    """A stored file that the task's request names. Raises ClaimLost, InputError."""
-    if sha256 not in texts(running(claim).request):  # only what it names may the host read that runs it
+def require_named(claim: str, sha256: str) -> None:
+    """Only what its request names may the host read that runs a task. Raises ClaimLost, InputError."""
+    if sha256 not in texts(running(claim).request):
         raise InputError(f"This task's request names no file with SHA-256 {sha256}.")
-    path = store.path(sha256)
-    if not path.is_file():
-        raise InputError(f"The file with SHA-256 {sha256} is not kept any more.", hint="Submit its source again.")
-    return path
+
+
+def not_kept(sha256: str) -> InputError:
+    return InputError(f"The file with SHA-256 {sha256} is not kept any more.", hint="Submit its source again.")
 
 
 class LocalHub:
@@ -105,15 +109,16 @@ class LocalHub:
             return log(claim, name, offset, data)
 
     def upload(self, claim: str, path: Path, tick: Tick) -> str:
-        return store.put(path, tick=tick)[0]
+        with _database():
+            return store.put(path, tick=tick)[0]
 
     def fetch(self, claim: str, sha256: str, to: Path, tick: Tick) -> None:
         with _database():
-            source = content(claim, sha256)
-        with source.open("rb") as file, whole(to) as copy:
-            while chunk := file.read(store.CHUNK):
-                copy.write(chunk)
-                tick()
+            require_named(claim, sha256)
+            try:
+                store.copy_to(sha256, to, tick)
+            except FileNotFoundError:
+                raise not_kept(sha256) from None
 
     def finish(self, claim: str, result: Mapping[str, Any], files: Sequence[File]) -> bool:
         with _database():

@@ -102,6 +102,8 @@ class RemoteHub:
             there = self._http.head(f"claims/{claim}/files/{sha256}")
             if there.status_code == httpx.codes.NO_CONTENT:
                 return sha256  # sent before, by this attempt or another
+            if there.is_server_error:
+                _judged(there)
             length = {"Content-Length": str(path.stat().st_size)}
             pieces = _pieces(path, tick)
             _judged(self._http.put(f"claims/{claim}/files/{sha256}", content=pieces, headers=length))

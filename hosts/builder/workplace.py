@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -12,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from django.conf import settings
 
 from debatomic.tools.errors import ToolError
@@ -25,13 +25,21 @@ logger = logging.getLogger(__name__)
 AFTER_SECONDS = 60
 
 
-def born(pid: int) -> float:
-    """When this process began, which tells it from a later one of the same number; 0.0 if there is none."""
+def born(pid: int) -> str:
+    """When this process began, which tells it from a later one of the same number; empty if there is none.
+
+    In ticks of this boot of the machine: a time of day moves when somebody sets the clock.
+    """
     try:
-        process = psutil.Process(pid)
-        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
-        return 0.0
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if state in "ZX" else f"{boot()}:{fields[18]}"
+
+
+@functools.cache
+def boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def work_folder() -> Path:
@@ -48,7 +56,7 @@ class Note:
 
     claim: str
     pid: int
-    born: float
+    born: str
     cluster: str = ""
     job: dict[str, Any] = field(default_factory=dict)
 
@@ -63,7 +71,7 @@ class Note:
 
     @property
     def is_alive(self) -> bool:
-        return self.born == born(self.pid) != 0.0
+        return self.born == born(self.pid) != ""
 
     def write(self) -> None:
         write_json(self.path, asdict(self))

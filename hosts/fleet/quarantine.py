@@ -10,7 +10,8 @@ from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from hosts.models import Attempt, Host, HostState
@@ -104,14 +105,35 @@ def _counts(host: Host, failed: Iterable[dict[str, Any]]) -> Counter[tuple[Subje
 
 
 def look() -> int:
-    """Put every host in quarantine that deserves it; the number of those."""
+    """Put every host in quarantine that deserves it; the number of those. The last one for some work is warned of."""
     if not settings.QUARANTINE_AFTER:
         return 0
     lately = Attempt.objects.filter(finished_at__gte=timezone.now() - timedelta(days=1), outcome="failed")
-    suspects = Host.objects.filter(quarantined_at=None, state=HostState.ENABLED, pk__in=lately.values("host"))
+    suspected = Q(pk__in=lately.values("host")) | ~Q(warning="")
+    suspects = Host.objects.filter(suspected, quarantined_at=None, state=HostState.ENABLED)
     return sum(_judge(host) for host in suspects)
 
 
 def _judge(host: Host) -> bool:
     why = verdict(trials(host), settings.QUARANTINE_AFTER)
-    return bool(why) and host.put_in_quarantine(why)
+    return _out_of_service(host, why) if why else bool(host.warn(""))
+
+
+@transaction.atomic
+def _out_of_service(host: Host, why: str) -> bool:
+    """In quarantine, or warned of where nobody else could do its work. One judgement at a time."""
+    usable = Host.objects.in_service().order_by("pk").select_for_update(no_key=True)
+    others = [one.pk for one in usable if one.is_alive and one.pk != host.pk]
+    if not (work := only_here(host, Host.objects.filter(pk__in=others))):
+        return host.put_in_quarantine(why)
+    host.warn(f"{why} It stays in service because no other host has {work}.")
+    return False
+
+
+def only_here(host: Host, others: QuerySet[Host]) -> str:
+    """Which of its architectures and channels none of the others has; empty if they have all."""
+    had = {(channel.name, architecture) for other in others.prefetch_related("channels")
+           for channel in other.channels.all() for architecture in other.architectures}  # fmt: skip
+    lacking = [f"{architecture} in channel {channel.name}" for channel in host.channels.all()
+               for architecture in host.architectures if (channel.name, architecture) not in had]  # fmt: skip
+    return " or ".join(lacking)

@@ -97,8 +97,10 @@ def _use(invitation: Registration) -> None:
     hint = "A token is good for one machine: ask an administrator of the hub for a new one."
     if invitation.used_at:
         by = f" by {invitation.host}" if invitation.host else ""
-        raise InputError(f"This registration token was used on {_day(invitation.used_at)}{by}.", hint=hint)
-    raise InputError(f"This registration token expired on {_day(invitation.expires_at)}.", hint=hint)
+        raise InputError(
+            f"This registration token was used on {_day(invitation.used_at)}{by}.", hint=hint, field="token"
+        )
+    raise InputError(f"This registration token expired on {_day(invitation.expires_at)}.", hint=hint, field="token")
 
 
 def _day(moment: Any) -> str:

@@ -1,7 +1,7 @@
-"""Statistics of attempts by day, package, target, architecture, host and method, from a table that is rolled up daily.
+"""Statistics of attempts by day, package, target, architecture, host and method, from a table by day and by month.
 
-Every attempt that ended is counted once, by whichever process ticks first; a page then reads as many rows as it shows
-days or names, however many tasks there ever were.
+Every attempt that ended is counted once, by whichever process ticks first. A page reads the days that it shows, or of
+each name the whole months and the days before the first of them, however many tasks there ever were.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Max, Sum
-from django.db.models.functions import Greatest
+from django.db.models import F, Max, Q, Sum
 from django.utils import timezone
 
-from hosts.models import Attempt, DayCount, Task
+from hosts.models import Attempt, PeriodCount, Task
 
-BATCH = 500  # attempts in one transaction
-Dimension = DayCount.Dimension
+BATCH = 2000  # attempts in one transaction
+Dimension, Grain = PeriodCount.Dimension, PeriodCount.Grain
 SUMS = ("completed", "failed", "lost", "canceled", "waited", "ran")
 LONGEST = ("longest_wait", "longest_run")
-Key = tuple[date, str, str]
+Key = tuple[str, str, date, str]  # dimension, grain, day, name
+OLD, NEW = f"{PeriodCount._meta.db_table}.", "excluded."
+COLUMNS = ("dimension", "grain", "day", "name", *SUMS, *LONGEST)
+ADDED = [f"{one} = {OLD}{one} + {NEW}{one}" for one in SUMS]
+LONGER = [f"{one} = CASE WHEN {OLD}{one} > {NEW}{one} THEN {OLD}{one} ELSE {NEW}{one} END" for one in LONGEST]
+ADD = f"""INSERT INTO {PeriodCount._meta.db_table} ({", ".join(COLUMNS)}) VALUES ({", ".join(["%s"] * len(COLUMNS))})
+    ON CONFLICT (dimension, grain, day, name) DO UPDATE SET {", ".join([*ADDED, *LONGER])}"""  # noqa: S608
 
 
 @dataclass
@@ -91,19 +96,18 @@ def _keys(row: Mapping[str, Any]) -> Iterator[Key]:
         Dimension.PACKAGE: row["package"], Dimension.TARGET: row["target"], Dimension.HOST: row["host__name"],
         Dimension.ARCHITECTURE: row["task__architecture"], Dimension.METHOD: row["task__method"],
     }  # fmt: skip
-    yield day, Dimension.ALL, ""
-    for dimension, name in names.items():
-        if name:
-            yield day, dimension, name
+    for grain, begin in ((Grain.DAY, day), (Grain.MONTH, day.replace(day=1))):
+        yield Dimension.ALL, grain, begin, ""
+        for dimension, name in names.items():
+            if name:
+                yield dimension, grain, begin, name
 
 
 def _write(tallies: Mapping[Key, Tally]) -> None:
     """Add to the rows in one order, so that two that count at once do not dead-lock."""
-    for (day, dimension, name), tally in sorted(tallies.items()):
-        row, _ = DayCount.objects.get_or_create(day=day, dimension=dimension, name=name)
-        changes: dict[str, Any] = {one: F(one) + getattr(tally, one) for one in SUMS}
-        changes |= {one: Greatest(F(one), getattr(tally, one)) for one in LONGEST}
-        DayCount.objects.filter(pk=row.pk).update(**changes)
+    values = [(*key, *(getattr(tally, one) for one in (*SUMS, *LONGEST))) for key, tally in sorted(tallies.items())]
+    with connection.cursor() as cursor:
+        cursor.executemany(ADD, values)
 
 
 # Reading
@@ -164,17 +168,23 @@ def first_day(days: int) -> date:
 
 def by_day(days: int) -> list[Figures]:
     """Each of the last days, oldest first; one without attempts has zeros."""
-    rows = DayCount.objects.filter(dimension=Dimension.ALL, day__gte=first_day(days))
+    rows = PeriodCount.objects.filter(dimension=Dimension.ALL, grain=Grain.DAY, day__gte=first_day(days))
     found = {f"{row.day}": row for row in rows}
-    empty = DayCount()
+    empty = PeriodCount()
     every = [f"{first_day(days) + timedelta(days=number)}" for number in range(days)]
     return [_figures(day, vars(found.get(day, empty))) for day in every]
+
+
+def _since(day: date) -> Q:
+    """The whole months since this day, and the days before the first of them."""
+    month = day if day.day == 1 else (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    return Q(grain=Grain.MONTH, day__gte=month) | Q(grain=Grain.DAY, day__gte=day, day__lt=month)
 
 
 def by_name(dimension: str, days: int, most: int) -> list[Figures]:
     """The names with most attempts in the last days."""
     sums = {f"{one}_": Sum(one) for one in SUMS} | {f"{one}_": Max(one) for one in LONGEST}
-    rows = DayCount.objects.filter(dimension=dimension, day__gte=first_day(days)).order_by().values("name")
+    rows = PeriodCount.objects.filter(_since(first_day(days)), dimension=dimension).order_by().values("name")
     total = F("completed_") + F("failed_") + F("lost_") + F("canceled_")
     top = rows.annotate(**sums).annotate(total=total).order_by("-total", "name")[:most]
     found: list[dict[str, Any]] = list(top)  # type: ignore[arg-type]  # the columns are named by the tables above

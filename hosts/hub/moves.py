@@ -50,7 +50,12 @@ def whole(verb: Callable[P, R]) -> Callable[P, R]:
 
 def locked(task_id: int) -> Task:
     """This task, with it and its ancestors locked until the transaction ends: oldest first, so nobody dead-locks."""
-    chain, above = [task_id], _parent_of(task_id)
+    return locked_family(task_id, _parent_of(task_id))
+
+
+def locked_family(task_id: int, above: int | None) -> Task:
+    """The same where the parent is known."""
+    chain = [task_id]
     while above:
         chain.append(above)
         above = _parent_of(above)
@@ -86,6 +91,8 @@ def move(task: Task, to: State, **columns: Any) -> None:
 
 def _ready_dependants(task: Task) -> None:
     """What waited for this task alone may start now. Locked first: of two that end at once, the later one sees both."""
+    if not Task.dependencies.through.objects.filter(to_task=task).exists():  # nobody adds one while we hold the task
+        return
     waiting = oldest_first(Task.objects.filter(dependencies=task, state=State.FREE, ready_at=None))
     if waiting:
         note_ready(one.pk for one in waiting)
@@ -113,7 +120,7 @@ def _columns(was: State, to: State) -> dict[str, Any]:
 def _tell_method(task: Task) -> None:
     """A method that cannot take a success makes it fail; nothing it does keeps a task from ending."""
     method = registry.find(task.method)
-    if method is None:
+    if method is None or not method.follows:
         return
     if task.state == State.COMPLETED:
         method.changed(task)

@@ -23,7 +23,7 @@ def resubmit(task: Task, *, by: Any, wishes: Wishes) -> Task:
     wishes.check(by)
     made = submit(
         task.method, task.title, request=task.request, architecture=task.architecture,
-        channel=wishes.channel or task.channel, weight=task.weight, priority=wishes.priority,
+        channel=wishes.channel or task.channel, weight=wishes.weight or task.weight, priority=wishes.priority,
         limits={**task.limits, **wishes.limits}, retries=wishes.retries or task.retries, dependencies=wishes.after,
         by=by, public=task.public,
     )  # fmt: skip

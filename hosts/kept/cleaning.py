@@ -8,10 +8,9 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import shutil
 import time
 from collections.abc import Iterator, Set
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -39,7 +38,7 @@ def clean_next() -> int:
         note.write(folder)  # first: one that cannot be cleaned does not keep the others from it
         note.flush()
         removed = clean(folder)
-        clean_half_written()
+        store.forget_half_written(time.time() - KEPT_SECONDS)
     if removed:
         logger.info("%d stored files that nothing names were removed from %s", removed, folder)
     return removed
@@ -74,14 +73,6 @@ def clean(folder: str) -> int:
     before = time.time() - KEPT_SECONDS
     old = store.older(folder, before)
     return sum(store.remove(sha256, before) for sha256 in old - registry.named(old))
-
-
-def clean_half_written() -> None:
-    """Remove what processes that died left on its way into the store."""
-    for path in store.half_written().iterdir():
-        with suppress(FileNotFoundError):  # it came to its end meanwhile
-            if path.stat().st_mtime < time.time() - KEPT_SECONDS:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 # What the rows of this app name

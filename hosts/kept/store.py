@@ -1,182 +1,126 @@
-"""Kept files by content: each is stored once under its SHA-256 and never changed."""
+"""Kept files by content: each is stored once under its SHA-256 and never changed, in a folder or in S3-compatible
+storage (hosts.kept.folder, hosts.kept.bucket), as the settings say."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
-import math
-import os
 import re
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
-from debatomic.tools.errors import InputError, Kind, ToolError
+from debatomic.tools.errors import InfrastructureError, InputError
+from debatomic.tools.files import whole
+from hosts.kept.folder import Folder, half_written
+from hosts.kept.place import CHUNK, DIGEST, Place, Tick, pieces
 from hosts.models import Artifact, Task
 from hosts.registry import KeptFile
 
-CHUNK = 1024 * 1024
-DIGEST = re.compile(r"[0-9a-f]{64}")
+__all__ = ["CHUNK", "DIGEST", "check", "copy_to", "forget_half_written", "half_written", "has", "keep", "link",
+           "nearby", "older", "open", "path", "pieces", "put", "receive", "record", "remove", "renew",
+           "size"]  # fmt: skip
 NAME = re.compile(r"(?!\.\.?$)[^/\0-\x1f\x7f]{1,255}")
-ZEROS = bytes(CHUNK)
+
+
+def place() -> Place:
+    """Where content lies. What S3 needs is loaded only where the settings ask for it."""
+    return cast(Place, import_string(settings.ARTIFACTS_PLACE)())
+
+
+def check() -> None:
+    """Find out whether the store can be used. Raises InfrastructureError."""
+    place().check()
 
 
 def path(sha256: str) -> Path:
-    """Where this content lies, or would lie. Raises InputError for what is no SHA-256."""
-    if not DIGEST.fullmatch(sha256):
-        raise InputError(f"{sha256[:80]!r} is not a SHA-256 in hex.")
-    return Path(settings.ARTIFACTS) / sha256[:2] / sha256
+    """Where this content lies, or would lie, in the folder. Raises InputError for what is no SHA-256."""
+    return Folder().path(sha256)
 
 
 def renew(sha256: str) -> bool:
     """Have this content kept for another day, whoever names it; False if it is not there."""
-    at = path(sha256)
-    try:
-        with _alone(at.parent):
-            os.utime(at)
-    except FileNotFoundError:
-        return False
-    return True
+    return place().renew(sha256)
 
 
 def size(sha256: str) -> int:
     """Bytes of this content. Raises FileNotFoundError."""
-    return path(sha256).stat().st_size
+    return place().size(sha256)
+
+
+def has(sha256: str) -> bool:
+    """Whether this content is there."""
+    try:
+        return size(sha256) >= 0
+    except FileNotFoundError:
+        return False
 
 
 def open(sha256: str) -> IO[bytes]:
-    """This content, to read. Raises FileNotFoundError."""
-    return path(sha256).open("rb")
+    """This content, to read and to seek in. Raises FileNotFoundError."""
+    return place().open(sha256)
 
 
-class Incoming:
-    """Content on its way in: written sparsely, hashed as it comes, in nobody's sight until it is whole."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._digest = hashlib.sha256()
-        self.size = 0
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    def write(self, chunk: bytes) -> None:
-        self._digest.update(chunk)
-        self.size += len(chunk)
-        if chunk == ZEROS[: len(chunk)]:
-            self._file.seek(len(chunk), os.SEEK_CUR)  # a hole
-        else:
-            self._file.write(chunk)
+def link(sha256: str, *, media_type: str, disposition: str) -> str:
+    """An address elsewhere that gives it, for some minutes; empty where we serve it. Raises FileNotFoundError."""
+    return place().link(sha256, media_type=media_type, disposition=disposition)
 
 
-def half_written() -> Path:
-    """Where things lie on their way into the store; what a dead process left there is removed after a day."""
-    folder = Path(settings.ARTIFACTS) / "incoming"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def nearby(sha256: str, copy: Path) -> Path:
+    """This content as a file of this machine: the store's own, else `copy`, made now. Raises FileNotFoundError."""
+    if found := place().nearby(sha256):
+        return found
+    copy_to(sha256, copy)
+    return copy
 
 
-@contextmanager
-def incoming() -> Iterator[Incoming]:
-    """Take content in; it is kept when the block ends well. Raises ToolError of kind DISK."""
-    try:
-        with _incoming() as content:
-            yield content
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise ToolError("The hub's disk is full: the file cannot be kept.", kind=Kind.DISK) from error
-
-
-@contextmanager
-def _incoming() -> Iterator[Incoming]:
-    descriptor, name = tempfile.mkstemp(dir=half_written())
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            content = Incoming(file)
-            yield content
-            file.flush()
-            os.ftruncate(file.fileno(), content.size)
-            os.fchmod(file.fileno(), 0o444)
-            os.fsync(file.fileno())
-        final = path(content.sha256)
-        final.parent.mkdir(exist_ok=True)
-        with _alone(final.parent):
-            os.utime(temporary)
-            temporary.replace(final)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """No other process adds to this sub folder or removes from it meanwhile. Raises FileNotFoundError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+def copy_to(sha256: str, to: Path, tick: Tick | None = None) -> None:
+    """Make a file of this content, verified, whole or not at all. Raises FileNotFoundError, InfrastructureError."""
+    digest = hashlib.sha256()
+    with open(sha256) as file, whole(to) as copy:
+        for chunk in pieces(file, tick):
+            digest.update(chunk)
+            copy.write(chunk)
+        if digest.hexdigest() != sha256:
+            raise InfrastructureError(f"The store has other content than {sha256} under that name.")
 
 
 def older(folder: str, moment: float) -> set[str]:
     """What one of the 256 sub folders has that did not come, and was not renewed, since then (seconds of the epoch)."""
-    try:
-        with os.scandir(Path(settings.ARTIFACTS) / folder) as entries:
-            return {entry.name for entry in entries if DIGEST.fullmatch(entry.name) and _mtime(entry) < moment}
-    except FileNotFoundError:
-        return set()
-
-
-def _mtime(entry: os.DirEntry[str]) -> float:
-    try:
-        return entry.stat(follow_symlinks=False).st_mtime
-    except FileNotFoundError:
-        return math.inf
+    return place().older(folder, moment)
 
 
 def remove(sha256: str, before: float) -> bool:
     """Remove content that did not come, and was not renewed, since then; False if it did, or is gone."""
-    at = path(sha256)
-    try:
-        with _alone(at.parent):
-            if at.stat().st_mtime >= before:
-                return False
-            at.unlink()
-    except FileNotFoundError:
-        return False
-    return True
+    return place().remove(sha256, before)
 
 
-def put(source: Path, *, tick: Callable[[], object] | None = None) -> tuple[str, int]:
+def forget_half_written(before: float) -> None:
+    """Remove what processes that died before then left on its way into the store."""
+    place().forget_half_written(before)
+
+
+def put(source: Path, *, tick: Tick | None = None) -> tuple[str, int]:
     """Keep a copy of a file: its SHA-256 and size. `tick` is called after every MiB."""
-    with source.open("rb") as file, incoming() as content:
-        while chunk := file.read(CHUNK):
-            content.write(chunk)
-            if tick:
-                tick()
-    return content.sha256, content.size
+    return place().put(source, tick)
+
+
+def add(file: IO[bytes]) -> tuple[str, int]:
+    """Keep what is left to read of an open file that can be sought in: its SHA-256 and size."""
+    first, digest = file.tell(), hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    size = file.tell() - first
+    file.seek(first)
+    place().receive(iter(lambda: file.read(CHUNK), b""), digest.hexdigest(), limit=size)
+    return digest.hexdigest(), size
 
 
 def receive(chunks: Iterable[bytes], sha256: str, *, limit: int) -> int:
     """Keep what is sent, verified on arrival: its size. Raises InputError where it is not what was announced."""
-    path(sha256)
-    with incoming() as content:
-        for chunk in chunks:
-            content.write(chunk)
-            if content.size > limit:
-                raise InputError(f"The file is larger than the {limit} bytes this hub takes.")
-        if content.sha256 != sha256:
-            message = f"The file arrived with SHA-256 {content.sha256}, announced was {sha256}."
-            raise InputError(message, hint="Send it again.")
-    return content.size
+    return place().receive(chunks, sha256, limit=limit)
 
 
 def record(task: Task, *, name: str, kind: str, media_type: str, sha256: str) -> Artifact:

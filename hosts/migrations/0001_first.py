@@ -39,9 +39,10 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='DayCount',
+            name='PeriodCount',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('grain', models.CharField(choices=[('day', 'day'), ('month', 'month')], default='day', max_length=5)),
                 ('day', models.DateField()),
                 ('dimension', models.CharField(choices=[('all', 'day'), ('package', 'package'), ('target', 'target'), ('architecture', 'architecture'), ('host', 'host'), ('method', 'method')], max_length=12)),
                 ('name', models.CharField(blank=True, max_length=200)),
@@ -55,8 +56,7 @@ class Migration(migrations.Migration):
                 ('longest_run', models.FloatField(default=0.0)),
             ],
             options={
-                'indexes': [models.Index(fields=['dimension', 'name', 'day'], name='day_count_name')],
-                'constraints': [models.UniqueConstraint(fields=('dimension', 'day', 'name'), name='day_count_once')],
+                'constraints': [models.UniqueConstraint(fields=('dimension', 'grain', 'day', 'name'), name='period_count_once')],
             },
         ),
         migrations.CreateModel(
@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                 ('problems', models.JSONField(default=list)),
                 ('quarantined_at', models.DateTimeField(null=True)),
                 ('quarantine', models.TextField(blank=True)),
+                ('warning', models.TextField(blank=True)),
                 ('trusted_at', models.DateTimeField(null=True)),
                 ('token_hash', models.CharField(blank=True, db_index=True, max_length=64)),
                 ('seen_at', models.DateTimeField(blank=True, null=True)),
@@ -258,6 +259,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField()),
+                ('claim', models.UUIDField(null=True, unique=True)),
                 ('started_at', models.DateTimeField(auto_now_add=True)),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('outcome', models.CharField(blank=True, max_length=20)),
@@ -377,6 +379,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='occurrence',
             constraint=models.UniqueConstraint(fields=('schedule', 'due_at'), name='occurrence_once'),
+        ),
+        migrations.AddIndex(
+            model_name='log',
+            index=models.Index(condition=models.Q(('sealed_at', None)), fields=['id'], name='log_grows'),
         ),
         migrations.AddConstraint(
             model_name='log',

@@ -5,13 +5,13 @@ from hosts.models.cache import HostCache
 from hosts.models.event import Event
 from hosts.models.host import Channel, Host, HostState
 from hosts.models.registration import Registration
-from hosts.models.sample import DayCount, HostSample, QueueSample
+from hosts.models.sample import HostSample, PeriodCount, QueueSample
 from hosts.models.scaling import ScalingAct
 from hosts.models.schedule import Occurrence, Schedule
 from hosts.models.task import Attempt, Task
 from hosts.models.window import Window
 from hosts.states import FINAL, HELD, LIVE, State
 
-__all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "DayCount", "Event", "Host", "HostCache",
-           "HostSample", "HostState", "Log", "Occurrence", "QueueSample", "Registration", "ScalingAct",
+__all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "Event", "Host", "HostCache",
+           "HostSample", "HostState", "Log", "Occurrence", "PeriodCount", "QueueSample", "Registration", "ScalingAct",
            "Schedule", "State", "Task", "Window"]  # fmt: skip

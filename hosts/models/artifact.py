@@ -18,6 +18,10 @@ class ArtifactQuerySet(models.QuerySet["Artifact"]):
             return self if may(user, "artifacts.view") else self.none()
         return self.filter(task__public=True) if settings.PUBLIC_READING else self.none()
 
+    def for_rows(self) -> ArtifactQuerySet:
+        """With the title of the task and nothing else of it."""
+        return self.select_related("task").only(*(field.name for field in self.model._meta.fields), "task__title")
+
 
 class Artifact(models.Model):
     """A kept file of a task. The content is stored once per SHA-256 (hosts.kept.store)."""
@@ -66,6 +70,7 @@ class Log(models.Model):
 
     class Meta:
         ordering: ClassVar = ["attempt", "pk"]
+        indexes: ClassVar = [models.Index(fields=["id"], name="log_grows", condition=models.Q(sealed_at=None))]
         constraints: ClassVar = [models.UniqueConstraint(fields=["task", "attempt", "name"], name="log_once")]
 
     def __str__(self) -> str:

@@ -90,6 +90,7 @@ class Host(models.Model):
     problems = models.JSONField(default=list)  # of its health checks: [{"name", "found", "mend"}]
     quarantined_at = models.DateTimeField(null=True)
     quarantine = models.TextField(blank=True)  # why: one sentence
+    warning = models.TextField(blank=True)  # why it would be in quarantine, were there another host for its work
     trusted_at = models.DateTimeField(null=True)  # failures before this do not count against it
 
     token_hash = models.CharField(max_length=64, blank=True, db_index=True)
@@ -159,7 +160,7 @@ class Host(models.Model):
     @transaction.atomic
     def put_in_quarantine(self, reason: str) -> bool:
         """Have it take no tasks until somebody lifts that; False if it is in quarantine already."""
-        columns = {"quarantined_at": timezone.now(), "quarantine": reason}
+        columns = {"quarantined_at": timezone.now(), "quarantine": reason, "warning": ""}
         if not Host.objects.filter(pk=self.pk, quarantined_at=None).update(**columns):
             return False
         AuditEntry.note(None, "host.quarantine", self, reason=reason)
@@ -167,10 +168,20 @@ class Host(models.Model):
         return True
 
     @transaction.atomic
+    def warn(self, warning: str) -> None:
+        """Say that something is wrong with it, or (empty) no more; it goes on taking tasks."""
+        if not Host.objects.filter(pk=self.pk).exclude(warning=warning).update(warning=warning):
+            return
+        if bool(warning) != bool(self.warning):
+            AuditEntry.note(None, "host.warn" if warning else "host.unwarn", self, reason=warning)
+        self.warning = warning
+        self.announce("warning")
+
+    @transaction.atomic
     def lift_quarantine(self, *, by: Any) -> bool:
-        """Trust it again: what failed until now does not count any more. False if it is in none."""
-        columns = {"quarantined_at": None, "quarantine": "", "trusted_at": timezone.now()}
-        if not Host.objects.filter(pk=self.pk).exclude(quarantined_at=None).update(**columns):
+        """Trust it again: what failed until now does not count any more. False if nothing is held against it."""
+        columns = {"quarantined_at": None, "quarantine": "", "warning": "", "trusted_at": timezone.now()}
+        if not Host.objects.filter(pk=self.pk).exclude(quarantined_at=None, warning="").update(**columns):
             return False
         self.refresh_from_db()
         AuditEntry.note(by, "host.lift-quarantine", self)

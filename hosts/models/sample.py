@@ -49,8 +49,15 @@ class QueueSample(models.Model):
         return f"{self.architecture or 'any'} at {self.at:%F %T}"
 
 
-class DayCount(models.Model):
-    """The attempts that ended on a day, counted for one value of one dimension (hosts.fleet.statistics)."""
+class PeriodCount(models.Model):
+    """The attempts that ended on a day or in a month, counted for one value of one dimension (hosts.fleet.statistics).
+
+    Months are there so that a year of many packages is read from few rows.
+    """
+
+    class Grain(models.TextChoices):
+        DAY = "day", "day"
+        MONTH = "month", "month"
 
     class Dimension(models.TextChoices):
         ALL = "all", "day"
@@ -60,7 +67,8 @@ class DayCount(models.Model):
         HOST = "host", "host"
         METHOD = "method", "method"
 
-    day = models.DateField()  # UTC
+    grain = models.CharField(max_length=5, choices=Grain.choices, default=Grain.DAY)
+    day = models.DateField()  # UTC: the first one of a month
     dimension = models.CharField(max_length=12, choices=Dimension.choices)
     name = models.CharField(max_length=200, blank=True)
     completed = models.PositiveIntegerField(default=0)
@@ -73,8 +81,9 @@ class DayCount(models.Model):
     longest_run = models.FloatField(default=0.0)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["dimension", "day", "name"], name="day_count_once")]
-        indexes: ClassVar = [models.Index(fields=["dimension", "name", "day"], name="day_count_name")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dimension", "grain", "day", "name"], name="period_count_once")
+        ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.dimension} {self.name}"
+        return f"{self.grain} {self.day} {self.dimension} {self.name}"

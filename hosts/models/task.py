@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from debatomic.access.models import User
 
 DEFAULT_PRIORITY = 20
+LONG = ("request", "limits", "retries", "result", "decisive")  # columns that lists do not show
+LONG_OF_HOST = ("architectures", "labels", "problems", "quarantine", "report")
 
 
 class OncePerGroup(Subquery):
@@ -48,6 +50,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def for_lists(self) -> TaskQuerySet:
         return self.select_related("host", "channel", "created_by", "parent")
 
+    def for_rows(self) -> TaskQuerySet:
+        """For lists with a short row each: without what only the page of one task shows."""
+        return self.select_related("host").defer(*LONG, *(f"host__{name}" for name in LONG_OF_HOST))
+
     def unblocked(self) -> TaskQuerySet:
         """Those whose dependencies are completed: hosts.hub keeps `ready_at` so that a claim need not look."""
         return self.filter(ready_at__isnull=False)
@@ -60,9 +66,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
             first=Min("pk"), number=Count("pk"), since=Min("ready_at"), served_at=served_at
         )  # fmt: skip
         rows = list(found)
-        held = Task.objects.held().filter(is_parent=False).order_by().values_list("share").annotate(Sum("weight"))
-        used = dict(held) if len(rows) > 1 else {}
+        used = Task.objects.used() if len(rows) > 1 else {}
         return [Line(**row, used=used.get(row["share"], 0.0)) for row in rows]
+
+    def used(self) -> dict[int, float]:
+        """The weight of what hosts hold, by submitter."""
+        return dict(self.held().filter(is_parent=False).order_by().values_list("share").annotate(Sum("weight")))
 
     def in_queue_order(self) -> TaskQuerySet:
         return self.order_by("priority", "pk")
@@ -181,6 +190,7 @@ class Attempt(models.Model):
 
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempt_history")
     number = models.PositiveIntegerField()
+    claim = models.UUIDField(null=True, unique=True)  # by which its host spoke: never given twice
     host = models.ForeignKey("hosts.Host", on_delete=models.PROTECT, related_name="attempts")
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)

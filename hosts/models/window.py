@@ -15,7 +15,7 @@ from hosts.schedule import cron
 class WindowQuerySet(models.QuerySet["Window"]):
     def open_at(self, moment: datetime) -> list[Window]:
         """The windows nothing starts in at this moment."""
-        may_be = self.filter(Q(ends_at=None) | Q(ends_at__gt=moment)).select_related("host", "channel")
+        may_be = self.filter(Q(ends_at=None) | Q(ends_at__gt=moment)).prefetch_related("host", "channel")
         return [window for window in may_be if window.end_at(moment)]
 
 

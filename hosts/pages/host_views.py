@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import FloatField, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models import F, FloatField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from debatomic.access.checks import require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
-from debatomic.paging import page_of
+from debatomic.paging import page_of, slice_of_rows
 from debatomic.templatetags import pages
 from debatomic.tools.errors import InputError, ToolError
 from hosts import hub
@@ -28,6 +28,11 @@ DONE = {
 }  # fmt: skip
 
 
+def busiest(hosts: QuerySet[Host]) -> QuerySet[Host]:
+    """The same, those that hold most first."""
+    return with_use(hosts).order_by(F("used").desc(), "name")
+
+
 def with_use(hosts: QuerySet[Host]) -> QuerySet[Host]:
     """The hosts with `used`: the sum of the weights of what they hold."""
     held = Task.objects.filter(host=OuterRef("pk"), state__in=HELD).order_by().values("host")
@@ -38,7 +43,8 @@ def with_use(hosts: QuerySet[Host]) -> QuerySet[Host]:
 @require_safe
 @reading("hosts.view")
 def host_list(request: PageRequest) -> HttpResponse:
-    context: dict[str, Any] = {"hosts": list(with_use(Host.objects.all()))}
+    page = slice_of_rows(with_use(Host.objects.all()), request.GET)
+    context: dict[str, Any] = {"hosts": page.rows, "page": page}
     if request.htmx:
         return render(request, "hosts/_hosts.html", context)
     return render(request, "hosts/host_list.html", context | _scaling())

@@ -19,7 +19,7 @@ from debatomic.templatetags import pages
 from hosts.fleet import history, statistics
 from hosts.fleet.statistics import Figures
 from hosts.kept import retention
-from hosts.models import DayCount
+from hosts.models import PeriodCount
 from hosts.models.sample import HOUR, TEN_MINUTES
 
 DAYS = [(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")]
@@ -36,14 +36,14 @@ class RetentionForm(forms.Form):
 
 
 class StatisticsForm(forms.Form):
-    by = forms.ChoiceField(label="By", choices=DayCount.Dimension.choices, required=False)
+    by = forms.ChoiceField(label="By", choices=PeriodCount.Dimension.choices, required=False)
     days = forms.TypedChoiceField(label="Of the last", choices=DAYS, coerce=int, required=False)
 
     @property
     def asked(self) -> tuple[str, int]:
         """Dimension and days; the usual ones where something else is asked for."""
         valid = self.cleaned_data if self.is_valid() else {}
-        return valid.get("by") or DayCount.Dimension.ALL, valid.get("days") or 30
+        return valid.get("by") or PeriodCount.Dimension.ALL, valid.get("days") or 30
 
 
 @require_safe
@@ -54,7 +54,7 @@ def statistics_page(request: PageRequest) -> HttpResponse:
     every = statistics.by_day(days)
     context: dict[str, Any] = {
         "form": form, "by": by, "days": days, "query": f"by={by}&days={days}",
-        "heading": DayCount.Dimension(by).label.capitalize(),
+        "heading": PeriodCount.Dimension(by).label.capitalize(),
         "figures": statistics.figures(by, days, SHOWN), "total": statistics.totals(every),
         "bars": _bars(every), "times": _times(every), "queue": history.of_queue(_span(days)), "shown": SHOWN,
     }  # fmt: skip

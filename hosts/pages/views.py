@@ -31,7 +31,7 @@ from hosts.queue.why import why_waiting
 @require_safe
 @reading("tasks.view", public=True)
 def task_list(request: PageRequest) -> HttpResponse:
-    visible = Task.objects.visible_to(request.user).for_lists()
+    visible = Task.objects.visible_to(request.user).for_rows()
     filtered = TaskFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     template = "hosts/_tasks.html" if request.htmx else "hosts/task_list.html"
@@ -191,7 +191,7 @@ def _tell(request: SignedInRequest, batch: hub.Batch, words: str) -> None:
 @require_safe
 @reading("artifacts.view", public=True)
 def artifact_list(request: PageRequest) -> HttpResponse:
-    visible = Artifact.objects.visible_to(request.user).select_related("task")
+    visible = Artifact.objects.visible_to(request.user).for_rows()
     filtered = ArtifactFilter(request.GET, queryset=visible)  # type: ignore[no-untyped-call]
     page = page_of(filtered.qs, request.GET)
     return render(request, "hosts/artifact_list.html", {"filter": filtered, "page": page, "artifacts": page.rows})

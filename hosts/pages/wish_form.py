@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 
-from hosts.models import Channel
+from hosts.models import Channel, Task
 from hosts.queue.wishes import Wishes
 
 GIB = 1 << 30
@@ -31,7 +32,11 @@ class WishForm(forms.Form):
     @property
     def wishes(self) -> Wishes:
         """What was chosen; the form is valid."""
+        return self.wishes_after(())
+
+    def wishes_after(self, after: Sequence[Task]) -> Wishes:
+        """The same, to wait for these tasks."""
         given: dict[str, Any] = self.cleaned_data
         limits = {name: given[field] * unit for field, (name, unit) in UNITS.items() if given[field]}
         whole = {name: value if name == "processors" else int(value) for name, value in limits.items()}
-        return Wishes(priority=given["priority"], channel=given["channel"], limits=whole)
+        return Wishes(priority=given["priority"], channel=given["channel"], limits=whole, after=tuple(after))

@@ -46,7 +46,11 @@ class Choice:
         return f"{host} leaves it to {best} for {settings.GRACE.total_seconds():g} s ({task.channel.strategy})."
 
     def in_grace(self, task: Task) -> bool:
-        return self.moment - _ready(task) < settings.GRACE
+        return self.is_fresh(_ready(task))
+
+    def is_fresh(self, ready: datetime) -> bool:
+        """Whether what hosts could first have at this moment is still left to the best of them."""
+        return self.moment - ready < settings.GRACE
 
     def _best(self, task: Task) -> str:
         """The name of the host that should have it; empty if none is idle."""

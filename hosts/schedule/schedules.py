@@ -52,6 +52,46 @@ def _first(line: str, time_zone: str, at: datetime | None) -> datetime:
     return at or cron.following(line, time_zone, timezone.now())
 
 
+def edit(
+    schedule: Schedule, *, by: User, order: str = "", parameters: Any = None, cron_line: str | None = None,
+    time_zone: str = "", at: datetime | None = None,
+) -> None:  # fmt: skip
+    """Change what is given; the next time follows from it. Raises InputError with the field that is wrong.
+
+    Whoever changes it must be allowed to submit such an order, too: it goes on in the name of who made it.
+    """
+    order = order or schedule.order
+    changed = order != schedule.order or parameters is not None
+    wanted = orders.checked(order, schedule.parameters if parameters is None else parameters)
+    if changed and not may(by, orders.order(order).right):
+        raise InputError(f"Your role does not allow to submit a {order}.", field="order")
+    line, zone = _line(schedule, cron_line, at), time_zone or schedule.time_zone
+    columns = {"order": order, "parameters": wanted, "cron": line, "time_zone": zone, "next_at": schedule.next_at}
+    if at or line or cron_line is not None:
+        columns["next_at"] = _first(line, zone, at)
+    cron.zone(zone)
+    with transaction.atomic():
+        Schedule.objects.filter(pk=schedule.pk).update(**columns)
+        AuditEntry.note(by, "schedule.edit", schedule, order=order, cron=line)
+    schedule.refresh_from_db()
+
+
+def _line(schedule: Schedule, given: str | None, at: datetime | None) -> str:
+    """The line of cron from now on: what is given; else a time takes its place."""
+    if given is not None:
+        return given
+    return "" if at else schedule.cron
+
+
+def preview(line: str, time_zone: str, number: int = 5) -> list[datetime]:
+    """The next times of a line of cron, in its time zone. Raises InputError, field cron, time_zone."""
+    zone, moment, times = cron.zone(time_zone), timezone.now(), []
+    for _ in range(number):
+        moment = cron.following(line, time_zone, moment)
+        times.append(moment.astimezone(zone))
+    return times
+
+
 def switch(schedule: Schedule, *, enabled: bool, by: User) -> None:
     """Let it run, from now on, or no more. What it missed meanwhile is not made up for."""
     with transaction.atomic():

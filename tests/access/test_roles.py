@@ -19,6 +19,7 @@ EXAMPLES = [  # right, and whether viewer, packager, release manager, administra
     ("builds.cancel", "0011"),
     ("composes.submit", "0011"),
     ("composes.publish", "0011"),
+    ("composes.override", "0011"),
     ("chroots.refresh", "0011"),
     ("hosts.edit", "0001"),
     ("users.edit", "0001"),

@@ -31,6 +31,12 @@ TABLE = [
     ("GET", "definitions/{definition}/revisions/7/", "404 404 404 404 404 404"),
     ("POST", "definitions/", "401 403 403 403 400 400"),
     ("POST", "definitions/{definition}/revise/", "401 403 403 403 400 400"),
+    ("GET", "release-channels/", LIST),
+    ("GET", "release-channels/{release}/", READ),
+    ("GET", "release-channels/{release}/moves/", READ),
+    ("GET", "release-channels/{release}/preview/", "400 404 400 400 400 400"),  # it carries nothing
+    ("POST", "release-channels/{release}/promote/", "401 403 403 403 400 400"),
+    ("POST", "release-channels/{release}/withdraw/", "401 403 403 403 400 400"),
     ("GET", "tasks/", LIST),
     ("GET", "tasks/{waiting_task}/", READ),
     ("GET", "tasks/{private_task}/", PRIVATE),
@@ -123,6 +129,7 @@ TABLE = [
     ("POST", "composes/{compose}/cancel/", MANAGERS),
     ("POST", "composes/{secret_compose}/cancel/", MANAGERS),
     ("GET", "composes/{secret_compose}/compare/", "404 404 400 400 400 400"),  # there is none before
+    ("POST", "composes/{compose}/override/", "401 404 409 409 409 409"),
     ("POST", "composes/{compose}/retry/", "401 404 409 409 409 409"),
 ]
 

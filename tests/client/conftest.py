@@ -63,3 +63,11 @@ def packager(live_server: Any, key_of: Callable[..., str]) -> account.Account:
     made = account.Account(live_server.url, key_of("packager"))
     account.save(made)
     return made
+
+
+@pytest.fixture
+def manager(live_server: Any, key_of: Callable[..., str]) -> account.Account:
+    """The command is signed in as a release manager."""
+    made = account.Account(live_server.url, key_of("release-manager"))
+    account.save(made)
+    return made

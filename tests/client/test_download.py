@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
 
 from builds.models import Build, Target
 from debatomic.access.models import User
 from debatomic.client import account
 from hosts.kept import store
 from hosts.models import Artifact, Host
-from tests import scene
+from tests import scene, storage
 
 CONTENT = bytes(range(256)) * 5000
 
@@ -81,7 +81,7 @@ def test_the_hub_does_not_choose_where_files_go(
     Artifact.objects.filter(pk=artifact.pk).update(name="../outside")
     said = debatomic("download", "artifact", artifact.pk, "--output", tmp_path / "out")
     assert said.status == 1 and "is no name of a file" in said.err
-    assert not (tmp_path / "outside").exists() and settings.ARTIFACTS.is_dir()
+    assert not (tmp_path / "outside").exists() and django_settings.ARTIFACTS.is_dir()
 
 
 def test_nothing_to_fetch_is_told(
@@ -90,3 +90,17 @@ def test_nothing_to_fetch_is_told(
     made = scene.build(users["packager"], target)
     said = debatomic("download", made.pk)
     assert said.status == 1 and f"Build {made.pk} has no such files yet." in said.err
+
+
+def test_files_may_come_from_elsewhere(
+    debatomic: Callable[..., Any], packager: account.Account, artifact: Artifact, s3: str, settings: Any,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    store.copy_to(artifact.sha256, tmp_path / "copy")
+    storage.use_bucket(s3, "elsewhere", settings, monkeypatch)
+    store.put(tmp_path / "copy")
+    settings.S3_REDIRECT = True
+    monkeypatch.setattr("debatomic.client.downloads.PIECE_BYTES", 500_000)
+    said = debatomic("download", "artifact", artifact.pk, "--output", tmp_path / "out")
+    assert said.status == 0, said.err
+    assert (tmp_path / "out" / artifact.name).read_bytes() == CONTENT

@@ -8,7 +8,9 @@ import pytest
 
 from composes.definitions import import_folder
 from composes.models import Definition
-from hosts.models import Channel
+from debatomic.access.models import User
+from hosts.models import Channel, Host
+from tests.composes.released import Factory
 
 SHIPPED = Path(__file__).resolve().parents[2] / "composes" / "definitions"
 
@@ -17,3 +19,8 @@ SHIPPED = Path(__file__).resolve().parents[2] / "composes" / "definitions"
 def definition(default_channel: Channel) -> Definition:
     import_folder(SHIPPED)
     return Definition.objects.get(name="debian-atomic")
+
+
+@pytest.fixture
+def factory(definition: Definition, users: dict[str, User], host: Host, tmp_path: Path) -> Factory:
+    return Factory(definition, users["release-manager"], host, tmp_path)

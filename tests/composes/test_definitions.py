@@ -50,6 +50,14 @@ def test_a_file_name_cannot_lead_out_of_the_folder(name: str, tmp_path: Path) ->
     assert not Revision.objects.exists()
 
 
+def test_a_revision_holds_the_scripts_that_test_it() -> None:
+    files = {"main.yaml": "name: small\nsuite: trixie\narchitectures: {amd64: {}}\ntests: {a: {file: t/a.sh}}\n"
+                          "variants: {tiny: {}}\n", "t/a.sh": "true\n"}  # fmt: skip
+    assert import_files(files, "main.yaml").files == files
+    with pytest.raises(InputError, match=r"main\.yaml:4: there is no file t/a\.sh"):
+        import_files({"main.yaml": files["main.yaml"]}, "main.yaml")
+
+
 def test_a_revision_holds_what_its_treefile_includes() -> None:
     files = {"main.yaml": "name: small\ninclude: parts/base.yaml\nvariants: {tiny: {summary: Tiny}}\n",
              "parts/base.yaml": "suite: trixie\narchitectures: {amd64: {}}\n"}  # fmt: skip

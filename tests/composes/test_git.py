@@ -135,7 +135,7 @@ class _Backend(CGIHTTPRequestHandler):
 @pytest.fixture
 def address(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The repository over HTTP."""
-    for name, value in {"GIT_PROJECT_ROOT": str(repository.folder), "GIT_HTTP_EXPORT_ALL": "1"}.items():
+    for name, value in {"GIT_PROJECT_ROOT": os.fspath(repository.folder), "GIT_HTTP_EXPORT_ALL": "1"}.items():
         monkeypatch.setenv(name, value)
     _Backend.have_fork = False
     with ThreadingHTTPServer(("127.0.0.1", 0), _Backend) as server:

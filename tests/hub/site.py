@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ PYTHON = sys.executable
 class Site:
     """Started by `site_at`; `ask` evaluates an expression in it (see tryout/control.py)."""
 
+    control = "tests.hub.tryout.control"
+    within: Sequence[str] = ()  # what the commands of its processes begin with
+
     def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
         self.environment = {
@@ -39,20 +42,20 @@ class Site:
     def spawn(self, *args: str | Path, **environment: str) -> subprocess.Popen[bytes]:
         with (self.home / "output").open("ab") as output:
             process = subprocess.Popen(
-                [PYTHON, *args], cwd=ROOT, env={**self.environment, **environment}, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=output, start_new_session=True,
+                [*self.within, PYTHON, *args], cwd=ROOT, env={**self.environment, **environment},
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         self.processes.append(process)
         return process
 
     def manage(self, *args: str) -> str:
-        return subprocess.run([PYTHON, "manage.py", *args], cwd=ROOT, env=self.environment, check=True, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout  # fmt: skip
+        return subprocess.run([*self.within, PYTHON, "manage.py", *args], cwd=ROOT, env=self.environment, check=True,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout  # fmt: skip
 
     def ask(self, expression: str) -> Any:
         if self._control is None:
             self._control = subprocess.Popen(
-                [PYTHON, "-m", "tests.hub.tryout.control"], cwd=ROOT, env=self.environment, text=True,
+                [PYTHON, "-m", self.control], cwd=ROOT, env=self.environment, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             )  # fmt: skip
         assert self._control.stdin and self._control.stdout

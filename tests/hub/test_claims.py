@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -82,10 +83,22 @@ class TestChoice:
         Host.objects.update(state="disabled")
         assert claims(host) == []
 
+    def test_a_claim_that_is_repeated_gets_the_same_task_and_later_none(self, make: Any, host: Host) -> None:
+        make("first")
+        make("second")
+        token = uuid.uuid4()
+        for _ in range(2):
+            task = hub.claim(host, token=token)
+            assert task and task.title == "first"
+        hub.start(token)
+        hub.finish(token, {})
+        assert hub.claim(host, token=token) is None  # it was on its way too long
+        assert claims(host) == ["second"]
+
     def test_an_idle_poll_writes_nothing(
         self, make: Any, host: Host, django_assert_num_queries: Callable[[int], Any]
     ) -> None:
-        with django_assert_num_queries(1):
+        with django_assert_num_queries(2):
             assert hub.claim(host) is None
 
 

@@ -99,7 +99,8 @@ def test_many_tasks_of_one_person_delay_another_by_one_at_most(
 
 @pytest.mark.django_db
 def test_whoever_has_less_running_comes_first(make: Any, host: Host, people: tuple[User, User]) -> None:
-    Host.objects.update(capacity=4)
+    host.capacity = 4
+    host.save()
     for number in range(6):
         make(f"a{number}", by=people[0])
     for number in range(2):

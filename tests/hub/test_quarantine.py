@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from debatomic.access.models import AuditEntry
 from hosts import hub, registry
 from hosts.fleet import quarantine
 from hosts.fleet.quarantine import Trial, verdict
@@ -45,7 +46,7 @@ def test_the_sentence_compares_both_counts() -> None:
 
 @pytest.fixture
 def good(host: Host, default_channel: Channel) -> Host:
-    made = Host.objects.create(name="good", capacity=100, seen_at=timezone.now())
+    made = Host.objects.create(name="good", architectures=["amd64"], capacity=100, seen_at=timezone.now())
     made.channels.add(default_channel)
     return made
 
@@ -129,3 +130,63 @@ def test_without_a_package_the_task_itself_is_compared(make: Any, host: Host, go
     assert hub.start(task.claim) and hub.finish(task.claim, {})
     [one] = quarantine.trials(host)
     assert (one.blame, one.here, one.elsewhere) == ("host", "0 of 1", "1 of 1")
+
+
+def failing(build: Any, host: Host, good: Host) -> None:
+    """Three packages that build on the good host and fail on the other."""
+    for package in ("figlet", "jq", "dash"):
+        build(package, good, well=True)
+    for package in ("figlet", "jq", "dash"):
+        build(package, host, well=False)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("good_one", [
+    {"state": "maintenance"}, {"seen_at": None}, {"architectures": ["arm64"]}, {"problems": [{"name": "disk"}]},
+])  # fmt: skip
+def test_the_last_usable_host_is_warned_of_only(
+    build: Any, make: Any, host: Host, good: Host, good_one: dict[str, Any], client_of: Callable[[str], Client]
+) -> None:
+    failing(build, host, good)
+    before = {name: getattr(good, name) for name in good_one}
+    Host.objects.filter(pk=good.pk).update(**good_one)
+    assert (quarantine.look(), quarantine.look()) == (0, 0)
+    host.refresh_from_db()
+    assert host.in_service and host.warning.endswith(
+        "It stays in service because no other host has amd64 in channel default."
+    )
+    assert AuditEntry.objects.filter(act="host.warn").count() == 1
+    client = client_of("administrator")
+    for page in (f"/hosts/{host}/", "/"):
+        assert "It stays in service because no other host" in client.get(page).content.decode()
+    assert client.get(f"/api/v1/hosts/{host}/").json()["warning"] == host.warning
+    Host.objects.filter(pk=good.pk).update(**before)
+    assert quarantine.look() == 1
+    host.refresh_from_db()
+    assert host.quarantined_at and not host.warning
+
+
+@pytest.mark.django_db
+def test_a_warning_ends_with_a_success_or_by_trust(
+    build: Any, host: Host, good: Host, client_of: Callable[[str], Client]
+) -> None:
+    failing(build, host, good)
+    Host.objects.filter(pk=good.pk).update(state="disabled")
+    quarantine.look()
+    build("another", host, well=True)
+    quarantine.look()
+    host.refresh_from_db()
+    assert not host.warning
+    Host.objects.filter(pk=host.pk).update(warning="Something.")
+    assert client_of("administrator").post(f"/api/v1/hosts/{host}/lift/").json()["warning"] == ""
+
+
+@pytest.mark.django_db
+def test_two_bad_hosts_do_not_both_go(build: Any, host: Host, good: Host, default_channel: Channel) -> None:
+    other = Host.objects.create(name="other", architectures=["amd64"], seen_at=timezone.now())
+    other.channels.add(default_channel)
+    failing(build, host, good)
+    failing(build, other, good)
+    Host.objects.filter(pk=good.pk).update(state="disabled")
+    assert quarantine.look() == 1
+    assert Host.objects.in_service().count() == 1

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection, connections
@@ -240,3 +241,71 @@ def test_the_api(order: object, client_of: Callable[[str], Client]) -> None:
     assert len(client.get(f"{address}n/occurrences/").json()) == 1
     assert client_of("viewer").delete(f"{address}n/").status_code == 403
     assert client.delete(f"{address}n/").status_code == 204
+
+
+@pytest.mark.django_db
+class TestEditing:
+    @pytest.fixture
+    def client(self, users: dict[str, User], client_of: Callable[[str], Client]) -> Client:
+        return client_of("packager")
+
+    def test_the_next_time_follows_from_what_is_changed(self, nightly: Schedule, client: Client) -> None:
+        before = nightly.next_at
+        told = {"cron": "15 5 * * *", "time_zone": "Europe/Berlin"}
+        answer = client.patch(f"/api/v1/schedules/{nightly}/", told, content_type="application/json")
+        assert answer.status_code == 200, answer.content
+        nightly.refresh_from_db()
+        assert (nightly.cron, nightly.time_zone) == ("15 5 * * *", "Europe/Berlin")
+        assert nightly.next_at != before and nightly.next_at and nightly.next_at > timezone.now()
+        assert nightly.next_at.astimezone(ZoneInfo("Europe/Berlin")).hour == 5
+        assert AuditEntry.objects.filter(act="schedule.edit").count() == 1
+
+    def test_a_time_makes_it_run_once(self, nightly: Schedule, client: Client) -> None:
+        at = (timezone.now() + timedelta(days=3)).replace(microsecond=0)
+        told = {"at": at.isoformat()}
+        assert client.patch(f"/api/v1/schedules/{nightly}/", told, content_type="application/json").status_code == 200
+        nightly.refresh_from_db()
+        assert (nightly.cron, nightly.next_at) == ("", at)
+
+    @pytest.mark.parametrize(("told", "field"), [
+        ({"cron": "99 * * * *"}, "cron"), ({"cron": "* * *"}, "cron"), ({"cron": ""}, "cron"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"), ({"order": "nothing"}, "order"),
+        ({"parameters": {"unknown": "x"}}, "parameters"), ({"at": "2001-01-01T00:00Z"}, "at"),
+        ({"name": "other"}, "name"), ({"at": "soon"}, "at"),
+    ])  # fmt: skip
+    def test_what_is_wrong_is_refused_at_its_field(
+        self, nightly: Schedule, client: Client, told: dict[str, Any], field: str
+    ) -> None:
+        answer = client.patch(f"/api/v1/schedules/{nightly}/", told, content_type="application/json")
+        assert (answer.status_code, list(answer.json())) == (400, [field])
+        before = (nightly.cron, nightly.time_zone, nightly.next_at, nightly.parameters)
+        nightly.refresh_from_db()
+        assert (nightly.cron, nightly.time_zone, nightly.next_at, nightly.parameters) == before
+
+    def test_only_who_may_changes_it(self, nightly: Schedule, client_of: Callable[[str], Client]) -> None:
+        told = {"cron": "15 5 * * *"}
+        answer = client_of("viewer").patch(f"/api/v1/schedules/{nightly}/", told, content_type="application/json")
+        assert answer.status_code == 403
+        assert client_of("viewer").get(f"/schedules/{nightly}/edit/").status_code == 403
+
+    def test_the_page_changes_it(self, nightly: Schedule, client: Client) -> None:
+        page = client.get(f"/schedules/{nightly}/edit/").content.decode()
+        assert nightly.cron in page and "/schedules/-/times/" in page
+        fields = {f"p-{name}": value for name, value in nightly.parameters.items()}
+        refused = client.post(f"/schedules/{nightly}/edit/", {**fields, "cron": "* *", "time_zone": "UTC"})
+        assert refused.status_code == 422 and "has 2 fields, not 5" in refused.content.decode()
+        changed = client.post(f"/schedules/{nightly}/edit/", {**fields, "cron": "7 7 * * *", "time_zone": "UTC"})
+        assert changed.status_code == 302, changed.content
+        nightly.refresh_from_db()
+        assert nightly.cron == "7 7 * * *"
+        assert client.get(f"/schedules/{nightly}/").content.decode().count("07:07 UTC") >= 4
+
+    def test_the_next_times_are_shown_while_one_writes(self, nightly: Schedule, client: Client) -> None:
+        shown = client.get("/schedules/-/times/", {"cron": "30 4 * * *", "time_zone": "Europe/Berlin"})
+        assert shown.content.decode().count("04:30 CE") == 5
+        wrong = client.get("/schedules/-/times/", {"cron": "30 4 *", "time_zone": "UTC"})
+        assert "has 3 fields, not 5" in wrong.content.decode()
+        told = client.get("/api/v1/schedules/-/times/", {"cron": "30 4 * * *", "time_zone": "Europe/Berlin"}).json()
+        assert len(told["times"]) == 5 and all("T04:30:00+0" in time for time in told["times"])
+        wrong = client.get("/api/v1/schedules/-/times/", {"cron": "x"})
+        assert (wrong.status_code, list(wrong.json())) == (400, ["cron"])

@@ -16,7 +16,7 @@ from django.utils import timezone
 from hosts import hub, registry
 from hosts.fleet import statistics
 from hosts.fleet.statistics import Dimension
-from hosts.models import Attempt, DayCount, Host, Task
+from hosts.models import Attempt, Host, PeriodCount, Task
 
 pytestmark = pytest.mark.django_db
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -52,7 +52,8 @@ def counted(ran: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_attempt_is_counted_once_in_each_dimension(counted: None) -> None:
-    rows = {(f"{row.day:%d}", row.dimension, row.name): (row.completed, row.failed) for row in DayCount.objects.all()}
+    days = PeriodCount.objects.filter(grain="day")
+    rows = {(f"{row.day:%d}", row.dimension, row.name): (row.completed, row.failed) for row in days}
     first, second = (2, 1), (1, 0)
     common = [("all", ""), ("target", "trixie"), ("architecture", "amd64"), ("host", "builder-1"), ("method", "work")]
     expected = {(day, *key): value for key in common for day, value in (("01", first), ("02", second))}
@@ -62,6 +63,9 @@ def test_every_attempt_is_counted_once_in_each_dimension(counted: None) -> None:
         ("02", "package", "dash"): (1, 0),
     }
     assert rows == expected
+    months = PeriodCount.objects.filter(grain="month", dimension="package").order_by("name")
+    assert [(f"{row.day}", row.name, row.completed + row.failed) for row in months] == [
+        ("2026-03-01", "dash", 1), ("2026-03-01", "figlet", 2), ("2026-03-01", "jq", 1)]  # fmt: skip
 
 
 def test_what_it_says(counted: None) -> None:
@@ -78,6 +82,21 @@ def test_what_it_says(counted: None) -> None:
     assert statistics.totals([]).success is None
 
 
+@pytest.mark.parametrize(
+    "days, found", [(1, ["c"]), (2, ["b", "c"]), (18, ["b", "c"]), (19, ["a", "b", "c"]), (365, ["a", "b", "c"])]
+)
+def test_days_before_the_first_whole_month_count_as_days(
+    ran: Any, monkeypatch: pytest.MonkeyPatch, days: int, found: list[str]
+) -> None:
+    """a ended on 28 February, b on 17 March, c on 18 March, which is today; a has another one long before."""
+    for package, hours in (("a", -28), ("a", -24 * 380), ("b", 16 * 24), ("c", 17 * 24)):
+        ran(package, hours=hours)
+    monkeypatch.setattr(timezone, "now", lambda: BEGIN + timedelta(days=17))
+    assert statistics.count() == 4
+    names = statistics.by_name(Dimension.PACKAGE, days, 10)
+    assert [(one.name, one.attempts) for one in names] == [(name, 1) for name in found]
+
+
 def test_a_retry_waits_from_the_end_of_the_attempt_before_and_a_dependant_from_what_it_needs(
     ran: Any, make: Any, host: Host
 ) -> None:
@@ -91,7 +110,7 @@ def test_a_retry_waits_from_the_end_of_the_attempt_before_and_a_dependant_from_w
         )
         Attempt.objects.filter(task=task, number=number).update(started_at=BEGIN + timedelta(seconds=begin))
     statistics.count()
-    [whole] = DayCount.objects.filter(dimension="all")
+    [whole] = PeriodCount.objects.filter(dimension="all", grain="day")
     assert (whole.waited, whole.longest_wait) == (10 + 5 + 25, 25)
 
 
@@ -99,7 +118,7 @@ def test_more_than_a_batch_takes_more_ticks(ran: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(statistics, "BATCH", 2)
     ran("a"), ran("b"), ran("c")
     assert [statistics.count() for _ in range(3)] == [2, 1, 0]
-    assert DayCount.objects.get(dimension="all").completed == 3
+    assert PeriodCount.objects.get(dimension="all", grain="day").completed == 3
 
 
 def test_the_page_costs_the_same_for_many_days(counted: None, client_of: Callable[[str], Client]) -> None:
@@ -115,7 +134,7 @@ def test_the_page_costs_the_same_for_many_days(counted: None, client_of: Callabl
 
 def test_exports(counted: None, client_of: Callable[[str], Client]) -> None:
     client = client_of("viewer")
-    DayCount.objects.filter(name="jq").update(name="=1+1")
+    PeriodCount.objects.filter(name="jq").update(name="=1+1")
     told = client.get("/statistics/export/csv/?by=package")
     rows = {row["name"]: row for row in csv.DictReader(told.content.decode().splitlines())}
     assert set(rows) == {"figlet", "dash", "'=1+1"}

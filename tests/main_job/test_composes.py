@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import zstandard
 
+from composes.pipeline.signing import Signer
 from debatomic.templatetags.pages import duration
 from tests.application import STATE, Application, left_of, wait
 from tests.hub.site import kill
+from tests.machine import Machine, field_tools
 
 pytestmark = pytest.mark.integration
 OURS = f"{STATE}/"  # what a compose runs names a path in it
@@ -87,11 +90,83 @@ def test_a_canceled_compose_leaves_nothing(application: Application, finished: d
     wait(lambda: not left_of(OURS), 10, lambda: left_of(OURS))
 
 
-def test_a_killed_builder_composes_again(application: Application, finished: dict[str, Any]) -> None:
+@pytest.fixture(scope="module")
+def second(application: Application, finished: dict[str, Any]) -> dict[str, Any]:
+    """The next compose, whose builder was killed on the way."""
     compose = composed(application)
     _in_rootfs(application, compose)
     kill(application.builder())
-    ended = application.until(f"composes/{compose['id']}/", "FINISHED", seconds=900)
-    assert [attempt["outcome"] for attempt in application.task(compose)["attempts"]] == ["lost", "completed"]
-    assert {one["kind"] for one in ended["deliverables"]} == {one["kind"] for one in finished["deliverables"]}
+    return application.until(f"composes/{compose['id']}/", "FINISHED", seconds=1500)
+
+
+@pytest.mark.timeout(1800)  # it boots six times
+def test_a_killed_builder_composes_again(
+    application: Application, finished: dict[str, Any], second: dict[str, Any]
+) -> None:
+    assert [attempt["outcome"] for attempt in application.task(second)["attempts"]] == ["lost", "completed"]
+    assert {one["kind"] for one in second["deliverables"]} == {one["kind"] for one in finished["deliverables"]}
     wait(lambda: not left_of(OURS), 10, lambda: left_of(OURS))
+
+
+def _channel(application: Application, name: str) -> dict[str, Any]:
+    found = application.get("release-channels/", definition="debian-atomic", variant="minimal", name=name)
+    return dict(found["results"][0])
+
+
+def _moved(application: Application, channel: dict[str, Any], verb: str, **asked: Any) -> dict[str, Any]:
+    """The channel after a move that the hub's builder did."""
+    move = application.post(f"release-channels/{channel['id']}/{verb}/", json={"reason": "a test", **asked})
+    application.until(f"tasks/{move['task']}/", "completed", seconds=120)
+    return _channel(application, channel["name"])
+
+
+def test_composes_are_released_signed_and_withdrawn(
+    application: Application, finished: dict[str, Any], second: dict[str, Any], tmp_path: Path
+) -> None:
+    """Machines verify what they pull; the one that had the older compose gets a small update."""
+    commits = [application.task(one)["result"]["commit"] for one in (finished, second)]
+    keys = httpx.get(f"{application.address}/ostree/keys.asc").content
+    nightly, testing, stable = (_channel(application, name) for name in ("nightly", "testing", "stable"))
+    (ref,) = nightly["refs"]
+    assert nightly["identity"] == second["identity"]
+    with field_tools(tmp_path) as tools:
+        machine = Machine(tools, tmp_path, f"{application.address}/ostree/repo", keys)
+        for channel in (testing, stable):
+            moved = _moved(application, channel, "promote", compose=finished["id"])
+            assert moved["identity"] == finished["identity"]
+            assert machine.pull(f"{channel['name']}/{ref}") == commits[0]
+        preview = application.get(f"release-channels/{testing['id']}/preview/", compose=second["id"])
+        _moved(application, testing, "promote", compose=second["id"], label="RC-1.0")
+        assert machine.pull(f"testing/{ref}") == commits[1]
+        (facts,) = application.get(f"release-channels/{testing['id']}/moves/")["results"][0]["refs"].values()
+        assert facts["size"] == preview["refs"][0]["download"]["size"] < 10_000_000, "another version, little more"
+        assert 0 < facts["delta"] < facts["size"]
+        assert _moved(application, testing, "withdraw")["identity"] == finished["identity"]
+        assert machine.pull(f"testing/{ref}") == commits[0]
+        stranger = Signer(tmp_path / "stranger")
+        stranger.ensure()
+        (tmp_path / "other").mkdir()
+        other = Machine(tools, tmp_path / "other", f"{application.address}/ostree/repo", stranger.public())
+        assert "public key not found" in other.refused(ref)
+
+
+def test_a_machine_of_the_first_upgraded_to_the_second_and_back(
+    application: Application, finished: dict[str, Any], second: dict[str, Any]
+) -> None:
+    verdicts = {one["name"]: one["verdict"] for one in second["gates"]}
+    assert verdicts == dict.fromkeys(("lint", "boot-bios", "boot-uefi", "tests", "upgrade"), "passed")
+    assert {one["name"]: one["verdict"] for one in finished["gates"]}["upgrade"] == "skipped"
+    old, new = (application.task(one)["result"]["commit"] for one in (finished, second))
+    facts = application.task(second)["result"]["upgrade"]
+    steps = facts["steps"]
+    assert (facts["from"]["identity"], facts["from"]["commit"]) == (finished["identity"], old)
+    assert [step["name"] for step in steps] == ["start", "upgrade", "rollback", "rebase"]
+    assert [step["commit"] for step in steps[:3]] == [old, new, old]
+    assert steps[3]["commit"] not in (old, new)
+    assert "debatomic-gate:debatomic-gate/rebase" in "\n".join(steps[3]["status"])
+    assert {(step["state"], *step["failed"]) for step in steps} == {("running",)}
+    assert facts["bytes"] > 0
+    with application.client("visitor") as visitor:
+        page = visitor.get(second["page"]).text
+    assert f"Upgrade from {finished['identity']}" in page
+    assert page.count("The console after the step") == 4

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
+
+from composes.ostree_files import Files
+
+OBJECT = f"objects/4f/{'1d' * 31}.filez"
 
 
 @pytest.fixture
 def repository(home: Path) -> Path:
     repo = home / "ostree" / "repo"
     (repo / "objects/4f").mkdir(parents=True)
-    (repo / "objects/4f/1d.filez").write_bytes(b"content")
+    (repo / OBJECT).write_bytes(b"content")
+    (repo / OBJECT).with_suffix(".commitmeta").write_bytes(b"signatures")
     (repo / "config").write_text("[core]\nmode=archive-z2\n")
     ref = repo / "refs/heads/debian-atomic/trixie/amd64/minimal"
     ref.parent.mkdir(parents=True)
@@ -24,13 +31,63 @@ def repository(home: Path) -> Path:
 
 
 def test_files_are_served_as_they_are(repository: Path, client: Client) -> None:
-    thing = client.get("/ostree/repo/objects/4f/1d.filez")
+    thing = client.get(f"/ostree/repo/{OBJECT}")
 
     assert b"".join(thing) == b"content"
     assert thing["Content-Type"] == "application/octet-stream"
     assert thing["Content-Length"] == "7"
     assert "immutable" in thing["Cache-Control"]
     assert client.get("/ostree/repo/config")["Cache-Control"] == "no-cache"
+    signatures = client.get(f"/ostree/repo/{OBJECT.replace('filez', 'commitmeta')}")
+    assert signatures["Cache-Control"] == "no-cache", "keys change"
+
+
+@pytest.mark.parametrize(("wanted", "status", "content", "told"), [
+    ("bytes=3-", 206, b"tent", "bytes 3-6/7"),
+    ("bytes=0-2", 206, b"con", "bytes 0-2/7"),
+    ("bytes=-2", 206, b"nt", "bytes 5-6/7"),
+    ("bytes=0-", 200, b"content", None),
+    ("bytes=7-", 416, b"", "bytes */7"),
+    ("lines=1-", 200, b"content", None),
+])  # fmt: skip
+def test_a_part_is_sent_where_a_part_is_asked_for(
+    wanted: str, status: int, content: bytes, told: str | None, repository: Path, client: Client
+) -> None:
+    address = f"/ostree/repo/{OBJECT}"
+    assert _asked_before_django(address, {"range": wanted}) == (status, content, told)
+    answer = client.get(address, headers={"Range": wanted})
+    assert (answer.status_code, answer.getvalue(), answer.get("Content-Range")) == (status, content, told)
+    stale = client.get(address, headers={"Range": wanted, "If-Range": '"older"'})
+    assert (stale.status_code, stale.getvalue()) == (200, b"content"), "it changed meanwhile: all of it"
+
+
+def test_files_do_not_go_through_django(repository: Path) -> None:
+    assert _asked_before_django("/ostree/repo/config", {})[0] == 200
+    for other in ("/ostree/", "/composes/", "/ostree/repo/no-such-file", "/ostree/repo/../secret-key",
+                  "/ostree/repo/way-out", "/ostree/repo/.hidden"):  # fmt: skip
+        assert _asked_before_django(other, {}) == (299, b"pages", None), other
+    assert _asked_before_django("/ostree/repo/config", {}, method="POST")[0] == 299
+
+
+def _asked_before_django(path: str, headers: dict[str, str], *, method: str = "GET") -> tuple[int, bytes, str | None]:
+    """Status, content and Content-Range of the ASGI application; 299 is what it leaves to Django."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def pages(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+        await send({"type": "http.response.body", "body": b"pages"})
+
+    scope = {"type": "http", "method": method, "path": path,
+             "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}  # fmt: skip
+    asyncio.run(Files(pages)(scope, receive, send))
+    told = dict(sent[0]["headers"]).get(b"Content-Range")
+    return sent[0]["status"], b"".join(each["body"] for each in sent[1:]), told and told.decode()
 
 
 def test_what_is_known_already_is_not_sent_again(repository: Path, client: Client) -> None:

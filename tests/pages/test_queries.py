@@ -25,6 +25,7 @@ LISTS = [
     ("/builds/?source=fig&state=live&target=trixie", 7),
     ("/composes/", 6),
     ("/definitions/", 6),
+    ("/releases/", 7),
     ("/tasks/", 6),
     ("/schedules/", 6),
     ("/hosts/", 6),
@@ -45,6 +46,7 @@ def grow(number: int, target: Target, by: Any) -> None:
     for index in range(number):
         build = scene.build(by, target, source=f"figlet{index}")
         compose = scene.compose(by, channel, number=Compose.objects.count())
+        scene.carried(compose, somebody=by)
         state = [State.COMPLETED, State.FAILED, State.CANCELED][index % 3]
         ended = {"state": state, "reason": "It said no.", "started_at": timezone.now(), "finished_at": timezone.now()}
         Task.objects.filter(parent__in=[build.task_id, compose.task_id]).update(**ended)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from composes.models import PHASES
 from composes.phases import bars
 from debatomic.templatetags import pages
 from hosts.models import State, Task
@@ -50,20 +51,25 @@ def test_an_unknown_state_is_still_a_word() -> None:
 @pytest.mark.parametrize(
     "state, progress, states",
     [
-        (State.FREE, {}, "waiting waiting waiting waiting waiting waiting waiting"),
-        (State.RUNNING, {}, "waiting waiting waiting waiting waiting waiting waiting"),
-        (State.RUNNING, {"phase": "init", "number": 1}, "running waiting waiting waiting waiting waiting waiting"),
-        (State.RUNNING, {"phase": "ostree", "number": 4}, "done done done running waiting waiting waiting"),
-        (State.FAILED, {"phase": "image", "number": 5}, "done done done done failed waiting waiting"),
-        (State.CANCELED, {"phase": "test", "number": 6}, "done done done done done canceled waiting"),
-        (State.COMPLETED, {"phase": "test", "number": 6}, "done done done done done done waiting"),
+        (State.FREE, {}, "waiting waiting waiting waiting waiting waiting waiting waiting"),
+        (State.RUNNING, {}, "waiting waiting waiting waiting waiting waiting waiting waiting"),
+        (
+            State.RUNNING,
+            {"phase": "init", "number": 1},
+            "running waiting waiting waiting waiting waiting waiting waiting",
+        ),
+        (State.RUNNING, {"phase": "ostree", "number": 4}, "done done done running waiting waiting waiting waiting"),
+        (State.FAILED, {"phase": "image", "number": 6}, "done done done done done failed waiting waiting"),
+        (State.CANCELED, {"phase": "test", "number": 7}, "done done done done done done canceled waiting"),
+        (State.COMPLETED, {"phase": "test", "number": 7}, "done done done done done done done waiting"),
     ],
 )
 def test_phases_follow_the_last_report(state: State, progress: dict[str, Any], states: str) -> None:
     task = Task(method="compose-arch", architecture="amd64", state=state, progress=progress)
     (bar,) = bars([task, Task(method="publish", state=State.FREE)])
 
-    assert [step.name for step in bar.steps] == ["init", "gather", "rootfs", "ostree", "image", "test", "publish"]
+    assert [step.name for step in bar.steps] == [*PHASES]
+    assert len(bar.steps) == 8
     assert " ".join(step.state for step in bar.steps) == states
 
 

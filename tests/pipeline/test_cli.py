@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from composes.pipeline import cli
+from composes.pipeline.containing import STORE_VARIABLE
 from debatomic.tools.errors import InputError
 
 HOUSE = str(Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml")
@@ -51,6 +52,6 @@ def test_a_treefile_that_is_wrong_is_named_with_its_line(tmp_path: Path, capsys:
 
 @pytest.mark.parametrize("value", ["", "many", "0", "-1"])
 def test_a_wrong_limit_is_said(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(cli.STORE_VARIABLE, value)
+    monkeypatch.setenv(STORE_VARIABLE, value)
     with pytest.raises(InputError, match="must be a whole number of GiB"):
         cli._store_limit()

@@ -19,11 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from spdx_tools.spdx.parser.parse_anything import parse_file
+from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+
+from composes.pipeline.container import archive
+from tests.machine import trusted_keys
+from tests.pipeline.registry import serving
 
 pytestmark = pytest.mark.integration
 TOP = Path(__file__).parents[2]
 DEFINITIONS = TOP / "composes/definitions"
 HOUSE = DEFINITIONS / "debian-atomic.yaml"
+TRACKER = Path(__file__).with_name("tracker.json")
 STATE = Path(os.environ.get("DEBATOMIC_TEST_STATE") or TOP / "var/test-state").absolute()
 
 
@@ -47,7 +56,8 @@ class Ran:
 
 def command(output: Path, *more: str, treefile: Path = HOUSE, state: Path = STATE) -> list[str]:
     return [sys.executable, "-m", "composes.pipeline", "run", os.fspath(treefile), "--variant", "minimal",
-            "--output", os.fspath(output), "--state", os.fspath(state), *more]  # fmt: skip
+            "--security-tracker", os.fspath(TRACKER), "--output", os.fspath(output), "--state", os.fspath(state),
+            "--trusted-keys", os.fspath(trusted_keys()), *more]  # fmt: skip
 
 
 def ran(output: Path, args: list[str]) -> Ran:
@@ -76,7 +86,8 @@ def test_it_says_what_it_made(compose: Ran) -> None:
     assert result["version"].startswith("13.")
     assert result["version"].endswith(".0")
     assert len(result["commit"]) == len(result["content_checksum"]) == 64
-    kinds = {"repository", "raw", "qcow2", "serial-log", "screenshot"}
+    kinds = {"repository", "oci", "oci-manifest", "raw", "qcow2", "spdx", "cyclonedx", "vulnerabilities", "serial-log",
+             "screenshot"}  # fmt: skip
     assert {each["kind"] for each in result["deliverables"]} == kinds
     assert [each["phase"] for each in result["stages"]][-1] == "test"
     assert [each for each in result["lint"] if each["fatal"]] == []
@@ -95,6 +106,16 @@ def test_the_disk_boots_and_proves_its_commit(compose: Ran, firmware: str) -> No
     picture = (compose.output / f"console-{firmware}.png").read_bytes()
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     assert picture.rstrip().endswith(b"IEND\xaeB`\x82")
+
+
+def test_the_gates_said_yes_and_the_treefiles_tests_ran(compose: Ran) -> None:
+    verdicts = {each["name"]: each["verdict"] for each in compose.result["gates"]}
+    assert verdicts == {"lint": "passed", "boot-bios": "passed", "boot-uefi": "passed", "tests": "passed",
+                        "upgrade": "skipped"}  # fmt: skip
+    runs = {each["name"]: each for each in compose.result["boot"]["bios"]["tests"]}
+    assert "Read-only file system" in "".join(runs["system-is-read-only"]["output"])
+    assert "Status: install ok installed" in runs["packages-are-whole"]["output"]
+    assert compose.result["boot"]["uefi"]["tests"] == []
 
 
 def test_what_is_delivered_is_what_is_said(compose: Ran) -> None:
@@ -124,10 +145,80 @@ def test_the_repository_holds_this_commit_and_nothing_of_ours_is_left(compose: R
     assert list((STATE / "composes/work").iterdir()) == []
 
 
+def test_the_container_holds_what_the_commit_holds_by_every_rule_of_bootc(compose: Ran) -> None:
+    container = compose.result["container"]
+    assert container["content_checksum"] == compose.result["content_checksum"]
+    assert {"kernel", "baseimage-root", "image-labels"} <= {each["rule"] for each in container["rules"]}
+    assert [each for each in container["rules"] if each["details"]] == []
+    layers = archive.layers_of(archive.read_manifest(compose.output / "container.oci.tar"))
+    assert len(layers) == container["layers"] <= 64
+    assert sum(each.size for each in layers) == container["bytes"]
+    assert any(each.packages == ("coreutils",) for each in layers)
+
+
+def test_the_container_goes_to_a_registry_and_comes_back_the_same(compose: Ran, tmp_path: Path) -> None:
+    digest = compose.result["container"]["digest"]
+    (tmp_path / "registry").mkdir()
+    with serving(tmp_path / "registry") as address:
+        names = [f"{address}/debian-atomic/minimal:{tag}" for tag in (compose.result["version"], "latest")]
+        args = ["--from", os.fspath(compose.output / "container.oci.tar"), *(f"--to={name}" for name in names)]
+        pushed = ran(tmp_path, [sys.executable, "-m", "composes.pipeline", "push", "--plain-http", *args])
+        assert (pushed.status, pushed.last) == (0, f"{', '.join(names)} is now {digest}")
+        back = ["skopeo", "copy", "--quiet", "--src-tls-verify=false", f"docker://{names[1]}", f"oci:{tmp_path}/back:x"]
+        subprocess.run(back, check=True)
+    (described,) = json.loads((tmp_path / "back/index.json").read_text())["manifests"]
+    assert described["digest"] == digest
+
+
+def test_the_bills_are_valid_and_hold_every_package(compose: Ran) -> None:
+    packages = json.loads((compose.output / "lock.json").read_text())["packages"]
+    document = parse_file(os.fspath(compose.output / "sbom.spdx.json"))
+    assert validate_full_spdx_document(document) == []
+    text = (compose.output / "sbom.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(text) is None
+    told = {(each["name"], each["version"], each["hashes"][0]["content"]) for each in json.loads(text)["components"]}
+    assert told == {(each["name"], each["version"], each["sha256"]) for each in packages}
+    assert len(document.packages) == len(packages) + 1
+
+
+def test_what_is_known_against_it_is_listed(compose: Ran) -> None:
+    listed = json.loads((compose.output / "vulnerabilities.json").read_text())
+    assert (listed["asked"], listed["counts"]) == (True, {"high": 1})
+    assert [(each["id"], each["source"]) for each in listed["vulnerabilities"]] == [("CVE-2099-0001", "openssl")]
+
+
+def test_a_tracker_that_is_silent_is_said_and_stops_nothing(compose: Ran, tmp_path: Path) -> None:
+    silent = ("--security-tracker", "http://127.0.0.1:9/data", "--skip", "test", "--skip", "container")
+    again = ran(tmp_path / "out", command(tmp_path / "out", *silent))
+    assert again.status == 0, again.text[-3000:]
+    listed = json.loads((tmp_path / "out/vulnerabilities.json").read_text())
+    assert (listed["asked"], listed["vulnerabilities"]) == (False, [])
+    assert "The security tracker could not be asked: " in listed["reason"]
+
+
+def test_other_formats_are_made_of_the_same_disk_and_tree(compose: Ran, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    treefile = changed(tmp_path / "definition", "image: {formats: [vmdk, vhd, tar]}")
+    done = ran(output, command(output, "--skip", "test", treefile=treefile))
+    assert done.status == 0, done.text[-3000:]
+    digests = {each["kind"]: each["sha256"] for each in done.result["deliverables"]}
+    assert digests["raw"] == next(e["sha256"] for e in compose.result["deliverables"] if e["kind"] == "raw")
+    assert (output / "disk.vmdk").open("rb").read(4) == b"KDMV"
+    with (output / "disk.vhd").open("rb") as disk, (output / "disk.raw").open("rb") as raw:
+        disk.seek(-512, os.SEEK_END)
+        assert disk.read(8) == b"conectix"
+        disk.seek(0)
+        assert disk.read(64 << 20) == raw.read(64 << 20)
+    listed = subprocess.run(
+        ["tar", "--zstd", "-tf", output / "root.tar.zst"], capture_output=True, text=True, check=True
+    )
+    assert {"etc/passwd", "usr/bin/apt", "sysroot/"} <= set(listed.stdout.splitlines())
+
+
 def test_done_again_it_reuses_everything_and_gives_the_same(compose: Ran, tmp_path: Path) -> None:
     again = ran(tmp_path / "out", command(tmp_path / "out"))
     assert again.status == 0, again.text[-3000:]
-    assert [each["name"] for each in again.result["stages"] if not each["reused"]] == ["releases"]
+    assert [each["name"] for each in again.result["stages"] if not each["reused"]] == ["releases", "tracker"]
     for name in ("commit", "version", "deliverables", "boot"):
         assert again.result[name] == compose.result[name]
 
@@ -186,6 +277,19 @@ def test_what_cannot_work_is_said(compose: Ran, tmp_path: Path, more: str, sente
     assert told.last.startswith(sentence)
     assert (told.result["kind"], told.result["ok"]) == ("input", False)
     assert not (tmp_path / "out/disk.raw").exists()
+
+
+def test_a_policy_that_blocks_is_told_and_all_is_delivered(compose: Ran, tmp_path: Path) -> None:
+    more = "policies: {forbidden-packages: [openssh-*], maximum-image-size: 1G, signed-sources: yes}"
+    treefile = changed(tmp_path / "definition", f"{more}\ngates: {{maximum-image-size: warn}}")
+    told = ran(tmp_path / "out", command(tmp_path / "out", "--skip", "test", treefile=treefile))
+    assert told.status == 1
+    assert told.last.startswith("The gate forbidden-packages blocks: It contains what the policy forbids: openssh-")
+    verdicts = {each["name"]: each["verdict"] for each in told.result["gates"]}
+    assert (verdicts["maximum-image-size"], verdicts["signed-sources"]) == ("warned", "passed")
+    assert (tmp_path / "out/disk.raw").exists()
+    deferred = ran(tmp_path / "out", command(tmp_path / "out", "--skip", "test", "--defer-gates", treefile=treefile))
+    assert (deferred.status, deferred.result["ok"]) == (0, True)
 
 
 def test_a_package_that_is_gone_is_named(compose: Ran, tmp_path: Path) -> None:

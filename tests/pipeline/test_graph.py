@@ -76,5 +76,6 @@ def test_a_stage_without_tools_does_not_change_with_them() -> None:
 def test_our_own_stages_are_in_order_and_each_phase_has_one() -> None:
     ordered = graph.ordered(STAGES)
     assert {each.phase for each in ordered} == set(graph.PHASES)
-    done = ["releases", "gather", "tree", "rootfs", "commit", "disk", "qcow2", "boot-bios", "boot-uefi"]
+    done = ["releases", "tracker", "gather", "tree", "rootfs", "commit", "oci", "disk", "qcow2", "vmdk", "vhd", "tar",
+            "sbom", "vulnerabilities", "container", "boot-bios", "boot-uefi", "upgrade"]  # fmt: skip
     assert names(ordered) == done

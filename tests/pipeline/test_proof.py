@@ -76,6 +76,7 @@ def test_the_disk_is_never_written_and_the_proof_comes_from_outside(tmp_path: Pa
     command = machine.qemu_command(spec(tmp_path), 7)
     drive = next(each for each in command if each.startswith("file=") and "disk.raw" in each)
     assert "snapshot=on" in drive
+    assert "virtio-blk-pci,drive=disk,bootindex=0" in command, "no other disk is booted"
     assert "pflash" not in " ".join(command)
     strings = [each for each in command if each.startswith("type=11,path=")]
     assert len(strings) == len(CREDENTIALS)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
+from composes.pipeline import gates
+from composes.pipeline.checks import Script
 from composes.pipeline.delivery import delivered
+from composes.pipeline.gates import GateFailed
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
 from composes.pipeline.kvm import accelerator
 from composes.pipeline.machine import MachineSpec, Monitor, Watcher, console_text, last_lines, qemu_command
-from composes.pipeline.proof import BEGIN, Proof, read_proof
+from composes.pipeline.proof import BEGIN, Proof, credentials, read_proof
+from composes.pipeline.selftest import COMMAND, ScriptRun, read_runs, write_tar
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.files import whole
 
@@ -20,11 +26,19 @@ AFTER_PROOF = 60.0  # seconds a machine may take to power off
 
 
 def wanted(order: Order, firmware: str) -> bool:
-    return firmware in order.tree.image.firmware
+    return firmware in order.tree.image.firmware and not gates.switched_off("boot", order.tree.checks)
 
 
-def options(order: Order) -> Facts:
-    return {"memory": order.memory}
+def options(order: Order, firmware: str) -> Facts:
+    tests = [asdict(each) for each in tested(order, firmware)]
+    return {"memory": order.memory, **({"tests": tests} if tests else {})}
+
+
+def tested(order: Order, firmware: str) -> tuple[Script, ...]:
+    """The treefile's test scripts are run once, by the first firmware."""
+    checks = order.tree.checks
+    first = firmware == order.tree.image.firmware[0] and not gates.switched_off("tests", checks)
+    return checks.tests if first else ()
 
 
 def make(job: Job, firmware: str) -> Facts:
@@ -38,21 +52,39 @@ def make(job: Job, firmware: str) -> Facts:
         proof = judged(job, watcher)
     finally:
         _keep(job, spec, firmware)
-    for path in (*spec.folder.glob("*.credential"), *spec.folder.glob("vars.fd")):
+    for path in (*spec.folder.glob("*.credential"), *spec.folder.glob("vars.fd"), *spec.folder.glob("tests.tar")):
         path.unlink()
     seconds = watcher.seen.get("multi-user.target", watcher.seen["proof"])
     job.log.line(f"{firmware.upper()}: multi-user.target after {seconds:.1f} s, 0 failed units")
-    return {"firmware": firmware, "accelerator": spec.accelerator, "seconds": seconds, "milestones": watcher.seen,
-            "disk": spec.disk.name, **json.loads(json.dumps(asdict(proof)))}  # fmt: skip
+    runs = read_runs(proof.tests, tested(job.order, firmware))
+    said: dict[str, Any] = json.loads(json.dumps({**asdict(proof), "tests": [asdict(each) for each in runs]}))
+    facts = {"firmware": firmware, "accelerator": spec.accelerator, "seconds": seconds, "milestones": watcher.seen,
+             "disk": spec.disk.name, **said}  # fmt: skip
+    _judge_tests(job, runs, facts)
+    return facts
+
+
+def _judge_tests(job: Job, runs: Sequence[ScriptRun], facts: Facts) -> None:
+    for each in runs:
+        job.log.line(f"test {each.name}: {each.sentence}, {each.seconds:.0f} s")
+    if failed := [each for each in runs if not each.ok]:
+        raise GateFailed(
+            f"{len(failed)} of {len(runs)} tests failed; {failed[0].name} {failed[0].sentence}.", gate="tests",
+            facts=facts, lines=[f"{each.name}: {line}" for each in failed for line in each.output[-20:] or ("",)],
+        )  # fmt: skip
 
 
 def _machine(job: Job, firmware: str) -> MachineSpec:
     """UEFI starts the qcow2 where there is one, BIOS the raw disk: so both are proved."""
+    tests, data = tested(job.order, firmware), job.folder / "tests.tar"
+    if tests:
+        write_tar(tests, data)
     packed = firmware == "uefi" and "qcow2" in job.inputs
     disk = job.input("qcow2", "disk.qcow2") if packed else job.input("disk", "disk.raw")
     return MachineSpec(disk=disk, disk_format="qcow2" if packed else "raw", firmware=firmware,
                        accelerator=accelerator(job.tools, job.input("rootfs", "tree"), job.folder, job.log.line),
-                       memory=job.order.memory, folder=job.folder)  # fmt: skip
+                       memory=job.order.memory, folder=job.folder, data=data if tests else None,
+                       credentials=credentials(COMMAND if tests else ""))  # fmt: skip
 
 
 def _watched(job: Job, spec: MachineSpec) -> Watcher:
@@ -60,12 +92,13 @@ def _watched(job: Job, spec: MachineSpec) -> Watcher:
         job.log.line(f"{seconds:7.1f} s  {name}")
         job.progress.report(_half(spec.firmware, fraction), f"{spec.firmware.upper()}: {name}")
 
+    timeout = job.order.boot_timeout + sum(each.time_limit for each in tested(job.order, spec.firmware))
     with Monitor() as monitor:
-        watcher = Watcher(spec=spec, monitor=monitor, timeout=job.order.boot_timeout, reached=reached)
+        watcher = Watcher(spec=spec, monitor=monitor, timeout=timeout, reached=reached)
         try:
             job.tools.run(
                 qemu_command(spec, monitor.theirs.fileno()), tick=watcher.look, tick_seconds=0.3,
-                pass_fds=[monitor.theirs.fileno()], time_limit=job.order.boot_timeout + AFTER_PROOF,
+                pass_fds=[monitor.theirs.fileno()], time_limit=timeout + AFTER_PROOF,
             )  # fmt: skip
         except CommandFailed as error:
             raise ToolError(f"QEMU ended while the image was booting ({spec.firmware}): {error}",
@@ -92,6 +125,9 @@ def judged(job: Job, watcher: Watcher) -> Proof:
     if proof.failed:
         raise ToolError(f"The system booted, but {len(proof.failed)} units failed ({firmware}): {proof.failed[0]}.",
                         lines=proof.failed)  # fmt: skip
+    if proof.state != "running":
+        raise ToolError(f"The system booted, but it is {proof.state or 'in no state'}, not running ({firmware}).",
+                        lines=proof.status)  # fmt: skip
     if "ro" not in proof.mounts.get("/usr", "").split(","):
         raise ToolError(f"The system booted, but its /usr can be written to ({firmware}).", lines=[str(proof.mounts)])
     return proof
@@ -115,7 +151,8 @@ def deliver(order: Order, result: Result, firmware: str) -> list[Deliverable]:
 
 def _stage(firmware: str) -> Stage:
     return Stage(
-        name=f"boot-{firmware}", phase="test", needs=("rootfs", "commit", "disk", "qcow2"), options=options,
+        name=f"boot-{firmware}", phase="test", needs=("rootfs", "commit", "disk", "qcow2"), gate=f"boot-{firmware}",
+        options=functools.partial(options, firmware=firmware),
         make=functools.partial(make, firmware=firmware), wanted=functools.partial(wanted, firmware=firmware),
         deliver=functools.partial(deliver, firmware=firmware),
     )  # fmt: skip

@@ -19,7 +19,7 @@ CACHE_BYTES = 6 << 30
 
 
 def options(order: Order) -> Facts:
-    wanted = order.tree.part("name", "variant", "architecture", "ref", "summary", "metadata")
+    wanted = order.tree.part("name", "variant", "architecture", "refs", "summary", "metadata")
     return {**wanted, "respin": order.respin, "previous": previous_commit(order)}
 
 
@@ -72,7 +72,8 @@ def _commit(job: Job, build: Repo, version: str) -> str:
     metadata = {**own, "version": version, "debatomic.lock": job.inputs["gather"].digest,
                 "debatomic.variant": job.tree.variant}  # fmt: skip
     return build.read(
-        "commit", "--orphan", f"--bind-ref={job.tree.ref}", *([f"--parent={parent}"] if parent else []),
+        "commit", "--orphan", *(f"--bind-ref={ref}" for ref in job.tree.refs),
+        *([f"--parent={parent}"] if parent else []),
         "--bootable", "--fsync=no", f"--timestamp=@{job.inputs['gather'].facts['date']}",
         f"--subject={job.tree.name} {job.tree.variant} {version}",
         *(f"--add-metadata-string={key}={value}" for key, value in metadata.items()),

@@ -22,7 +22,8 @@ ESP_SERIAL = "DEB0A701"
 def options(order: Order) -> Facts:
     image = order.tree.part("image")["image"]
     wanted = order.tree.part("kargs", "remote", "ref", "architecture")
-    return {**wanted, "size": image["size"], "firmware": image["firmware"]}
+    verified = {"verified": bool(order.trusted_keys)} if any(order.tree.remote) else {}
+    return {**wanted, **verified, "size": image["size"], "firmware": image["firmware"]}
 
 
 def make(job: Job) -> Facts:

@@ -72,6 +72,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-pk'],
+                'indexes': [models.Index(fields=['act'], name='audit_act', opclasses=['varchar_pattern_ops']), models.Index(fields=['thing'], name='audit_thing', opclasses=['varchar_pattern_ops'])],
             },
         ),
         migrations.CreateModel(

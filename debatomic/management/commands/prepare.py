@@ -11,6 +11,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from debatomic.tools.errors import ToolError
+from hosts.kept import store
+
 
 def is_migrated() -> bool:
     """Whether every migration is applied; much faster than `migrate` finding nothing to do."""
@@ -31,5 +34,9 @@ class Command(BaseCommand):
             raise CommandError(f"The database is not usable ({told}): check DATABASE_URL and its server.") from error
         if not migrated:
             call_command("migrate", verbosity=0, interactive=False, stdout=self.stdout)
+        try:
+            store.check()
+        except (ToolError, OSError) as error:
+            raise CommandError(f"The artifact store is not usable: {error}") from error
         call_command("make_users", stdout=self.stdout)
         call_command("setup", stdout=io.StringIO())  # what it tells is for whoever calls it by hand

@@ -19,6 +19,7 @@ from hosts.builder import cluster, machine
 from hosts.builder.builder import Builder
 from hosts.builder.hubs import connect
 from hosts.fleet import joining
+from hosts.kept import store
 
 
 class Command(BaseCommand):
@@ -43,6 +44,7 @@ class Command(BaseCommand):
                 return
             with only_one():
                 if not settings.IS_REMOTE_BUILDER:
+                    store.check()
                     machine.register_here()
                 builder = Builder(connect(), grace=options["grace"])
                 for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
-from hosts.builder.builder import REAP_SECONDS, tick
+from hosts.builder.builder import REAP_SECONDS
+from hosts.fleet import tending
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         while True:
             close_old_connections()
-            tick()
+            tending.tick()
             if options["once"]:
                 return
             time.sleep(REAP_SECONDS)

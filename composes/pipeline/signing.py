@@ -1,0 +1,112 @@
+"""Who signs what is published: a folder of gpg's that only the hub's own builder reads.
+
+No key is in the database, in a request or in a chroot: what is signed comes in as bytes, signatures go out as bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chroots.engine.state import locked
+from debatomic.tools.errors import CommandFailed, InputError, Kind, ToolError
+from debatomic.tools.files import whole
+from debatomic.tools.run import Completed, run
+
+ALGORITHM = "rsa3072"  # what every gpgme and gpgv of a machine in the field can check
+NAME = "DebAtomic OSTree signing key"
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Signs with every key of `home`: while keys are changed, machines that know either one are content."""
+
+    home: Path
+
+    def ensure(self, name: str = NAME) -> list[str]:
+        """The fingerprints; a first key is made where there is none."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(self.home.parent / f".{self.home.name}.lock"):
+            self.home.chmod(0o700)
+            return self.fingerprints() or [self._made(name)]
+
+    def add(self, name: str = NAME) -> str:
+        """Make one more key, that signs from now on beside the others; its fingerprint."""
+        self.ensure(name)
+        return self._made(name)
+
+    def retire(self, fingerprint: str) -> None:
+        """Remove a key, secret and public. Raises InputError if there is none such, or no other."""
+        known = self.fingerprints()
+        if fingerprint not in known:
+            raise InputError(f"There is no key {fingerprint}; there are {', '.join(known) or 'none'}.")
+        if len(known) == 1:
+            raise InputError("The only key cannot be retired: nothing could be signed.", hint="Add a new one before.")
+        self._gpg("--yes", "--delete-secret-and-public-key", fingerprint)
+
+    def fingerprints(self) -> list[str]:
+        """Of the keys that sign, the oldest first."""
+        found, wanted = [], False
+        for line in self._gpg("--with-colons", "--list-secret-keys").stdout.splitlines():
+            fields = line.split(":")
+            if fields[0] == "sec":
+                wanted = fields[1] not in ("e", "r")  # expired, revoked
+            elif fields[0] == "fpr" and wanted:
+                found.append(fields[9])
+                wanted = False
+        return found
+
+    def public(self) -> bytes:
+        """The public keys as one ASCII-armoured text."""
+        return self._made_file("--armor", "--export", *self.fingerprints())
+
+    def sign(self, content: bytes, key: str) -> bytes:
+        """A detached signature by the key of this fingerprint. Raises ToolError when gpg gives none."""
+        return self._made_file("--local-user", f"{key}!", "--detach-sign", stdin=content)
+
+    def _made(self, name: str) -> str:
+        before = self.fingerprints()
+        self._gpg("--yes", "--quick-gen-key", name, ALGORITHM, "sign", "never")
+        return next(each for each in self.fingerprints() if each not in before)
+
+    def _made_file(self, *args: str, stdin: bytes | None = None) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="gpg-") as folder:
+            output = Path(folder) / "output"
+            self._gpg("--output", os.fspath(output), *args, stdin=stdin)
+            return output.read_bytes()
+
+    def _gpg(self, *args: str, stdin: bytes | None = None) -> Completed:
+        with self._near() as home:
+            command = ["gpg", "--homedir", home, "--batch", "--no-tty", "--quiet", "--no-auto-check-trustdb",
+                       "--pinentry-mode", "loopback", "--passphrase", "", *args]  # fmt: skip
+            try:
+                return run(command, stdin=stdin, capture=True)
+            except CommandFailed as error:
+                raise ToolError(f"The signing key in {self.home} does not work: {error}", kind=Kind.INFRASTRUCTURE,
+                                lines=error.lines) from error  # fmt: skip
+
+    @contextmanager
+    def _near(self) -> Iterator[str]:
+        """The home under a short name, as the agent's socket needs it; the agent ends with the block."""
+        if not self.home.is_dir():
+            raise ToolError(f"There is no signing key in {self.home}.", kind=Kind.INFRASTRUCTURE,
+                            hint="The hub's builder makes one when it starts.")  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="gpg-") as folder:
+            home = f"{folder}/home"
+            Path(home).symlink_to(self.home.absolute())
+            try:
+                yield home
+            finally:
+                run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=False)
+
+
+def write_public(signer: Signer, path: Path) -> None:
+    """Where machines and people get the public keys from."""
+    text = signer.public()
+    if not path.is_file() or path.read_bytes() != text:
+        with whole(path) as file:
+            file.write(text)
