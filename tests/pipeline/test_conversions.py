@@ -89,6 +89,8 @@ actions:
     partitions: [{name: root, fs: ext4, start: 0%, end: 100%}]
   - action: filesystem-deploy
     append-kernel-cmdline: console=ttyS0 quiet
+  - action: pack
+    file: box.tar.gz
   - action: download
     url: https://example.org/x
 """
@@ -157,7 +159,7 @@ def test_a_recipe_becomes_a_treefile_and_the_rest_is_named(recipe: Path) -> None
     assert tree.recommends
     assert tree.enable == ("box.service", "systemd-networkd.service", "ssh.socket")
     assert (tree.mask, tree.kargs) == (("ctrl-alt-del.target",), ("console=ttyS0", "quiet"))
-    assert (tree.image.size, tree.image.formats) == (4 << 30, ("raw",))
+    assert (tree.image.size, tree.image.formats) == (4 << 30, ("raw", "tar"))
     assert tree.customizations == {
         "files": [{"path": "/etc/motd", "mode": "0644", "data": "hello\n"}],
         "hostname": "box",
@@ -167,7 +169,7 @@ def test_a_recipe_becomes_a_treefile_and_the_rest_is_named(recipe: Path) -> None
         "box.yaml:14: =8.4-1 of nano",
         "box.yaml:23: the file /tmp/x of the overlay", "box.yaml:23: the file /usr/bin/tool of the overlay",
         "box.yaml:31: run", "box.yaml:33: the repository repo", "box.yaml:40: the mount point /home",
-        "box.yaml:39: colour of the action image-partition", "box.yaml:44: the action download",
+        "box.yaml:39: colour of the action image-partition", "box.yaml:46: the action download",
         "box: added the packages systemd-sysv, dracut, ostree, ostree-boot: an atomic system needs them.",
     ]  # fmt: skip
 

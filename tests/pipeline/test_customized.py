@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,9 @@ from composes.pipeline.customized import firewall, folding, people, writing
 from composes.pipeline.shown import as_treefile, differences, text
 from debatomic.tools.errors import InputError
 
+TOP = Path(__file__).parents[2]
+DEFINITIONS = TOP / "composes/definitions"
+STATE = Path(os.environ.get("DEBATOMIC_TEST_STATE") or TOP / "var/test-state").absolute()
 HEAD = "suite: trixie\narchitectures: {amd64: {}}\nvariants: {v: {}}\n"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJtest admin@example.org"
 WHOLE = f"""\
@@ -185,3 +193,46 @@ def test_a_package_that_a_customisation_needs_is_named(tmp_path: Path, tree: Pat
     said = resolved(tmp_path, "customizations:\n  firewall: {ports: ['22:tcp']}\n").customizations
     with pytest.raises(InputError, match=r"house\.yaml:5: customizations\.firewall needs the package nftables\."):
         writing.write(tree, said)
+
+
+REAL = f"""\
+units: {{mask: [ctrl-alt-del.target]}}
+customizations:
+  hostname: kiosk
+  user: [{{name: admin, description: The administrator, password: $6$salt$hash, key: {KEY}, groups: [operators, sudo]}}]
+  group: [{{name: operators, gid: 1800}}]
+  timezone: {{ntpservers: [ntp.example.org]}}
+  services: {{disabled: [systemd-timesyncd]}}
+  directories: [{{path: /etc/house, mode: '0750', user: admin, group: operators}}]
+  files: [{{path: /etc/house/motto, data: go, mode: '0640', group: operators}}, {{path: /srv/seed, data: one}}]
+"""
+
+
+@pytest.mark.integration
+def test_a_real_tree_has_them(tmp_path: Path) -> None:
+    shutil.copytree(DEFINITIONS, tmp_path / "definition")
+    house = tmp_path / "definition/debian-atomic.yaml"
+    house.write_text(house.read_text() + REAL)
+    args = [sys.executable, "-m", "composes.pipeline", "run", os.fspath(house), "--variant", "minimal", "--output",
+            os.fspath(tmp_path / "out"), "--state", os.fspath(STATE), "--only", "rootfs"]  # fmt: skip
+    done = subprocess.run(args, cwd=TOP, capture_output=True, text=True, timeout=1200, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    stages = json.loads((tmp_path / "out/result.json").read_text())["stages"]
+    identity = next(each["identity"] for each in stages if each["name"] == "rootfs")
+    etc = STATE / "composes/results" / identity / "tree/usr/etc"
+
+    passwd = [line for line in (etc / "passwd").read_text().splitlines() if line.startswith("admin:")]
+    assert passwd == ["admin:x:1000:1000:The administrator:/var/home/admin:/bin/bash"]
+    assert "admin:$6$salt$hash:" in (etc / "shadow").read_text()
+    groups = (etc / "group").read_text().splitlines()
+    assert {"operators:x:1800:admin", "sudo:x:27:admin"} <= set(groups)
+    assert (etc / "hostname").read_text() == "kiosk\n"
+    assert (etc / "systemd/system/ctrl-alt-del.target").readlink() == Path("/dev/null")
+    motto = (etc / "house/motto").stat()
+    assert (motto.st_uid, motto.st_gid, motto.st_mode & 0o777) == (0, 1800, 0o640)
+    folder = (etc / "house").stat()
+    assert (folder.st_uid, folder.st_gid, folder.st_mode & 0o777) == (1000, 1800, 0o750)
+    usr = etc.parent
+    assert (usr / "lib/debatomic/authorized_keys/admin").read_text() == f"{KEY}\n"
+    assert 'f~ "/var/srv/seed" 0644 root root - b25l' in (usr.parent / writing.TMPFILES).read_text()
+    assert not list((etc.parent.parent / "var/home").glob("*"))

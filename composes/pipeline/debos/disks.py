@@ -39,7 +39,8 @@ def deploy(taken: Taken, action: Action) -> None:
 
 
 def image_partition(taken: Taken, action: Action) -> None:
-    taken.treefile["image"] = {"size": _size(action), "formats": ["raw"]}
+    taken.treefile.setdefault("image", {})["size"] = _size(action)
+    taken.add("image", "formats", items=["raw"])
     if action.text("partitiontype", "gpt") != "gpt":
         taken.leave(action.text("partitiontype"), "partitiontype: an image has a GPT.")
     action.ignore("imagename", "gpt_gap", "diskid")
@@ -72,6 +73,6 @@ def _size(action: Action) -> Text:
 def pack(taken: Taken, action: Action) -> None:
     action.ignore("file", "compression")
     if "tar" in LISTS["formats"]["enum"]:
-        taken.treefile.setdefault("image", {}).setdefault("formats", []).append("tar")
+        taken.add("image", "formats", items=["tar"])
     else:
         taken.leave(action.said["action"], "the action pack has no counterpart: choose formats of image.")
