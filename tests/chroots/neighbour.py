@@ -131,5 +131,11 @@ def host(state: Path) -> dict[str, Any]:
         "files": [os.fspath(path) for name in FOLDERS for path in Path(name).glob(f"*{MARK}*")],
         "devices": sorted(path.name for path in Path("/dev").iterdir() if path.is_block_device()),
         "passwd": Path("/etc/passwd").read_bytes(),
-        "shared memory": Path("/proc/sysvipc/shm").read_text().count("\n"),
+        "shared memory": _left_memory(),
     }  # fmt: skip
+
+
+def _left_memory() -> list[str]:
+    """The segments that nobody has attached; whoever else works on this host has theirs attached."""
+    rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    return [row[1] for row in rows if row[6] == "0"]

@@ -24,6 +24,7 @@ from tests.chroots.conftest import ROOT, write_source
 from tests.chroots.neighbour import processes
 
 USER = "debatomic-tester"
+SEEN = ["unshare", "--mount", "--", "sh", "-c", 'mount --bind "$1" "$2" && cd "$2" && shift 2 && exec "$@"', "sh"]
 AsUser = Callable[..., tuple[int, str]]
 
 
@@ -78,6 +79,7 @@ def folder() -> Iterator[Path]:
         if USER not in Path("/etc/subuid").read_text():
             subprocess.run(mending(USER).split(), check=True)
         made = Path(tempfile.mkdtemp(prefix="debatomic-user-", dir="/var/tmp"))
+        (made / "checkout").mkdir()
         shutil.chown(made, USER, USER)
         yield made
         shutil.rmtree(made)
@@ -86,12 +88,16 @@ def folder() -> Iterator[Path]:
 
 
 def command(folder: Path, verb: str, *arguments: object) -> list[str]:
-    """The engine's command line as that user's, with nothing of our environment."""
+    """The engine's command line as that user's, with nothing of our environment.
+
+    The checkout may be where only root may look: they see it below a folder of their own.
+    """
     user = pwd.getpwnam(USER)
-    become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs=0"]
+    become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
     clean = ["env", "--ignore-environment", "PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1"]
-    engine = [sys.executable, "-m", "chroots.engine", verb, "--state", f"{folder}/state", *map(str, arguments)]
-    return [*become[:-1], "--", *clean, *engine]
+    python = f"{folder}/checkout/{Path(sys.executable).relative_to(ROOT)}"
+    engine = [python, "-m", "chroots.engine", verb, "--state", f"{folder}/state", *map(str, arguments)]
+    return [*SEEN, f"{ROOT}", f"{folder}/checkout", *become, *clean, *engine]
 
 
 @pytest.fixture
