@@ -37,14 +37,6 @@ def _lint(compose: Compose) -> Iterator[Verdict]:
         yield passed("lint", checks, f"The tree follows bootc's rules{warnings}.")
 
 
-def _container(compose: Compose, said: Mapping[str, Verdict]) -> Iterator[Verdict]:
-    if "container" in said:
-        yield said["container"]
-    elif facts := compose.facts.get("container"):
-        sentence = f"Imported it has the content of the commit, and it follows {len(facts['rules'])} rules."
-        yield passed("container", compose.order.tree.checks, sentence, compose.seconds["container"])
-
-
 def _lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{each['rule']}: {detail}" for each in findings for detail in each["details"]]
 

@@ -70,6 +70,7 @@ def sign(archive: Archive, *, suite: str = "house", fields: str = "") -> None:
     release.unlink(missing_ok=True)
     subprocess.run(["gpg", "--homedir", os.fspath(archive.home), "--batch", "--clearsign", "--output", release],
                    input=text.encode(), check=True, capture_output=True)  # fmt: skip
+    subprocess.run(["gpgconf", "--homedir", archive.home, "--kill", "gpg-agent"], check=True)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
