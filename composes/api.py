@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from builds.models import Build
-from composes.comparison import difference, older_than
+from composes.comparing.comparison import difference, older_than
 from composes.gates import LEAST_REASON, MOST_REASON, Gate, held_back, verdicts
 from composes.models import Compose, Definition, Deliverable
 from debatomic.access.checks import person

@@ -10,11 +10,13 @@ from typing import Any
 
 from django.conf import settings
 
-from composes import attachments, gates, git_origins, metadata, releasing, upgrades
-from composes.definitions import write_files
+from composes import gates, upgrades
+from composes.defining import attachments, git_origins
+from composes.defining.definitions import write_files
 from composes.models import Compose, Deliverable
 from composes.orders import COMPOSE, SYNC
-from composes.release_methods import register_release_methods, repository_command, said
+from composes.releases import metadata, releasing
+from composes.releases.release_methods import register_release_methods, repository_command, said
 from debatomic.tools.errors import InputError, ToolError
 from hosts.kept import store
 from hosts.models import Artifact, Event, State, Task

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from composes import gates, submit
 from composes.fields import OrderedMapping
-from composes.release_models import Move, ReleaseChannel
+from composes.releases.release_models import Move, ReleaseChannel
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from composes import git_origins
+from composes.defining import git_origins
 from composes.models import Compose, Definition
 from debatomic.tools.errors import InputError
 from hosts.schedule.orders import Make, Order

@@ -2,16 +2,10 @@
 
 from django.urls import path
 
-from composes import (
-    comparison_views,
-    definition_views,
-    git_views,
-    ostree_views,
-    registry_views,
-    release_views,
-    resubmit_views,
-    views,
-)
+from composes import resubmit_views, views
+from composes.comparing import comparison_views
+from composes.defining import definition_views, git_views
+from composes.releases import ostree_views, registry_views, release_views
 
 urlpatterns = [
     path("composes/", views.compose_list, name="compose-list"),

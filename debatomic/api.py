@@ -14,8 +14,8 @@ from rest_framework.routers import APIRootView, DefaultRouter
 from builds.api import BuildViewSet, TargetViewSet
 from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet
-from composes.definition_api import DefinitionViewSet
-from composes.release_api import ReleaseChannelViewSet
+from composes.defining.definition_api import DefinitionViewSet
+from composes.releases.release_api import ReleaseChannelViewSet
 from debatomic.access import schema as _schemes  # noqa: F401  describes the ways to sign in
 from debatomic.access.api import KeyViewSet, MeView
 from hosts.api.host_api import HostViewSet, RegistrationViewSet, ScalingViewSet

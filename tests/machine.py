@@ -14,8 +14,8 @@ from chroots.engine.layers import base
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
 from composes.pipeline.job import Log
-from composes.pipeline.ostree import Repo
-from composes.pipeline.signing import Signer, write_public
+from composes.pipeline.publishing.ostree import Repo
+from composes.pipeline.publishing.signing import Signer, write_public
 from composes.pipeline.store import ResultStore
 from composes.pipeline.tools import Tools, chroot_spec, entered
 from debatomic.tools.errors import CommandFailed

@@ -12,25 +12,19 @@ from pathlib import Path
 from chroots.engine.archives import openpgp
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
-from composes.pipeline import (
-    conversion_verbs,
-    definition_verbs,
-    fetching_verbs,
-    previous,
-    publish,
-    publishing_verbs,
-    stage_verbs,
-    treefile,
-)
-from composes.pipeline import lock as locks
 from composes.pipeline.container import push
 from composes.pipeline.container.archive import read_manifest
-from composes.pipeline.containing import STORE_VARIABLE, contained_run, state_of, told
 from composes.pipeline.graph import PHASES, check_phases
 from composes.pipeline.job import SNAPSHOTS, Log, Order
+from composes.pipeline.machines import previous
 from composes.pipeline.pack import pack
+from composes.pipeline.packages import lock as locks
 from composes.pipeline.pipeline import Compose
+from composes.pipeline.publishing import publish
 from composes.pipeline.store import open_log
+from composes.pipeline.treefiles import treefile
+from composes.pipeline.verbs import conversion_verbs, definition_verbs, fetching_verbs, publishing_verbs, stage_verbs
+from composes.pipeline.verbs.containing import STORE_VARIABLE, contained_run, state_of, told
 from debatomic.tools.errors import InputError, ToolError
 from debatomic.tools.progress import Progress
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from debian.debian_support import Version
 
-from composes.pipeline.lock import Lock, Package
+from composes.pipeline.packages.lock import Lock, Package
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from composes.pipeline import treefile
+from composes.pipeline.treefiles import treefile
 from debatomic.tools.errors import CommandFailed, InfrastructureError, InputError, TimedOut
 from debatomic.tools.run import Completed, run
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from composes.pipeline import options as schemas
-from composes.pipeline.options import Schema
+from composes.pipeline.treefiles import options as schemas
+from composes.pipeline.treefiles.options import Schema
 from debatomic.tools.errors import InputError
 
 if TYPE_CHECKING:

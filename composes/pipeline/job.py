@@ -9,10 +9,10 @@ from typing import Any
 
 from chroots.engine.state import State
 from composes.pipeline.graph import Result
-from composes.pipeline.lock import Lock
-from composes.pipeline.previous import Previous
+from composes.pipeline.machines.previous import Previous
+from composes.pipeline.packages.lock import Lock
 from composes.pipeline.tools import Tools
-from composes.pipeline.treefile import Tree
+from composes.pipeline.treefiles.treefile import Tree
 from debatomic.tools.progress import Progress
 
 SNAPSHOTS = "https://snapshot.debian.org/archive/debian/{date}"

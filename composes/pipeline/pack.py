@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from composes.pipeline.delivery import replacing
-from composes.pipeline.publish import export_repo
+from composes.pipeline.publishing.publish import export_repo
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.files import sha256, write_json
 from debatomic.tools.run import run

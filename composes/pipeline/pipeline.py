@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from chroots.engine.layers import base
-from composes.pipeline import gates, graph, verdicts
+from composes.pipeline import graph
 from composes.pipeline.delivery import consoles
 from composes.pipeline.failures import Failures
-from composes.pipeline.gates import GateFailed, Verdict
+from composes.pipeline.gating import gates, verdicts
+from composes.pipeline.gating.gates import GateFailed, Verdict
 from composes.pipeline.graph import PHASES, Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Log, Order
 from composes.pipeline.stages import (

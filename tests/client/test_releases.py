@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from composes.definitions import import_folder
+from composes.defining.definitions import import_folder
 from composes.models import Definition, Move
 from debatomic.access.models import User
 from debatomic.client import account

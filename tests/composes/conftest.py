@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from composes.definitions import import_folder
+from composes.defining.definitions import import_folder
 from composes.models import Definition
 from debatomic.access.models import User
 from hosts.models import Channel, Host

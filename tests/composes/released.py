@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from composes.models import Compose, Definition, Move, ReleaseChannel
-from composes.pipeline.lock import Lock, Package
+from composes.pipeline.packages.lock import Lock, Package
 from debatomic.access.models import User
 from hosts import hub
 from hosts.kept import store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from composes.definitions import import_files, import_folder, write_files
+from composes.defining.definitions import import_files, import_folder, write_files
 from composes.models import Definition, Revision
 from debatomic.tools.errors import InputError
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from composes import git_origins
+from composes.defining import git_origins
 from composes.models import Definition, GitOrigin
 from composes.pipeline import gitsource
 from composes.pipeline.gitsource import GitSource

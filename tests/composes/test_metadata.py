@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
 
-from composes import metadata, releasing
 from composes.models import Compose, Deliverable
+from composes.releases import metadata, releasing
 from debatomic.access.models import User
 from hosts.kept import store
 from hosts.models import Artifact

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from composes import releasing
 from composes.models import Compose, Move
+from composes.releases import releasing
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts.models import State, Task

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from composes import releasing, retention
 from composes.models import Compose
-from composes.retention import Policy
+from composes.releases import releasing, retention
+from composes.releases.retention import Policy
 from debatomic.access.models import User
 from debatomic.tools.errors import InputError
 from hosts.models import Task

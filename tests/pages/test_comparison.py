@@ -17,7 +17,7 @@ from composes.pipeline.contents import record
 from composes.pipeline.contents.changelogs import Entry
 from composes.pipeline.contents.defaults import Default
 from composes.pipeline.contents.record import Contents, Installed
-from composes.pipeline.lock import Lock, Package
+from composes.pipeline.packages.lock import Lock, Package
 from debatomic.access.models import User
 from hosts import hub
 from hosts.kept import store

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from composes import attachments
+from composes.defining import attachments
 from composes.models import Definition, Revision
 from debatomic.access.models import AuditEntry, User
 from hosts.kept import store

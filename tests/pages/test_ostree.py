@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from composes.ostree_files import Files
+from composes.releases.ostree_files import Files
 
 OBJECT = f"objects/4f/{'1d' * 31}.filez"
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from composes.pipeline.lock import Package
+from composes.pipeline.packages.lock import Package
 
 DATE = "Thu, 01 Jan 2026 00:00:00 +0000"
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from chroots.engine.archives import openpgp
-from composes.pipeline import gvariant, shown, treefile
-from composes.pipeline.signing import Signer, write_public
-from composes.pipeline.treefile import Tree
+from composes.pipeline.publishing import gvariant
+from composes.pipeline.publishing.signing import Signer, write_public
+from composes.pipeline.treefiles import shown, treefile
+from composes.pipeline.treefiles.treefile import Tree
 from debatomic.tools.errors import InputError
 
 BEGIN = "suite: trixie\narchitectures: {amd64: {}}\nvariants: {minimal: {}}\n"

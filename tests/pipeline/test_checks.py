@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import shown, treefile
-from composes.pipeline.checks import Checks, Script
+from composes.pipeline.treefiles import shown, treefile
+from composes.pipeline.treefiles.checks import Checks, Script
 from debatomic.tools.errors import InputError
 
 HEAD = """\

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from composes.pipeline import cli
-from composes.pipeline.containing import STORE_VARIABLE
+from composes.pipeline.verbs.containing import STORE_VARIABLE
 from debatomic.tools.errors import InputError
 
 HOUSE = str(Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import comps
+from composes.pipeline.treefiles import comps
 from debatomic.tools.errors import InputError
 
 LIST = """\

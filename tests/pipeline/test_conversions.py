@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import cli, debos, treefile
+from composes.pipeline import cli, debos
 from composes.pipeline.customized import blueprint, toml_places
 from composes.pipeline.debos import template
+from composes.pipeline.treefiles import treefile
 from debatomic.tools.errors import InputError
 
 BLUEPRINT = """\

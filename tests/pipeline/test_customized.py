@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from composes.pipeline import gpt, treefile
 from composes.pipeline.customized import firewall, folding, people, writing
-from composes.pipeline.shown import as_treefile, differences, text
+from composes.pipeline.system import gpt
+from composes.pipeline.treefiles import treefile
+from composes.pipeline.treefiles.shown import as_treefile, differences, text
 from debatomic.tools.errors import InputError
 
 TOP = Path(__file__).parents[2]

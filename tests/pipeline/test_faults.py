@@ -19,15 +19,16 @@ import pytest
 
 from chroots.engine.archives.fetch import Store
 from chroots.engine.state import State
-from composes.pipeline import indexes, lock, solve, treefile
 from composes.pipeline.failures import Failures
 from composes.pipeline.graph import Facts, Stage
-from composes.pipeline.indexes import Source, field, packages_text, stanzas
 from composes.pipeline.job import Job, Log, Order
-from composes.pipeline.lock import Lock
-from composes.pipeline.marks import Text
+from composes.pipeline.packages import indexes, lock, solve
+from composes.pipeline.packages.indexes import Source, field, packages_text, stanzas
+from composes.pipeline.packages.lock import Lock
 from composes.pipeline.stages import gather
 from composes.pipeline.tools import Tools
+from composes.pipeline.treefiles import treefile
+from composes.pipeline.treefiles.marks import Text
 from debatomic.tools.errors import CommandFailed, InputError, Kind, ToolError
 from debatomic.tools.progress import Progress
 from tests.pipeline import signed

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from composes.pipeline import gates, policies
-from composes.pipeline.checks import Checks, Policies, Script
-from composes.pipeline.gates import Verdict
+from composes.pipeline.gating import gates, policies
+from composes.pipeline.gating.gates import Verdict
+from composes.pipeline.gating.policies import Made
 from composes.pipeline.graph import Deliverable, Result
-from composes.pipeline.lock import Lock, Package
-from composes.pipeline.policies import Made
-from composes.pipeline.proof import BEGIN, END, WORD, read_proof
-from composes.pipeline.selftest import read_runs, run
+from composes.pipeline.machines.proof import BEGIN, END, WORD, read_proof
+from composes.pipeline.machines.selftest import read_runs, run
+from composes.pipeline.packages.lock import Lock, Package
+from composes.pipeline.treefiles.checks import Checks, Policies, Script
 from debatomic.tools.errors import CommandFailed, InputError, Kind, TimedOut, ToolError
 
 MIB = 1 << 20

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import gpt, grub
-from composes.pipeline.gpt import MIB
+from composes.pipeline.system import gpt, grub
+from composes.pipeline.system.gpt import MIB
 from debatomic.tools.errors import InputError
 
 

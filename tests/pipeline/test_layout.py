@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import layout
-from composes.pipeline.inside import inside
-from composes.pipeline.lint import lint
+from composes.pipeline.system import layout
+from composes.pipeline.system.inside import inside
+from composes.pipeline.system.lint import lint
 from debatomic.tools.errors import InputError, Kind, ToolError
 
 KERNEL = "6.12.0-amd64"

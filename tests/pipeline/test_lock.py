@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from composes.pipeline import cli
-from composes.pipeline import lock as locks
 from composes.pipeline.compare import compare
-from composes.pipeline.lock import Lock, Package
+from composes.pipeline.packages import lock as locks
+from composes.pipeline.packages.lock import Lock, Package
 from debatomic.tools.errors import InputError
 
 

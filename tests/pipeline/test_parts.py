@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from composes.pipeline import cli, parts, shown, treefile
-from composes.pipeline.schema import TREEFILE
-from composes.pipeline.treefile import Tree
+from composes.pipeline import cli
+from composes.pipeline.treefiles import parts, shown, treefile
+from composes.pipeline.treefiles.schema import TREEFILE
+from composes.pipeline.treefiles.treefile import Tree
 from debatomic.tools.errors import InputError
 
 HOUSE = Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml"

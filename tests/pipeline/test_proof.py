@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import machine
-from composes.pipeline.machine import MachineSpec, Monitor, Watcher
-from composes.pipeline.proof import BEGIN, CREDENTIALS, END, WORD, read_proof
+from composes.pipeline.machines import machine
+from composes.pipeline.machines.machine import MachineSpec, Monitor, Watcher
+from composes.pipeline.machines.proof import BEGIN, CREDENTIALS, END, WORD, read_proof
 from debatomic.tools.errors import Kind, TimedOut, ToolError
 
 COMMIT = "0d02bfdf9650dae0019289b7e648134909f841ffd3f6c1bb87dc78beb9d08a63"

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from chroots.engine.archives import openpgp
-from composes.pipeline import gvariant
 from composes.pipeline.cli import main
-from composes.pipeline.ostree import Repo
-from composes.pipeline.signing import Signer, write_public
+from composes.pipeline.publishing import gvariant
+from composes.pipeline.publishing.ostree import Repo
+from composes.pipeline.publishing.signing import Signer, write_public
+from composes.pipeline.publishing.updates import Update, bound_refs, object_path, update
 from composes.pipeline.tools import Tools
-from composes.pipeline.updates import Update, bound_refs, object_path, update
 from debatomic.tools.errors import InputError
 from tests.application import STATE
 from tests.machine import Machine, field_tools

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from chroots.engine.archives.release import Release
-from composes.pipeline import indexes, solve, treefile
-from composes.pipeline.indexes import Source
-from composes.pipeline.marks import Text
-from composes.pipeline.solve import Listed
-from composes.pipeline.treefile import Repository, Tree
+from composes.pipeline.packages import indexes, solve
+from composes.pipeline.packages.indexes import Source
+from composes.pipeline.packages.solve import Listed
+from composes.pipeline.treefiles import treefile
+from composes.pipeline.treefiles.marks import Text
+from composes.pipeline.treefiles.treefile import Repository, Tree
 from debatomic.tools.errors import CommandFailed, InputError, ToolError
 
 LIST = """\

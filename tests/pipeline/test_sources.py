@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import indexes, treefile
+from composes.pipeline.packages import indexes
+from composes.pipeline.treefiles import treefile
 from debatomic.tools.errors import InputError
 from tests.pipeline import signed
 from tests.pipeline.signed import Archive

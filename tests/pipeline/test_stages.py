@@ -10,12 +10,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from chroots.engine.state import State
-from composes.pipeline import cli, graph, options, treefile
+from composes.pipeline import cli, graph
 from composes.pipeline.graph import Stage
 from composes.pipeline.job import Order
-from composes.pipeline.lock import Lock
+from composes.pipeline.packages.lock import Lock
 from composes.pipeline.pipeline import STAGES
-from composes.pipeline.treefile import Repository
+from composes.pipeline.treefiles import options, treefile
+from composes.pipeline.treefiles.treefile import Repository
 from debatomic.tools.errors import Kind, ToolError
 
 HOUSE = Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from chroots.engine.state import State, locked
-from composes.pipeline import publish
 from composes.pipeline.delivery import copy_sparse, delivered, replacing
+from composes.pipeline.publishing import publish
 from composes.pipeline.stages.commit import version_of
 from composes.pipeline.store import ResultStore
 from debatomic.tools.errors import InputError, ToolError

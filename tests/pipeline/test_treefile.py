@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import marks, treefile
+from composes.pipeline.treefiles import marks, treefile
 from debatomic.tools.errors import InputError
 
 HOUSE = Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml"

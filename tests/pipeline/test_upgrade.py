@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline import journey, machine
-from composes.pipeline.candidate import served
-from composes.pipeline.guide import Guide
-from composes.pipeline.journey import DONE, DOWN, REFUSED, Step
-from composes.pipeline.machine import GATE_ADDRESS, MachineSpec, Monitor
-from composes.pipeline.previous import read
-from composes.pipeline.proof import BEGIN, END, WORD
+from composes.pipeline.machines import journey, machine
+from composes.pipeline.machines.candidate import served
+from composes.pipeline.machines.guide import Guide
+from composes.pipeline.machines.journey import DONE, DOWN, REFUSED, Step
+from composes.pipeline.machines.machine import GATE_ADDRESS, MachineSpec, Monitor
+from composes.pipeline.machines.previous import read
+from composes.pipeline.machines.proof import BEGIN, END, WORD
 from debatomic.tools.errors import InputError, TimedOut, ToolError
 
 OLD, NEW = "0" * 64, "1" * 64

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from chroots.engine.state import State
-from composes.pipeline import treefile, verdicts
-from composes.pipeline.gates import GateFailed
+from composes.pipeline.gating import verdicts
+from composes.pipeline.gating.gates import GateFailed
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.job import Job, Log, Order
 from composes.pipeline.pipeline import Compose
 from composes.pipeline.tools import Tools
+from composes.pipeline.treefiles import treefile
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.progress import Progress
 

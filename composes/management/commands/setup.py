@@ -14,7 +14,7 @@ from chroots.editing import facts
 from chroots.engine.configuration import definitions
 from chroots.engine.spec import ChrootSpec
 from chroots.models import Chroot
-from composes.definitions import import_folder
+from composes.defining.definitions import import_folder
 from debatomic.tools.errors import ToolError
 from hosts.models import Channel
 

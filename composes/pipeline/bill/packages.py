@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composes.pipeline.bill import licences
-from composes.pipeline.indexes import field, stanzas
-from composes.pipeline.lock import Lock
+from composes.pipeline.packages.indexes import field, stanzas
+from composes.pipeline.packages.lock import Lock
 
 STATUS = "usr/lib/sysimage/dpkg/status"
 DOCUMENTATION = "usr/share/doc"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from composes.pipeline.lint import Finding
+from composes.pipeline.system.lint import Finding
 
 WANTED = {"containers.bootc": "1", "ostree.bootable": "true"}
 FORBIDDEN = ("ostree.final-diffid", "ostree.commit")  # of images whose layers hold OSTree objects: ours hold files

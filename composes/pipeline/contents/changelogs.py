@@ -17,7 +17,7 @@ from debian.arfile import ArError, ArFile
 from debian.changelog import Changelog, ChangelogParseError
 
 from chroots.engine.archives.fetch import Store
-from composes.pipeline.lock import Package
+from composes.pipeline.packages.lock import Package
 
 ENTRIES = 20  # of one source package, at most
 LINES = 60  # of one entry

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from composes.pipeline.contents.record import Installed
-from composes.pipeline.indexes import field, stanzas
-from composes.pipeline.layout import SYSIMAGE
+from composes.pipeline.packages.indexes import field, stanzas
+from composes.pipeline.system.layout import SYSIMAGE
 
 SOURCE = re.compile(r"^(\S+)(?: \((\S+)\))?$")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from composes.pipeline.customized import people, writing
-from composes.pipeline.inside import inside
+from composes.pipeline.system.inside import inside
 from debatomic.tools.errors import CommandFailed, InputError
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from composes.pipeline import marks, mistakes
 from composes.pipeline.customized import folding, toml_places
-from composes.pipeline.marks import Text, place_of, prefix
+from composes.pipeline.treefiles import marks, mistakes
+from composes.pipeline.treefiles.marks import Text, place_of, prefix
 from debatomic.tools.errors import InputError
 
 Part = dict[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from composes.pipeline.marks import prefix
-from composes.pipeline.mistakes import near
+from composes.pipeline.treefiles.marks import prefix
+from composes.pipeline.treefiles.mistakes import near
 from debatomic.tools.errors import InputError
 
 # Services by the names firewalld gives them.

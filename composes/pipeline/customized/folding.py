@@ -10,7 +10,7 @@ from typing import Any
 
 from composes.pipeline.customized import firewall
 from composes.pipeline.customized.schema import NO_COUNTERPART
-from composes.pipeline.marks import Text, place_of, prefix
+from composes.pipeline.treefiles.marks import Text, place_of, prefix
 from debatomic.tools.errors import InputError
 
 ENDING = re.compile(r"\.(service|socket|timer|target|mount|automount|path|slice|swap)$")

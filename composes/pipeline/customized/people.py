@@ -8,7 +8,7 @@ from typing import Any
 
 from composes.pipeline.customized.folding import ON_THE_MACHINE
 from composes.pipeline.customized.writing import add_lines, put
-from composes.pipeline.marks import prefix
+from composes.pipeline.treefiles.marks import prefix
 from debatomic.tools.errors import InputError
 
 SYSUSERS = "usr/lib/sysusers.d/debatomic-customizations.conf"

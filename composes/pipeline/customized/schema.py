@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from composes.pipeline.shapes import Schema, list_of, mapping, text
+from composes.pipeline.treefiles.shapes import Schema, list_of, mapping, text
 
 NAME = text(r"[a-z_][a-z0-9_-]{0,30}", "a name of a user or group: small letters, digits, _ and -")
 HASH = text(r"\$(y|gy|7|2b|6|5)\$[!-9;-~]+", "a password's hash as mkpasswd and openssl passwd -6 print it, such as "

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from composes.pipeline.marks import Text
+from composes.pipeline.treefiles.marks import Text
 from debatomic.tools.errors import InputError
 
 HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")

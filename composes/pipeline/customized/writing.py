@@ -11,7 +11,7 @@ from typing import Any
 
 from composes.pipeline.customized import firewall
 from composes.pipeline.customized.folding import target
-from composes.pipeline.marks import prefix
+from composes.pipeline.treefiles.marks import prefix
 from debatomic.tools.errors import InputError
 
 TMPFILES = "usr/lib/tmpfiles.d/debatomic-customizations.conf"

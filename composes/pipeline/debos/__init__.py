@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline import marks, mistakes
 from composes.pipeline.debos import disks, systems, template
 from composes.pipeline.debos.taken import Action, Taken
-from composes.pipeline.marks import Text, prefix
+from composes.pipeline.treefiles import marks, mistakes
+from composes.pipeline.treefiles.marks import Text, prefix
 from debatomic.tools.errors import InputError
 
 KEYS = ("architecture", "actions", "sectorsize")

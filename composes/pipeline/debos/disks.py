@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from composes.pipeline.debos.taken import Action, Taken
-from composes.pipeline.marks import Text, place_of, prefix
-from composes.pipeline.schema import LISTS
+from composes.pipeline.treefiles.marks import Text, place_of, prefix
+from composes.pipeline.treefiles.schema import LISTS
 from debatomic.tools.errors import InputError
 
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([MGT])i?B?")

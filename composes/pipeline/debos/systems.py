@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline.beside import within
 from composes.pipeline.customized import folding
 from composes.pipeline.debos.taken import Action, Taken
-from composes.pipeline.marks import Text, place_of
+from composes.pipeline.treefiles.beside import within
+from composes.pipeline.treefiles.marks import Text, place_of
 from debatomic.tools.errors import InputError
 from debatomic.tools.files import sha256
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline.marks import Text, prefix
+from composes.pipeline.treefiles.marks import Text, prefix
 from debatomic.tools.errors import InputError
 
 COMMON = ("action", "description")

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from composes.pipeline import gates
-from composes.pipeline.checks import Script
 from composes.pipeline.delivery import delivered
-from composes.pipeline.gates import GateFailed
+from composes.pipeline.gating import gates
+from composes.pipeline.gating.gates import GateFailed
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
-from composes.pipeline.kvm import accelerator
-from composes.pipeline.machine import MachineSpec, Monitor, Watcher, console_text, last_lines, qemu_command
-from composes.pipeline.options import COUNT, takes
-from composes.pipeline.proof import BEGIN, Proof, credentials, read_proof
-from composes.pipeline.selftest import COMMAND, ScriptRun, read_runs, write_tar
+from composes.pipeline.machines.kvm import accelerator
+from composes.pipeline.machines.machine import MachineSpec, Monitor, Watcher, console_text, last_lines, qemu_command
+from composes.pipeline.machines.proof import BEGIN, Proof, credentials, read_proof
+from composes.pipeline.machines.selftest import COMMAND, ScriptRun, read_runs, write_tar
+from composes.pipeline.treefiles.checks import Script
+from composes.pipeline.treefiles.options import COUNT, takes
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.files import whole
 

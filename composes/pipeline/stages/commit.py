@@ -9,10 +9,10 @@ from chroots.engine.state import locked
 from composes.pipeline.delivery import copy_repository, delivered, replacing
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
-from composes.pipeline.options import COMMIT, COUNT, takes
-from composes.pipeline.ostree import CHECKSUM, Repo
-from composes.pipeline.publish import export_repo
+from composes.pipeline.publishing.ostree import CHECKSUM, Repo
+from composes.pipeline.publishing.publish import export_repo
 from composes.pipeline.store import bytes_below, remove_tree
+from composes.pipeline.treefiles.options import COMMIT, COUNT, takes
 from debatomic.tools.errors import InputError
 from debatomic.tools.files import sha256
 

@@ -6,19 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline import gates, lint
 from composes.pipeline.container import archive, labels
 from composes.pipeline.container.archive import Archive
 from composes.pipeline.container.labels import Image
-from composes.pipeline.gates import GateFailed
+from composes.pipeline.gating import gates
+from composes.pipeline.gating.gates import GateFailed
 from composes.pipeline.graph import Facts, Stage
-from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
-from composes.pipeline.lint import Finding
-from composes.pipeline.options import COUNT, takes
-from composes.pipeline.ostree import Repo
+from composes.pipeline.publishing.ostree import Repo
 from composes.pipeline.stages import oci
 from composes.pipeline.store import remove_tree
+from composes.pipeline.system import lint
+from composes.pipeline.system.inside import inside
+from composes.pipeline.system.lint import Finding
+from composes.pipeline.treefiles.options import COUNT, takes
 
 ETC = r"^etc(/|$),usr/etc\1"  # as bootc does at import
 

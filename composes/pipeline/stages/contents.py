@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from chroots.engine.archives.fetch import Store
-from composes.pipeline import lock as locks
 from composes.pipeline.contents import changelogs, defaults, objects, status
 from composes.pipeline.contents.defaults import Default
 from composes.pipeline.contents.record import NAME, OBJECTS, Contents, Installed
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
-from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
+from composes.pipeline.packages import lock as locks
 from composes.pipeline.stages.gather import fetch
+from composes.pipeline.system.inside import inside
 from debatomic.tools.files import sha256
 
 

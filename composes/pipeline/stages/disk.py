@@ -6,15 +6,15 @@ import os
 import shutil
 from pathlib import Path
 
-from composes.pipeline import gpt, grub
 from composes.pipeline.delivery import delivered
-from composes.pipeline.gpt import Layout
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
-from composes.pipeline.options import COUNT, FIRMWARE, takes
-from composes.pipeline.ostree import Repo
+from composes.pipeline.publishing.ostree import Repo
 from composes.pipeline.store import bytes_below
-from composes.pipeline.sysroot import deploy
+from composes.pipeline.system import gpt, grub
+from composes.pipeline.system.gpt import Layout
+from composes.pipeline.system.sysroot import deploy
+from composes.pipeline.treefiles.options import COUNT, FIRMWARE, takes
 from debatomic.tools.files import sha256
 
 ESP_SERIAL = "DEB0A701"

@@ -8,16 +8,16 @@ from typing import Any
 
 from chroots.engine.archives.fetch import Missing, RemoteFile, Store
 from chroots.engine.archives.release import Release
-from composes.pipeline import debs
-from composes.pipeline import lock as locks
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
-from composes.pipeline.indexes import Source, packages_text
 from composes.pipeline.job import Job, Order
-from composes.pipeline.lock import Lock
-from composes.pipeline.options import DIGEST, takes
-from composes.pipeline.solve import Listed, solve
-from composes.pipeline.treefile import Repository
+from composes.pipeline.packages import debs
+from composes.pipeline.packages import lock as locks
+from composes.pipeline.packages.indexes import Source, packages_text
+from composes.pipeline.packages.lock import Lock
+from composes.pipeline.packages.solve import Listed, solve
+from composes.pipeline.treefiles.options import DIGEST, takes
+from composes.pipeline.treefiles.treefile import Repository
 from debatomic.tools.errors import InputError
 
 

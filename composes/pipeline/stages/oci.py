@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from composes.pipeline import lock as locks
 from composes.pipeline.container import content, image, tarball
 from composes.pipeline.container.archive import LayerOf, layers_of
 from composes.pipeline.container.content import Entry
@@ -10,10 +9,11 @@ from composes.pipeline.container.image import About, Blob
 from composes.pipeline.container.layers import Piece, plan
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
-from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
-from composes.pipeline.options import COUNT, takes
+from composes.pipeline.packages import lock as locks
 from composes.pipeline.stages.commit import version_of
+from composes.pipeline.system.inside import inside
+from composes.pipeline.treefiles.options import COUNT, takes
 from debatomic.tools.files import sha256
 
 ARCHIVE, MANIFEST = "container.oci.tar", "container.json"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from composes.pipeline import indexes
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.job import Job
+from composes.pipeline.packages import indexes
 from debatomic.tools.files import write_json
 
 

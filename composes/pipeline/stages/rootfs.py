@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chroots.engine.archives import openpgp
-from composes.pipeline import layout
 from composes.pipeline.customized import applying
 from composes.pipeline.graph import Facts, Stage
-from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
-from composes.pipeline.layout import LayoutOptions
-from composes.pipeline.lint import Finding, lint
-from composes.pipeline.marks import place_of
-from composes.pipeline.options import TEXT, takes
+from composes.pipeline.system import layout
+from composes.pipeline.system.inside import inside
+from composes.pipeline.system.layout import LayoutOptions
+from composes.pipeline.system.lint import Finding, lint
 from composes.pipeline.tools import checked, system_mounts
+from composes.pipeline.treefiles.marks import place_of
+from composes.pipeline.treefiles.options import TEXT, takes
 from debatomic.tools.errors import CommandFailed, InputError
 
 BOOTC_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
-from composes.pipeline import lock as locks
 from composes.pipeline.bill import cyclonedx, packages, spdx
 from composes.pipeline.bill.system import System
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
-from composes.pipeline.inside import inside
 from composes.pipeline.job import Job, Order
-from composes.pipeline.options import COUNT, takes
+from composes.pipeline.packages import lock as locks
 from composes.pipeline.stages.commit import version_of
+from composes.pipeline.system.inside import inside
+from composes.pipeline.treefiles.options import COUNT, takes
 from debatomic.tools.files import sha256, write_json
 
 NAMES = {"spdx": "sbom.spdx.json", "cyclonedx": "sbom.cdx.json"}

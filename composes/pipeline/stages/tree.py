@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 from chroots.engine.archives.fetch import Store
-from composes.pipeline import lock as locks
 from composes.pipeline.graph import Facts, Stage
-from composes.pipeline.indexes import write_archive
 from composes.pipeline.job import Job, Order
-from composes.pipeline.lock import Lock
-from composes.pipeline.options import takes
+from composes.pipeline.packages import lock as locks
+from composes.pipeline.packages.indexes import write_archive
+from composes.pipeline.packages.lock import Lock
 from composes.pipeline.stages.gather import fetch
+from composes.pipeline.treefiles.options import takes
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.files import link_or_copy
 

@@ -8,19 +8,20 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline import gates, journey, previous
-from composes.pipeline.candidate import Served, candidate, served
 from composes.pipeline.delivery import delivered
-from composes.pipeline.gates import GateFailed
+from composes.pipeline.gating import gates
+from composes.pipeline.gating.gates import GateFailed
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
-from composes.pipeline.guide import Guide, picture_of
 from composes.pipeline.job import Job, Order
-from composes.pipeline.journey import Step
-from composes.pipeline.kvm import accelerator
-from composes.pipeline.machine import MachineSpec, Monitor, last_lines, qemu_command
-from composes.pipeline.options import COMMIT, COUNT, DIGEST, TEXT, takes
-from composes.pipeline.previous import Previous
+from composes.pipeline.machines import journey, previous
+from composes.pipeline.machines.candidate import Served, candidate, served
+from composes.pipeline.machines.guide import Guide, picture_of
+from composes.pipeline.machines.journey import Step
+from composes.pipeline.machines.kvm import accelerator
+from composes.pipeline.machines.machine import MachineSpec, Monitor, last_lines, qemu_command
+from composes.pipeline.machines.previous import Previous
 from composes.pipeline.store import remove_tree
+from composes.pipeline.treefiles.options import COMMIT, COUNT, DIGEST, TEXT, takes
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.files import whole
 

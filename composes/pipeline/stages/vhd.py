@@ -6,10 +6,10 @@ import struct
 import uuid
 from pathlib import Path
 
-from composes.pipeline import gpt
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
+from composes.pipeline.system import gpt
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.files import sha256
 

@@ -11,8 +11,8 @@ from composes.pipeline.bill import tracker
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
-from composes.pipeline.options import takes
 from composes.pipeline.stages import sbom
+from composes.pipeline.treefiles.options import takes
 from debatomic.tools.errors import InputError
 from debatomic.tools.files import write_json
 
