@@ -94,6 +94,7 @@ def test_missing_keys_are_told(bucket: InBucket, monkeypatch: pytest.MonkeyPatch
         store.check()
 
 
+@pytest.mark.integration  # it waits
 def test_storage_that_does_not_answer_is_infrastructure(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_server() as address:
         gone = use_bucket(address, "gone", settings, monkeypatch)
