@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
 from debatomic.tools.errors import InputError
 
+known_zones = cache(available_timezones)  # it reads some hundred files
 FIELDS = 5  # minute, hour, day of month, month, day of week
 
 
 def zone(name: str) -> ZoneInfo:
     """The time zone of this name. Raises InputError, field time_zone."""
-    if name not in available_timezones():
+    if name not in known_zones():
         raise InputError(f"There is no time zone “{name}”; Europe/Berlin and UTC are two.", field="time_zone")
     return ZoneInfo(name)
 
