@@ -84,8 +84,8 @@ def build_resubmit(request: SignedInRequest, pk: int) -> HttpResponse:
             return redirect(made)
         except InputError as error:
             form.add_error(error.field if error.field in form.fields else None, error.sentence)
-    context = {"form": form, "build": build}
-    return render(request, "builds/build_resubmit.html", context, status=422 if form.errors else 200)
+    context = {"form": form, "ended": build, "title": "Build the same files again"}
+    return render(request, "hosts/resubmit.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

@@ -61,5 +61,5 @@ def compose_resubmit(request: SignedInRequest, pk: int) -> HttpResponse:
     if form.is_valid() and (made := form.submit(compose, by=request.user)):
         messages.success(request, f"{made} is submitted.")
         return redirect(made)
-    context = {"form": form, "compose": compose}
-    return render(request, "composes/compose_resubmit.html", context, status=422 if form.errors else 200)
+    context = {"form": form, "ended": compose, "title": "Compose the same revision again"}
+    return render(request, "hosts/resubmit.html", context, status=422 if form.errors else 200)

@@ -6,6 +6,9 @@ import json
 from argparse import ArgumentTypeError, Namespace
 from typing import Any
 
+from debatomic.client import tables
+from debatomic.client.screen import harmless
+
 
 def answer(asked: Namespace, told: Any, text: str) -> None:
     """To standard output."""
@@ -13,6 +16,13 @@ def answer(asked: Namespace, told: Any, text: str) -> None:
         print(json.dumps(told, indent=2))
     elif text:
         print(text)
+
+
+def facts(told: dict[str, Any], names: tuple[str, ...]) -> list[str]:
+    """A line for each of these that has a value."""
+    width = max(map(len, names)) + 1
+    cells = ((name.replace("_", " ") + ":", tables.cell(told[name])) for name in names if told[name] not in ("", []))
+    return [f"{name.ljust(width)} {harmless(cell, colours=False)}" for name, cell in cells]
 
 
 def pair(text: str) -> tuple[str, str]:

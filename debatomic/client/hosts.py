@@ -7,9 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from debatomic.client import tables
-from debatomic.client.answers import answer
+from debatomic.client.answers import answer, facts
 from debatomic.client.hub import Hub
-from debatomic.client.screen import harmless
 from debatomic.tools.errors import InputError
 
 SWITCHES = ("enable", "disable", "drain", "maintenance")
@@ -50,13 +49,6 @@ def _one(asked: Namespace, hub: Hub) -> None:
         return
     told = hub.act(f"{path}{asked.verb}/", {"reason": asked.reason})
     answer(asked, told, told["out_of_service"] or f"{told['name']} takes tasks.")
-
-
-def facts(told: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    """A line for each of these that has a value."""
-    width = max(map(len, names)) + 1
-    cells = ((name.replace("_", " ") + ":", tables.cell(told[name])) for name in names if told[name] not in ("", []))
-    return [f"{name.ljust(width)} {harmless(cell, colours=False)}" for name, cell in cells]
 
 
 def _token(asked: Namespace, hub: Hub) -> Any:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from debatomic.client import tables
-from debatomic.client.answers import answer, pair
-from debatomic.client.hosts import facts
+from debatomic.client.answers import answer, facts, pair
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import InputError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from composes.pipeline.treefiles.shapes import Schema, list_of, mapping, text
+from composes.pipeline.treefiles.shapes import YES_OR_NO, Schema, list_of, mapping, text
 
 NAME = text(r"[a-z_][a-z0-9_-]{0,30}", "a name of a user or group: small letters, digits, _ and -")
 HASH = text(r"\$(y|gy|7|2b|6|5)\$[!-9;-~]+", "a password's hash as mkpasswd and openssl passwd -6 print it, such as "
@@ -15,7 +15,6 @@ PATH = text(r"/[^\0-\x1f:\x7f]*[^\0-\x1f:/\x7f]", "an absolute path")
 NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 60000, "description": "a number from 0 to 60000"}
 OWNER: Schema = {"anyOf": [NAME, NUMBER], "description": "the name or the number of a user or group"}
 MODE = text(r"[0-7]{3,4}", "a mode of three or four octal digits in quotes, such as '0644'")
-YES_OR_NO: Schema = {"type": "boolean", "description": "yes or no"}
 LINE = text(r"[^\0-\x1f:\"%]*", 'one line of text, without ", % and :')
 UNIT = text(r"[A-Za-z0-9:_.@\\-]+", "the name of a systemd unit; without an ending it is a service")
 PORT = text(r"([0-9]{1,5}(-[0-9]{1,5})?|[a-z][a-z0-9-]*):(tcp|udp|sctp|dccp)", "a port such as 22:tcp or 6000-6010:udp")

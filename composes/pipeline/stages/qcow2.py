@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 
-from composes.pipeline.delivery import delivered
-from composes.pipeline.graph import Deliverable, Facts, Result, Stage
-from composes.pipeline.job import Job, Order
+from composes.pipeline.graph import Facts
+from composes.pipeline.job import Job
+from composes.pipeline.stages import formats
 from debatomic.tools.files import sha256
-
-
-def wanted(order: Order) -> bool:
-    return "qcow2" in order.tree.image.formats
 
 
 def make(job: Job) -> Facts:
@@ -25,10 +21,4 @@ def make(job: Job) -> Facts:
     return {"digest": sha256(target), "virtual_size": shown["virtual-size"]}
 
 
-def deliver(order: Order, result: Result) -> list[Deliverable]:
-    facts = {"firmware": list(order.tree.image.firmware), "virtual_size": result.facts["virtual_size"]}
-    return [delivered(order.output, result.folder / "disk.qcow2", "disk.qcow2", kind="qcow2", facts=facts,
-                      digest=result.digest)]  # fmt: skip
-
-
-STAGE = Stage(name="qcow2", phase="image", make=make, needs=("disk",), wanted=wanted, deliver=deliver)
+STAGE = formats.stage("qcow2", make)

@@ -6,9 +6,9 @@ import struct
 import uuid
 from pathlib import Path
 
-from composes.pipeline.delivery import delivered
-from composes.pipeline.graph import Deliverable, Facts, Result, Stage
-from composes.pipeline.job import Job, Order
+from composes.pipeline.graph import Facts
+from composes.pipeline.job import Job
+from composes.pipeline.stages import formats
 from composes.pipeline.system import gpt
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.files import sha256
@@ -18,10 +18,6 @@ FOOTER = 512
 COOKIE = b"conectix"
 CREATED, CHECKSUM, UNIQUE = 24, 64, 68  # offsets in the footer
 EPOCH = 946684800  # dates count from 2000
-
-
-def wanted(order: Order) -> bool:
-    return "vhd" in order.tree.image.formats
 
 
 def make(job: Job) -> Facts:
@@ -50,10 +46,4 @@ def settle_footer(path: Path, *, date: int, identity: uuid.UUID) -> None:
         file.write(footer)
 
 
-def deliver(order: Order, result: Result) -> list[Deliverable]:
-    facts = {"firmware": list(order.tree.image.firmware), "virtual_size": result.facts["virtual_size"]}
-    return [delivered(order.output, result.folder / "disk.vhd", "disk.vhd", kind="vhd", facts=facts,
-                      digest=result.digest)]  # fmt: skip
-
-
-STAGE = Stage(name="vhd", phase="image", make=make, needs=("commit", "disk"), wanted=wanted, deliver=deliver)
+STAGE = formats.stage("vhd", make, needs=("commit", "disk"))

@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from composes.pipeline.delivery import delivered
-from composes.pipeline.graph import Deliverable, Facts, Result, Stage
-from composes.pipeline.job import Job, Order
+from composes.pipeline.graph import Facts
+from composes.pipeline.job import Job
+from composes.pipeline.stages import formats
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.files import sha256
 
 HEAD = 64 << 10  # the description is text in the first sectors of the file
 DESCRIPTION = b"# Disk DescriptorFile"
 CONTENT_ID = re.compile(rb"(?m)^CID=[0-9a-f]{1,8}$")  # without leading zeros
-
-
-def wanted(order: Order) -> bool:
-    return "vmdk" in order.tree.image.formats
 
 
 def make(job: Job) -> Facts:
@@ -45,10 +41,4 @@ def settle_content_id(path: Path, digits: str) -> None:
         file.write(settled.ljust(len(text), b"\0"))
 
 
-def deliver(order: Order, result: Result) -> list[Deliverable]:
-    facts = {"firmware": list(order.tree.image.firmware), "virtual_size": result.facts["virtual_size"]}
-    return [delivered(order.output, result.folder / "disk.vmdk", "disk.vmdk", kind="vmdk", facts=facts,
-                      digest=result.digest)]  # fmt: skip
-
-
-STAGE = Stage(name="vmdk", phase="image", make=make, needs=("disk",), wanted=wanted, deliver=deliver)
+STAGE = formats.stage("vmdk", make)

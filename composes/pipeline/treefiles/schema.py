@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from composes.pipeline.customized.schema import CUSTOMIZATIONS
 from composes.pipeline.treefiles import gate_schema
-from composes.pipeline.treefiles.shapes import Schema
+from composes.pipeline.treefiles.shapes import YES_OR_NO, Schema
 from composes.pipeline.treefiles.shapes import list_of as _list
 from composes.pipeline.treefiles.shapes import mapping as _mapping
 from composes.pipeline.treefiles.shapes import text as _text
@@ -22,7 +22,6 @@ KARG = _text(r"[!#-&(-~]+", "one kernel argument without spaces or quotes")
 SUMMARY = _text(r"[^\n\x00-\x1f]*", "one line of text")
 ITEM = _text(r"[^\n\x00-\x1f]+", "an item of that list, or a pattern such as fonts-*")
 BESIDE = _text(r"[A-Za-z0-9_][A-Za-z0-9_./+~%:-]*", "a relative path of a file beside or below the treefile")
-YES_OR_NO: Schema = {"type": "boolean", "description": "yes or no"}
 
 REPOSITORY = _mapping({
     "name": WORD,

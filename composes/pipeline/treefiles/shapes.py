@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 Schema = dict[str, Any]
+YES_OR_NO: Schema = {"type": "boolean", "description": "yes or no"}
 
 
 def text(pattern: str, description: str) -> Schema:
