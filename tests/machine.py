@@ -15,7 +15,7 @@ from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
 from composes.pipeline.job import Log
 from composes.pipeline.publishing.ostree import Repo
-from composes.pipeline.publishing.signing import Signer, write_public
+from chroots.engine.archives.signing import Signer, write_public
 from composes.pipeline.store import ResultStore
 from composes.pipeline.tools import Tools, chroot_spec, entered
 from debatomic.tools.errors import CommandFailed

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import zstandard
 
-from composes.pipeline.publishing.signing import Signer
+from chroots.engine.archives.signing import Signer
 from debatomic.templatetags.pages import duration
 from debatomic.tools.run import run
 from tests.application import STATE, Application, left_of, wait

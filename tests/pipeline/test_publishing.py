@@ -19,7 +19,7 @@ from chroots.engine.archives import openpgp
 from composes.pipeline.cli import main
 from composes.pipeline.publishing import gvariant
 from composes.pipeline.publishing.ostree import Repo
-from composes.pipeline.publishing.signing import Signer, write_public
+from chroots.engine.archives.signing import Signer, write_public
 from composes.pipeline.publishing.updates import Update, bound_refs, object_path, update
 from composes.pipeline.tools import Tools
 from debatomic.tools.errors import InputError

@@ -17,7 +17,7 @@ from chroots.engine.state import State, locked
 from composes.pipeline.job import Log
 from composes.pipeline.publishing import gvariant
 from composes.pipeline.publishing.ostree import CHECKSUM, Repo
-from composes.pipeline.publishing.signing import Signer
+from chroots.engine.archives.signing import Signer
 from composes.pipeline.publishing.updates import bound_refs, object_path, update
 from composes.pipeline.store import ResultStore
 from composes.pipeline.tools import entered

@@ -68,6 +68,12 @@ class Signer:
         """A detached signature by the key of this fingerprint. Raises ToolError when gpg gives none."""
         return self._made_file("--local-user", f"{key}!", "--detach-sign", stdin=content)
 
+    def signed_release(self, text: bytes) -> tuple[bytes, bytes]:
+        """InRelease and Release.gpg of a Release file, signed by every key. Raises ToolError when gpg gives none."""
+        users = [word for key in self.fingerprints() for word in ("--local-user", f"{key}!")]
+        clear = self._made_file(*users, "--clear-sign", stdin=text)
+        return clear, self._made_file(*users, "--armor", "--detach-sign", stdin=text)
+
     def _made(self, name: str) -> str:
         before = self.fingerprints()
         self._gpg("--yes", "--quick-gen-key", name, ALGORITHM, "sign", "never")

@@ -1,0 +1,1 @@
+"""Signed APT repositories as folders of files: plain Python, no Django. `python -m builds.repository`."""

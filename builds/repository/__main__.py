@@ -1,0 +1,5 @@
+import sys
+
+from builds.repository.cli import main
+
+sys.exit(main())
