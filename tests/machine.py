@@ -10,12 +10,12 @@ import pytest
 
 from chroots.engine.archives import openpgp
 from chroots.engine.archives.mirror import default_mirror
+from chroots.engine.archives.signing import Signer, write_public
 from chroots.engine.layers import base
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State
 from composes.pipeline.job import Log
 from composes.pipeline.publishing.ostree import Repo
-from chroots.engine.archives.signing import Signer, write_public
 from composes.pipeline.store import ResultStore
 from composes.pipeline.tools import Tools, chroot_spec, entered
 from debatomic.tools.errors import CommandFailed

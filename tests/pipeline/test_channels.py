@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from chroots.engine.archives import openpgp
-from composes.pipeline.publishing import gvariant
 from chroots.engine.archives.signing import Signer, write_public
+from composes.pipeline.publishing import gvariant
 from composes.pipeline.treefiles import shown, treefile
 from composes.pipeline.treefiles.treefile import Tree
 from debatomic.tools.errors import InputError

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from chroots.engine.archives import openpgp
+from chroots.engine.archives.signing import Signer, write_public
 from composes.pipeline.cli import main
 from composes.pipeline.publishing import gvariant
 from composes.pipeline.publishing.ostree import Repo
-from chroots.engine.archives.signing import Signer, write_public
 from composes.pipeline.publishing.updates import Update, bound_refs, object_path, update
 from composes.pipeline.tools import Tools
 from debatomic.tools.errors import InputError

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from chroots.engine.archives.signing import Signer
 from chroots.engine.layers import base
 from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State, locked
 from composes.pipeline.job import Log
 from composes.pipeline.publishing import gvariant
 from composes.pipeline.publishing.ostree import CHECKSUM, Repo
-from chroots.engine.archives.signing import Signer
 from composes.pipeline.publishing.updates import bound_refs, object_path, update
 from composes.pipeline.store import ResultStore
 from composes.pipeline.tools import entered

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from chroots.engine.archives.mirror import default_mirror
+from chroots.engine.archives.signing import Signer, write_public
 from composes.pipeline.job import Log
 from composes.pipeline.publishing import publish as publishing
 from composes.pipeline.publishing.served import Served, opened, steps
-from chroots.engine.archives.signing import Signer, write_public
 from composes.pipeline.tools import chroot_spec
 from composes.pipeline.verbs.containing import contained_run, state_of, told
 from debatomic.tools.errors import InputError, ToolError
