@@ -56,11 +56,12 @@ def build_command(job: Job) -> list[str]:
         "--layers-size": settings.LAYERS_BYTES,
         "--layers-days": settings.LAYERS_DAYS,
     }
+    with_source = ["--with-source"] if request.get("with_source") else []
     given = [str(word) for name, value in options.items() if value for word in (name, value)]
     return program(
         "chroots.engine", "build", source, "--chroot", request["chroot"], "--build", request["build_type"],
         "--expect", job.folder / "expect.json", "--output", job.output, "--state", settings.STATE, *given,
-        *of_mirror(job), *of_definition(job),
+        *with_source, *of_mirror(job), *of_definition(job),
     )  # fmt: skip
 
 
@@ -77,13 +78,14 @@ def _fetched(job: Job) -> Path:
 def build_outcome(job: Job) -> Outcome:
     """Keep every file the engine made, and of its result what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
-    kept = tuple(_kept(job.output / file["name"]) for file in result["files"] if file["kind"] != "log")
+    kept = tuple(_kept(job.output / file["name"], file["kind"]) for file in result["files"] if file["kind"] != "log")
     shown = ("source", "version", "phases", "chroot", "base", "layer", "peak_memory", "seconds")
     return Outcome(result={name: result[name] for name in shown if name in result}, files=kept)
 
 
-def _kept(path: Path) -> KeptFile:
-    kind, media_type = KINDS.get(path.suffix, (Artifact.Kind.OTHER, "application/octet-stream"))
+def _kept(path: Path, made_as: str = "") -> KeptFile:
+    other = Artifact.Kind.SOURCE if made_as == "source" else Artifact.Kind.OTHER
+    kind, media_type = KINDS.get(path.suffix, (other, "application/octet-stream"))
     return KeptFile(path=path, name=path.name, kind=kind, media_type=media_type)
 
 

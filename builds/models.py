@@ -10,6 +10,8 @@ from django.db import models
 from django.urls import reverse
 
 from builds import submit
+from builds.tagging.repository_models import Holding, Repository, Snapshot
+from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
@@ -18,19 +20,12 @@ from hosts.models import LIVE, Artifact, State, Task
 from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
+__all__ = ["BinaryPackage", "BlockedPackage", "Build", "Comparison", "Holding", "Repository", "Snapshot", "Tag",
+           "TagEntry", "TagParent", "Target"]  # fmt: skip
+
 if TYPE_CHECKING:
     from builds.sources import Upload
     from debatomic.access.models import User
-
-
-class Tag(models.Model):
-    """A named collection of builds."""
-
-    name = models.SlugField(unique=True)
-    description = models.CharField(max_length=200, blank=True)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Target(models.Model):
@@ -201,23 +196,10 @@ class BinaryPackage(models.Model):
     version = models.CharField(max_length=100)
     architecture = models.CharField(max_length=20)
     artifact = models.OneToOneField(Artifact, on_delete=models.PROTECT, related_name="binary_package")
+    control = models.TextField(blank=True)  # its paragraph, as repositories have it; empty until one needs it
 
     class Meta:
         ordering: ClassVar = ["name", "architecture"]
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} {self.architecture}"
-
-
-class TagEntry(models.Model):
-    """This build is in this tag."""
-
-    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="entries")
-    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="tag_entries")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["tag", "build"], name="build_once_per_tag")]
-
-    def __str__(self) -> str:
-        return f"{self.build} in {self.tag}"

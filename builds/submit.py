@@ -91,15 +91,17 @@ def _create(
         "source": source.name, "version": source.version, "origin": origin, "files": list(source.files),
         "target": target.name,
     }  # fmt: skip
+    with_source = origin == "archive" and not scratch  # the first architecture brings it, for repositories
     for chroot in _chroots(target):
         if chroot.architecture in planned:
             task = hub.submit(
                 "build-arch", f"{title}, {chroot.architecture}", parent=parent, architecture=chroot.architecture,
-                request={**frozen, **chroot.request, "build_type": planned[chroot.architecture]},
+                request={**frozen, **chroot.request, "build_type": planned[chroot.architecture], "with_source": with_source},
                 channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, weight=wishes.weight,
                 by=by,
             )  # fmt: skip
             chroot.uses.create(task=task)
+            with_source = False
     AuditEntry.note(by, "build.submit", build, target=target.name, build=build.pk)
     return build
 

@@ -155,6 +155,7 @@ class BuildSpec:
     host: str = ""
     expect: Mapping[str, str] | None = None  # sha256 by file name, frozen at submit: any other file is refused
     limits: Limits = field(default_factory=Limits)
+    with_source: bool = False  # deliver the source package beside what is made of it
     ccache: int = 0  # bytes of its compiler cache; 0 for none
     plugins: tuple[PluginUse, ...] = ()  # beside those of the chroot, or instead of those of the same name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from chroots.engine.archives.dsc import Dsc
 from chroots.engine.archives.source import take_source
 from chroots.engine.building.backend import Backend, Job, check_backend
 from chroots.engine.building.collect import ResultFile, collect, described
+from chroots.engine.building.described import DESCRIPTION, describe
 from chroots.engine.building.failure import BuildFailed, cause_of, diagnose, diagnose_unpacking
 from chroots.engine.building.hooks import Hooks, Told, wanted
 from chroots.engine.isolation.screen import visible
@@ -112,6 +114,7 @@ def _build(job: Job, backend: Backend, target: Path, outcome: Outcome) -> None:
             dsc = take_source(spec, job.state, job.source, journal.report)
             outcome.source, outcome.version = dsc.name, dsc.version
             journal.say(f"{dsc.name} {dsc.version}: {len(dsc.files) + 1} files verified.")
+            given = _given(job.source, target) if spec.with_source else []
         context.warden, context.source = keeper, dsc
         job.hooks.call("pre_init")
         with journal.phase("base", spec.chroot.name):
@@ -122,16 +125,27 @@ def _build(job: Job, backend: Backend, target: Path, outcome: Outcome) -> None:
         try:
             with backend.built(job, dsc, base, keeper) as made:
                 with journal.phase("collect"):
-                    ours = {LOG, f"{LOG}.xz", RESULT, *context.reports}
+                    ours = {LOG, f"{LOG}.xz", RESULT, DESCRIPTION, *context.reports, *(file.name for file in given)}
                     outcome.files = collect(made.root, made.folder, target, reserved=ours,
                                             size_limit=spec.limits.disk)  # fmt: skip
                     journal.say(f"{len(outcome.files)} files.")
+                    outcome.files += given
                 context.files = [file.name for file in outcome.files]
+                describe(target, context.files)
+                context.reports.append(DESCRIPTION)
                 job.hooks.call("post_build")
                 context.root = None
         finally:
             outcome.layer = job.layers[0] if job.layers else ""  # it stands on the others
             outcome.peak_memory = keeper.group.peak_memory()
+
+
+def _given(source: Path, target: Path) -> list[ResultFile]:
+    """The files of the source package, taken before anything of it runs."""
+    names = sorted(path.name for path in source.iterdir())
+    for name in names:
+        shutil.copyfile(source / name, target / name)
+    return [described(target / name) for name in names]
 
 
 def tree_name(dsc: Dsc) -> str:

@@ -33,6 +33,7 @@ def _build_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--version", default="", metavar="V", help="this version (default: the newest)")
     command.add_argument("--build", type=BuildType, default=BuildType.BINARY, choices=list(BuildType), metavar="TYPE",
                          help="any, all, binary (both; the default) or source")  # fmt: skip
+    command.add_argument("--with-source", action="store_true", help="deliver the source package, too")
     command.add_argument("--host", type=_architecture, default="", metavar="ARCH",
                          help="cross-build for this architecture, e.g. arm64")  # fmt: skip
     command.add_argument("--backend", choices=sorted(BACKENDS), help="what builds (default: as the chroot says)")
@@ -89,7 +90,7 @@ def build_spec(options: argparse.Namespace) -> BuildSpec:
     spec = BuildSpec(
         source=options.source, chroot=replace(chroot, tmpfs=options.tmpfs or chroot.tmpfs), ccache=options.ccache,
         output=options.output.absolute(), version=options.version,
-        build_type=options.build, profiles=options.profiles, nocheck=options.nocheck,
+        build_type=options.build, with_source=options.with_source, profiles=options.profiles, nocheck=options.nocheck,
         expect=_expected(options.expect) if options.expect else None, limits=limits, plugins=tuple(options.plugin),
     )  # fmt: skip
     return crossing(spec, options.host) if options.host else spec

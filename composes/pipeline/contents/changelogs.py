@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import lzma
 import tarfile
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
-import zstandard
-from debian.arfile import ArError, ArFile
 from debian.changelog import Changelog, ChangelogParseError
 
+from chroots.engine.archives.debfile import DAMAGED, part
 from chroots.engine.archives.fetch import Store
 from composes.pipeline.packages.lock import Package
 
@@ -25,10 +22,6 @@ LINE_CHARACTERS = 300
 READ_BYTES = 1 << 18  # of one changelog, unpacked: the newest entries come first
 UNPACKED_BYTES = 2 << 30  # of one package file: what comes later in it is not looked for
 PARALLEL = 4
-UNPACK: dict[str, Callable[[Any], Any]] = {
-    "": lambda member: member, ".xz": lzma.LZMAFile, ".gz": lambda member: gzip.GzipFile(fileobj=member),
-    ".zst": lambda member: zstandard.ZstdDecompressor().stream_reader(member),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +54,7 @@ def of_package(deb: Path, name: str) -> tuple[Entry, ...]:
     try:
         with deb.open("rb") as file:
             text = _text(file, name)
-    except (OSError, EOFError, ArError, tarfile.TarError, lzma.LZMAError, zlib.error, zstandard.ZstdError):
+    except DAMAGED:
         return ()
     return entries(text)
 
@@ -70,7 +63,7 @@ def _text(file: BinaryIO, name: str) -> str:
     """The beginning of its Debian changelog; a native package has only one."""
     wanted = [f"usr/share/doc/{name}/{each}" for each in ("changelog.Debian.gz", "changelog.gz")]
     found: dict[str, bytes] = {}
-    with tarfile.open(fileobj=_data(file), mode="r|") as tar:
+    with tarfile.open(fileobj=part(file, "data.tar"), mode="r|") as tar:
         for member in tar:
             path = member.name.removeprefix("./")
             if path in wanted and member.isfile() and (content := tar.extractfile(member)):
@@ -78,16 +71,6 @@ def _text(file: BinaryIO, name: str) -> str:
             if wanted[0] in found or member.offset > UNPACKED_BYTES:
                 break
     return next((found[path].decode(errors="replace") for path in wanted if path in found), "")
-
-
-def _data(file: BinaryIO) -> IO[bytes]:
-    """The package's files as an unpacked tar. Raises: ArError."""
-    for member in ArFile(fileobj=file).getmembers():
-        name, _, ending = str(member.name).partition("data.tar")
-        if not name and ending in UNPACK:
-            unpacked: IO[bytes] = UNPACK[ending](member)
-            return unpacked
-    raise ArError("there is no data.tar in it")
 
 
 def entries(text: str) -> tuple[Entry, ...]:

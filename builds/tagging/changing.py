@@ -1,0 +1,161 @@
+"""What may happen to a tag; each verb is one transaction, with its line in the audit log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from builds.tagging import content
+from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
+from debatomic.access.models import AuditEntry
+from debatomic.tools.errors import InputError
+from hosts.models import Event, State
+
+if TYPE_CHECKING:
+    from builds.models import Build
+    from debatomic.access.models import User
+
+SOURCE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+PATTERN = re.compile(r"[a-z0-9+.*?\[\]!-]+")
+MOST_PARENTS = 50
+SUPERSEDED = "a newer version came"
+
+
+@transaction.atomic
+def take(tag: Tag, build: Build) -> None:
+    """A build that ended well enters its target's tag by itself; a locked tag, or one that blocks it, stays as it is."""
+    row = _locked(tag)
+    if not row.locked and not row.blocked.at().filter(source=build.source).exists():
+        _enter(row, build, by=build.created_by, reason="")
+
+
+@transaction.atomic
+def add(tag: Tag, build: Build, *, by: User, reason: str = "") -> None:
+    """Tag a build. Raises InputError (field build or tag) where it cannot be in it."""
+    row = _open(tag)
+    if build.scratch:
+        raise InputError(f"{build} is a scratch build, which is never tagged.", field="build")
+    if build.state != State.COMPLETED:
+        raise InputError(f"{build} is not completed.", field="build")
+    if row.blocked.at().filter(source=build.source).exists():
+        raise InputError(f"{build.source} is blocked in {row}.", hint="Unblock it first.", field="build")
+    if row.entries.at().filter(build=build).exists():
+        raise InputError(f"{build} is in {row} already.", field="build")
+    _enter(row, build, by=by, reason=reason)
+    AuditEntry.note(by, "tag.add", row, build=str(build), reason=reason)
+
+
+@transaction.atomic
+def remove(tag: Tag, build: Build, *, by: User, reason: str = "") -> None:
+    """Untag a build. Raises InputError (field build) where it is not in it."""
+    row = _open(tag)
+    if not row.entries.filter(build=build).end(by, reason):
+        raise InputError(f"{build} is not in {row}.", field="build")
+    AuditEntry.note(by, "tag.remove", row, build=str(build), reason=reason)
+    _changed(row)
+
+
+@transaction.atomic
+def move(build: Build, *, source: Tag, to: Tag, by: User, reason: str = "") -> None:
+    """From one tag to another, at once. Raises InputError as `add` and `remove` do."""
+    add(to, build, by=by, reason=reason)
+    remove(source, build, by=by, reason=reason or f"moved to {to}")
+
+
+@transaction.atomic
+def block(tag: Tag, source: str, *, by: User, reason: str = "") -> None:
+    """Have a source package in this tag no more, nor by inheritance."""
+    if not SOURCE.fullmatch(source):
+        raise InputError(f"“{source:.60}” is no name of a source package.", field="source")
+    row = _open(tag)
+    if row.blocked.at().filter(source=source).exists():
+        raise InputError(f"{source} is blocked in {row} already.", field="source")
+    row.blocked.create(source=source, began_by=by, reason=reason)
+    AuditEntry.note(by, "tag.block", row, source=source, reason=reason)
+    _changed(row)
+
+
+@transaction.atomic
+def unblock(tag: Tag, source: str, *, by: User) -> None:
+    row = _open(tag)
+    if not BlockedPackage.objects.filter(tag=row, source=source).end(by):
+        raise InputError(f"{source} is not blocked in {row}.", field="source")
+    AuditEntry.note(by, "tag.unblock", row, source=source)
+    _changed(row)
+
+
+@transaction.atomic
+def inherit(tag: Tag, parents: Sequence[tuple[Tag, str]], *, by: User) -> None:
+    """Have it inherit from these, the first asked first: (tag, patterns of source packages or empty).
+
+    Raises InputError, field parents, for a cycle (it is named), a tag twice, or a pattern that is none.
+    """
+    row = _open(tag)
+    _check(row, parents)
+    wanted = [(parent.pk, number, " ".join(packages.split())) for number, (parent, packages) in enumerate(parents)]
+    there = list(row.parents.at().order_by("priority").values_list("parent_id", "priority", "packages"))
+    if wanted == there:
+        return
+    row.parents.end(by)
+    TagParent.objects.bulk_create(
+        TagParent(tag=row, parent_id=parent, priority=number, packages=packages, began_by=by)
+        for parent, number, packages in wanted
+    )
+    AuditEntry.note(by, "tag.inherit", row, parents=[str(parent) for parent, _ in parents])
+    _changed(row)
+
+
+@transaction.atomic
+def lock(tag: Tag, *, locked: bool, by: User, reason: str = "") -> None:
+    """Let nothing enter or leave, or again."""
+    Tag.objects.filter(pk=tag.pk).update(locked=locked)
+    AuditEntry.note(by, "tag.lock" if locked else "tag.unlock", tag, reason=reason)
+    tag.locked = locked
+
+
+def _check(tag: Tag, parents: Sequence[tuple[Tag, str]]) -> None:
+    names = [str(parent) for parent, _ in parents]
+    if double := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{double[0]} is given twice.", field="parents")
+    if len(parents) > MOST_PARENTS:
+        raise InputError(f"A tag inherits from at most {MOST_PARENTS} others.", field="parents")
+    for _, packages in parents:
+        if wrong := [word for word in packages.split() if not PATTERN.fullmatch(word)]:
+            raise InputError(f"“{wrong[0]:.60}” is no pattern of source packages, such as linux-*.", field="parents")
+    lines = content.lines_at()
+    lines.pop(tag.pk, None)
+    for parent, _ in parents:
+        if tag.pk in {step.tag for step in content.order(parent.pk, lines)}:
+            way = f"{tag} → {parent} → … → {tag}" if parent.pk != tag.pk else f"{tag} → {tag}"
+            raise InputError(f"That would be a cycle: {way}.", field="parents")
+
+
+def _locked(tag: Tag) -> Tag:
+    """The row, nobody else's until the transaction ends."""
+    return Tag.objects.select_for_update().get(pk=tag.pk)
+
+
+def _open(tag: Tag) -> Tag:
+    row = _locked(tag)
+    if row.locked:
+        raise InputError(f"{row} is locked: nothing enters or leaves.", hint="Unlock it first.", field="tag")
+    return row
+
+
+def _enter(tag: Tag, build: Build, *, by: User, reason: str) -> None:
+    if tag.entries.at().filter(build=build).exists():
+        return
+    tag.entries.create(build=build, began_by=by, reason=reason)
+    if tag.versions:
+        mine = tag.entries.at().filter(build__source=build.source).order_by("-pk")
+        old = list(mine.values_list("pk", flat=True)[tag.versions :])
+        TagEntry.objects.filter(pk__in=old).end(None, SUPERSEDED)
+    _changed(tag)
+
+
+def _changed(tag: Tag) -> None:
+    Tag.objects.filter(pk=tag.pk).touch()
+    Event.objects.create(kind="tag", key=str(tag.pk), what="changed", topics=["tags", f"tag:{tag.pk}"])
