@@ -11,6 +11,8 @@ from django.conf import settings
 
 from builds.models import BinaryPackage, Build, Comparison, TagEntry
 from builds.orders import BUILD
+from builds.tagging import changing as tagging
+from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
 from debatomic.tools.files import write_json
@@ -155,11 +157,11 @@ def _record_binary(build: Build, artifact: Artifact) -> None:
 
 def build_changed(task: Task) -> None:
     """A completed build enters its target's tag; a scratch build never does."""
-    build = Build.objects.select_related("target").filter(task=task).first()
+    build = Build.objects.select_related("target__tag", "created_by").filter(task=task).first()
     if build is None:
         return
     if task.state == State.COMPLETED and not build.scratch:
-        TagEntry.objects.get_or_create(tag_id=build.target.tag_id, build=build)
+        tagging.take(build.target.tag, build)
     announce(build, task.state)
 
 
@@ -189,6 +191,7 @@ def forget_binaries(artifacts: Sequence[int]) -> None:
 
 def register_methods() -> None:
     register_order(BUILD)
+    register_repository_methods()
     register_contents(source_files)
     register_keeper(Keeper(kept_builds, forget_builds, forget_binaries))
     register(Method(name="build", changed=build_changed))

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from builds import views
+from builds.tagging import repository_views, tag_views
 
 urlpatterns = [
     path("builds/", views.build_list, name="build-list"),
@@ -13,4 +14,20 @@ urlpatterns = [
     path("builds/<int:pk>/compare/", views.build_compare, name="build-compare"),
     path("builds/<int:pk>/resubmit/", views.build_resubmit, name="build-resubmit"),
     path("builds/<int:pk>/retry/", views.build_retry, name="build-retry"),
+    path("tags/", tag_views.tag_list, name="tag-list"),
+    path("tags/-/new/", tag_views.tag_edit, name="tag-new"),
+    path("tags/<slug:name>/", tag_views.tag_detail, name="tag"),
+    path("tags/<slug:name>/history/", tag_views.tag_history, name="tag-history"),
+    path("tags/<slug:name>/edit/", tag_views.tag_edit, name="tag-edit"),
+    path("tags/<slug:name>/add/", tag_views.tag_add, name="tag-add"),
+    path("tags/<slug:name>/remove/<int:pk>/", tag_views.tag_remove, name="tag-remove"),
+    path("tags/<slug:name>/block/", tag_views.tag_block, name="tag-block"),
+    path("tags/<slug:name>/unblock/<str:source>/", tag_views.tag_unblock, name="tag-unblock"),
+    path("tags/<slug:name>/lock/", tag_views.tag_lock, name="tag-lock"),
+    path("tags/<slug:name>/repository/", repository_views.repository_edit, name="repository-edit"),
+    path("repositories/", repository_views.repository_list, name="repository-list"),
+    path("repositories/keys.asc", repository_views.public_keys, name="repository-keys"),
+    path("repositories/<slug:suite>/", repository_views.repository_detail, name="repository"),
+    path("repositories/<slug:suite>/debatomic.sources", repository_views.sources, name="repository-sources"),
+    path("repositories/<slug:suite>/<path:name>", repository_views.file, name="repository-file"),
 ]

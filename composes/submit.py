@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from composes import upgrades
 from composes.defining import attachments
-from composes.releases.keys import public_keys
+from builds.keys import public_keys
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub

@@ -16,7 +16,7 @@ from composes.gates import verdicts
 from composes.models import Compose
 from composes.phases import bars
 from composes.proofs import proofs, upgrades
-from composes.releases import keys
+from builds import keys
 from debatomic.access.checks import require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of

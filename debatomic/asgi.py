@@ -11,8 +11,11 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
-from composes.releases.ostree_files import Files  # noqa: E402
+from builds.tagging import repository_views  # noqa: E402
+from composes.releases import ostree_views  # noqa: E402
+from debatomic.served_files import Files  # noqa: E402
 from hosts.live.routing import websocket_urlpatterns  # noqa: E402
 
 sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
-application = ProtocolTypeRouter({"http": Files(pages), "websocket": sockets})
+files = Files(pages, ostree_views.tree, repository_views.tree)
+application = ProtocolTypeRouter({"http": files, "websocket": sockets})

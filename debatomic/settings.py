@@ -28,6 +28,7 @@ S3_ENDPOINT = env.address("DEBATOMIC_S3_ENDPOINT")  # empty: Amazon's
 S3_REGION = env.text("DEBATOMIC_S3_REGION", "us-east-1")
 S3_REDIRECT = env.flag("DEBATOMIC_S3_REDIRECT", False)  # browsers fetch from there by themselves
 OSTREE = HOME / "ostree"
+REPOSITORIES = HOME / "repositories"  # APT's
 SIGNING = env.folder("DEBATOMIC_SIGNING", HOME / "signing")  # gpg's folder; only the hub's builder reads it
 IS_REMOTE_BUILDER = bool(HUB_ADDRESS)
 

@@ -9,7 +9,7 @@ import gzip
 import io
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -58,15 +58,17 @@ def follow(repository: Repository, wanted: str) -> Snapshot | None:
     pairs = _pairs(repository)
     there = dict(_there(repository))
     come, go = sorted(pairs - set(there), key=str), [there[pair] for pair in set(there) - pairs]
-    anew = repository.current is None or repository.failed is not None
+    anew = repository.anew or repository.current is None or repository.failed is not None
     change = _change(repository, sorted(pairs, key=str) if anew else come, go, anew=anew)
+    described = {each["owner"] for each in change["add"]}
+    come = [pair for pair in come if _owner(pair) in described]
     sha256, _ = store.add(io.BytesIO(zstandard.ZstdCompressor().compress(json.dumps(change).encode())))
     with transaction.atomic():
-        won = Repository.objects.filter(pk=repository.pk, seen=repository.seen).update(seen=wanted)
+        won = Repository.objects.filter(pk=repository.pk, seen=repository.seen).update(seen=wanted, anew=False)
         if not won or (not come and not go and not anew):
             return None
         task = hub.submit(
-            "repository", f"repository {repository}, {change['name']}", by=None, limits=LIMITS, priority=hub.URGENT,
+            "repository", f"repository {repository}, {change['name']}", by=None, limits=LIMITS, priority=0,
             channel=Channel.objects.get(name="default"), request={"repository": repository.suite, "change": sha256},
         )  # fmt: skip
         return repository.snapshots.create(name=change["name"], task=task, change={"add": come, "remove": go},
@@ -131,7 +133,7 @@ def _spec(repository: Repository) -> dict[str, Any]:
         "label": repository.label, "description": repository.description,
         "architectures": repository.architectures.split(), "components": [COMPONENT],
         "valid_days": repository.valid_days, "automatic": repository.automatic,
-        "snapshots": f"{settings.ADDRESS.rstrip('/')}{repository.path}/snapshots/@SNAPSHOTID@/",
+        "snapshots": f"{settings.PUBLIC_ADDRESS.rstrip('/')}{repository.path}/snapshots/@SNAPSHOTID@/",
     }  # fmt: skip
 
 
@@ -242,7 +244,7 @@ def _published(snapshot: Snapshot, task: Task) -> None:
     Repository.objects.filter(pk=snapshot.repository_id).update(current=snapshot)
 
 
-def needed(contents: Iterable[str]) -> set[str]:
+def needed(contents: Set[str]) -> set[str]:
     """Those of these SHA-256 that a repository's task still has to read."""
     live = Task.objects.filter(method="repository", state__in=LIVE).values_list("request", flat=True)
-    return {request["change"] for request in live} & set(contents)
+    return {request["change"] for request in live} & contents

@@ -31,6 +31,7 @@ class Repository(models.Model):
     valid_days = models.PositiveSmallIntegerField(default=0)  # until machines refuse its index; 0: never
     keep_days = models.PositiveSmallIntegerField(default=30)  # snapshots
     enabled = models.BooleanField(default=True)
+    anew = models.BooleanField(default=False)  # whether the next snapshot is made from nothing
     seen = models.TextField(blank=True)  # the tags and their revisions that the newest snapshot was made of
     current = models.ForeignKey("Snapshot", on_delete=models.SET_NULL, null=True, related_name="+")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -22,6 +22,11 @@ class TagQuerySet(models.QuerySet["Tag"]):
         if user.is_authenticated:
             return self if may(user, "builds.view") else self.none()
         return self if settings.PUBLIC_READING else self.none()
+
+    def for_lists(self) -> TagQuerySet:
+        """With how many builds each has itself, and its repository."""
+        now = Count("entries", filter=Q(entries__ended_at=None))
+        return self.select_related("repository").annotate(number=now)
 
     def touch(self) -> None:
         """Something of them changed: repositories of them, and of what inherits from them, are to be looked at."""

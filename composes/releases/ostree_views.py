@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from django.conf import settings
@@ -9,9 +10,16 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from composes.releases import keys
-from composes.releases.ostree_files import answer
+from builds import keys
+from debatomic.served_files import Tree
 from hosts.kept.downloads import pieces
+
+OBJECTS = re.compile(r"objects/[0-9a-f]{2}/[0-9a-f]{62}\.(?:filez|dirtree|dirmeta|commit)\Z")
+
+
+def tree() -> Tree:
+    """The repository, as daphne serves it before Django."""
+    return Tree(prefix="/ostree/repo/", root=str(Path(settings.OSTREE) / "repo"), forever=OBJECTS)
 
 
 @require_safe
@@ -28,9 +36,10 @@ def front(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def file(request: HttpRequest, name: str) -> HttpResponseBase:
-    """The same as composes.releases.ostree_files.Files sends, for whatever does not speak ASGI."""
-    found = answer(name, {header.lower(): value for header, value in request.headers.items()})
-    if found.status == 404:
+    """The same as debatomic.served_files.Files sends, for whatever does not speak ASGI."""
+    asked = {header.lower(): value for header, value in request.headers.items()}
+    found = tree().answer(name.removeprefix("repo/"), asked) if name.startswith("repo/") else None
+    if found is None or found.status == 404:
         raise Http404("There is no such file in the OSTree repository.")
     if found.file is None:
         return HttpResponse(status=found.status, headers=found.headers)

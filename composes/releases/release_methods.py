@@ -10,7 +10,7 @@ from django.conf import settings
 
 from composes.models import Move
 from composes.releases import releasing, retention
-from composes.releases.keys import path as keys_path
+from builds.keys import path as keys_path
 from hosts.models import Task
 from hosts.registry import Job, Keeper, Method, Outcome, program, register, register_keeper, register_round
 

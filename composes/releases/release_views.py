@@ -10,7 +10,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from composes.filters import ReleaseChannelFilter
 from composes.models import Compose
-from composes.releases import keys, metadata, retention
+from builds import keys
+from composes.releases import metadata, retention
 from composes.releases.preview import preview
 from composes.releases.release_forms import MoveForm, candidates
 from composes.releases.release_models import ReleaseChannel

@@ -38,6 +38,7 @@ TABLE: Final = {
     "composes.override":    "r a",      # publish although a gate blocks, with a reason
     "composes.define":      "r a",      # a treefile's repositories run code as root on the host that composes
     "targets.edit":         "r a",
+    "tags.edit":            "r a",      # what is in a tag, and its repository
     "chroots.refresh":      "r a",
     "chroots.edit":         "a",
     "hosts.edit":           "a",

@@ -17,7 +17,11 @@ from debatomic.access.checks import may
 from hosts.models import Event, Task
 
 TOPIC = re.compile(r"(?P<kind>[a-z-]{1,30})(?::(?P<key>[A-Za-z0-9._+~-]{1,100}))?")
-VIEWED_BY_RIGHT_OF = {"method": "task"}  # other topics ask for the right to view their own kind
+VIEWED_BY_RIGHT_OF = {
+    "method": "task",
+    "tag": "build",
+    "tags": "build",
+}  # other topics ask for the right to view their own kind
 MOST_TOPICS = 500
 
 

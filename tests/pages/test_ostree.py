@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from composes.releases.ostree_files import Files
+from composes.releases.ostree_views import tree
+from debatomic.served_files import Files
 
 OBJECT = f"objects/4f/{'1d' * 31}.filez"
 
@@ -85,7 +86,7 @@ def _asked_before_django(path: str, headers: dict[str, str], *, method: str = "G
 
     scope = {"type": "http", "method": method, "path": path,
              "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}  # fmt: skip
-    asyncio.run(Files(pages)(scope, receive, send))
+    asyncio.run(Files(pages, tree)(scope, receive, send))
     told = dict(sent[0]["headers"]).get(b"Content-Range")
     return sent[0]["status"], b"".join(each["body"] for each in sent[1:]), told and told.decode()
 

@@ -1,4 +1,4 @@
-"""How files of the served repository are answered: by name, whole, from a byte on, or not at all if known already."""
+"""How files of repositories are answered: by name, whole, from a byte on, or not at all if known already."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from django.conf import settings
-
-FOREVER = "public, max-age=31536000, immutable"  # objects are named by their content
-NAMED_BY_CONTENT = re.compile(r"^repo/objects/[0-9a-f]{2}/[0-9a-f]{62}\.(?:filez|dirtree|dirmeta|commit)\Z")
+FOREVER = "public, max-age=31536000, immutable"  # what is named by its content
 CHUNK_BYTES = 256 * 1024
-PREFIX = "/ostree/repo/"
 SPAN = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """A folder that is served to everybody: names in `forever` never mean other content."""
+
+    prefix: str  # of the address, with slashes around
+    root: str
+    forever: re.Pattern[str]
+
+    def answer(self, name: str, asked: Mapping[str, str]) -> Answer:
+        """What to send for the file of this name beneath the folder; `asked`: headers in small letters."""
+        return answer(self, name, asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,17 +40,17 @@ class Answer:
     size: int = 0
 
 
-def answer(name: str, asked: Mapping[str, str]) -> Answer:
-    """What to send for the file of this name beneath the folder of repositories; `asked`: headers in small letters."""
+def answer(tree: Tree, name: str, asked: Mapping[str, str]) -> Answer:
+    """The same as `Tree.answer`."""
     try:
-        file = _opened(name).open("rb")
+        file = _opened(tree.root, name).open("rb")
     except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError, ValueError):
         return Answer(status=404)
     status = os.fstat(file.fileno())
     etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
     headers = {
         "ETag": etag, "Last-Modified": formatdate(status.st_mtime, usegmt=True), "Accept-Ranges": "bytes",
-        "Cache-Control": FOREVER if NAMED_BY_CONTENT.match(name) else "no-cache", "X-Content-Type-Options": "nosniff",
+        "Cache-Control": FOREVER if tree.forever.match(name) else "no-cache", "X-Content-Type-Options": "nosniff",
     }  # fmt: skip
     if _is_known(asked, etag, status.st_mtime):
         file.close()
@@ -58,9 +67,9 @@ def answer(name: str, asked: Mapping[str, str]) -> Answer:
     return Answer(status=206 if "Content-Range" in headers else 200, headers=headers, file=file, size=end - first)
 
 
-def _opened(name: str) -> Path:
+def _opened(folder: str, name: str) -> Path:
     """The path of this name, links followed. Raises ValueError for one outside of the folder, or hidden."""
-    root = _root(str(settings.OSTREE))
+    root = _root(folder)
     if any(part.startswith(".") for part in name.split("/")) or "\0" in name or name.startswith("/"):
         raise ValueError("hidden")
     path = os.path.realpath(os.path.join(root, name))  # noqa: PTH118 - thousands a second
@@ -104,28 +113,30 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 class Files:
     """Before Django: a pull asks for thousands of small files, which need no session, no template and no database."""
 
-    def __init__(self, pages: Any) -> None:
+    def __init__(self, pages: Any, *trees: Callable[[], Tree]) -> None:
         self.pages = pages
+        self.trees = trees
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["method"] not in ("GET", "HEAD") or not scope["path"].startswith(PREFIX):
+        tree = next((each for each in (made() for made in self.trees) if scope["path"].startswith(each.prefix)), None)
+        if scope["method"] not in ("GET", "HEAD") or tree is None:
             await self.pages(scope, receive, send)
             return
         asked = {name.decode("latin1"): value.decode("latin1") for name, value in scope["headers"]}
-        found = await asyncio.to_thread(answer, scope["path"].removeprefix("/ostree/"), asked)
-        if found.status == 404:
+        answered = await asyncio.to_thread(tree.answer, scope["path"].removeprefix(tree.prefix), asked)
+        if answered.status == 404:
             await self.pages(scope, receive, send)  # with its page that says so
             return
-        headers = [(name.encode(), value.encode()) for name, value in found.headers.items()]
+        headers = [(name.encode(), value.encode()) for name, value in answered.headers.items()]
         try:
-            await send({"type": "http.response.start", "status": found.status, "headers": headers})
-            if found.file is None or scope["method"] == "HEAD":
+            await send({"type": "http.response.start", "status": answered.status, "headers": headers})
+            if answered.file is None or scope["method"] == "HEAD":
                 await send({"type": "http.response.body", "body": b""})
             else:
-                await _send_file(found.file, found.size, send)
+                await _send_file(answered.file, answered.size, send)
         finally:
-            if found.file:
-                found.file.close()
+            if answered.file:
+                answered.file.close()
 
 
 async def _send_file(file: IO[bytes], size: int, send: Send) -> None:
