@@ -96,7 +96,8 @@ def _create(
         if chroot.architecture in planned:
             task = hub.submit(
                 "build-arch", f"{title}, {chroot.architecture}", parent=parent, architecture=chroot.architecture,
-                request={**frozen, **chroot.request, "build_type": planned[chroot.architecture], "with_source": with_source},
+                request={**frozen, **chroot.request, "build_type": planned[chroot.architecture],
+                         "with_source": with_source},
                 channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, weight=wishes.weight,
                 by=by,
             )  # fmt: skip

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
+from builds.keys import public_keys
 from composes import upgrades
 from composes.defining import attachments
-from builds.keys import public_keys
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from builds import keys
 from composes.comparing.comparison import locks_of
 from composes.containers import containers
 from composes.delivered import groups, known_vulnerabilities
@@ -16,7 +17,6 @@ from composes.gates import verdicts
 from composes.models import Compose
 from composes.phases import bars
 from composes.proofs import proofs, upgrades
-from builds import keys
 from debatomic.access.checks import require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of

@@ -12,6 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
+from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet
 from composes.defining.definition_api import DefinitionViewSet
@@ -50,6 +51,8 @@ for prefix, viewset, name in (
     ("artifacts", ArtifactViewSet, "artifact"),
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),
+    ("tags", TagViewSet, "tag"),
+    ("repositories", RepositoryViewSet, "repository"),
     ("chroots", ChrootViewSet, "chroot"),
     ("definitions", DefinitionViewSet, "definition"),
     ("composes", ComposeViewSet, "compose"),

@@ -173,11 +173,11 @@ class Application:
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
-    def upload(self, dsc: Path) -> dict[str, Any]:
+    def upload(self, dsc: Path, *, scratch: bool = True) -> dict[str, Any]:
         """Submit the source package with all files beside it whose name begins alike."""
         paths = sorted(dsc.parent.glob(f"{dsc.name.partition('_')[0]}_*"))
         files = [("files", (path.name, path.read_bytes())) for path in paths]
-        return dict(self.post("builds/", data={"target": "trixie", "scratch": "true"}, files=files))
+        return dict(self.post("builds/", data={"target": "trixie", "scratch": str(scratch).lower()}, files=files))
 
     def until(self, path: str, *states: str, seconds: float = 300) -> dict[str, Any]:
         """The thing at this path once it is in one of these states (or any final one); fails on another end."""
@@ -222,8 +222,8 @@ def running_application(home: Path) -> Iterator[Application]:
     """An application of its own, on SQLite or (where DATABASE_URL names one) a database of its own on PostgreSQL."""
     with database() as environment:
         application = Application(home, environment)
-        application.start()
         try:
+            application.start()
             yield application
         finally:
             application.stop()

@@ -36,7 +36,10 @@ class Spec:
         known = {each.name for each in fields(cls)}
         if unknown := sorted(set(said) - known):
             raise InputError(f"A repository has no {unknown[0]!r}.", field=unknown[0])
-        spec = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+        words: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
+        }
+        spec = cls(**words)
         for name in ("suite", "codename"):
             if not WORD.fullmatch(getattr(spec, name)):
                 raise InputError(f"{getattr(spec, name)!r} is no {name}.", field=name)

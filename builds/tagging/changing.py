@@ -26,7 +26,7 @@ SUPERSEDED = "a newer version came"
 
 @transaction.atomic
 def take(tag: Tag, build: Build) -> None:
-    """A build that ended well enters its target's tag by itself; a locked tag, or one that blocks it, stays as it is."""
+    """A build that ended well enters its target's tag by itself; one that is locked, or blocks it, stays as it is."""
     row = _locked(tag)
     if not row.locked and not row.blocked.at().filter(source=build.source).exists():
         _enter(row, build, by=build.created_by, reason="")

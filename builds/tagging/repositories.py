@@ -26,7 +26,6 @@ from builds.repository.writer import DATE
 from builds.tagging import content
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import Tag
-from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.kept import store
 from hosts.models import LIVE, Artifact, Channel, State, Task
@@ -170,9 +169,10 @@ def _of_binary(
     artifact = package.artifact
     listed: list[str] = []
     if not package.control or repository.contents:
-        if artifact.task_id not in descriptions:
-            descriptions[artifact.task_id] = description(artifact.task_id)
-        told = descriptions[artifact.task_id].get(artifact.name)
+        task = artifact.task_id or 0
+        if task not in descriptions:
+            descriptions[task] = description(task)
+        told = descriptions[task].get(artifact.name)
         if told is None:
             logger.warning("%s is in no repository: its build did not describe it; build it again.", package)
             return []

@@ -28,12 +28,14 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]
         }  # fmt: skip
         help_texts = {
             "suite": "Stands in sources.list.d.", "architectures": "By spaces, such as amd64 arm64.",
-            "valid_days": "0: never. Otherwise it is signed anew before.", "label": "Pinning can name it, and the origin.",
+            "valid_days": "0: never. Otherwise it is signed anew before.",
+            "label": "Pinning can name it, and the origin.",
         }  # fmt: skip
 
     def __init__(self, *args: Any, tag: Tag, **more: Any) -> None:
         there = Repository.objects.filter(tag=tag).first()
-        super().__init__(*args, instance=there or Repository(tag=tag, suite=tag.name), **more)
+        more["instance"] = there or Repository(tag=tag, suite=tag.name)
+        super().__init__(*args, **more)
 
     def clean_architectures(self) -> str:
         words = str(self.cleaned_data["architectures"]).split()
@@ -45,6 +47,6 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True, *, by: Any = None) -> Repository:
         self.instance.anew, self.instance.seen = True, ""
-        made = super().save(commit=commit)
+        made: Repository = super().save(commit=commit)
         AuditEntry.note(by, "repository.edit", made.tag, suite=made.suite)
         return made

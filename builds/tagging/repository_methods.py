@@ -14,8 +14,17 @@ from builds.tagging.repository_models import Holding, Snapshot
 from debatomic.tools.errors import InfrastructureError
 from debatomic.tools.files import write_json
 from hosts.kept import store
-from hosts.registry import Job, Keeper, Method, Outcome, program, register, register_contents, register_keeper
-from hosts.registry import register_round
+from hosts.registry import (
+    Job,
+    Keeper,
+    Method,
+    Outcome,
+    program,
+    register,
+    register_contents,
+    register_keeper,
+    register_round,
+)
 
 
 def change_command(job: Job) -> list[str]:

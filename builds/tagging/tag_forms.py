@@ -32,7 +32,7 @@ class TagForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = {"versions": "Of each source package, the newest; 0 keeps all."}
 
     def __init__(self, *args: Any, tag: Tag | None = None, **more: Any) -> None:
-        super().__init__(*args, instance=tag, **more)
+        super().__init__(*args, **{**more, "instance": tag})
         if tag:
             del self.fields["name"]
             lines = tag.parents.at().select_related("parent").order_by("priority")

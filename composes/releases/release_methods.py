@@ -8,9 +8,9 @@ from typing import Any
 
 from django.conf import settings
 
+from builds.keys import path as keys_path
 from composes.models import Move
 from composes.releases import releasing, retention
-from builds.keys import path as keys_path
 from hosts.models import Task
 from hosts.registry import Job, Keeper, Method, Outcome, program, register, register_keeper, register_round
 

@@ -8,9 +8,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from builds import keys
 from composes.filters import ReleaseChannelFilter
 from composes.models import Compose
-from builds import keys
 from composes.releases import metadata, retention
 from composes.releases.preview import preview
 from composes.releases.release_forms import MoveForm, candidates
