@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 import traceback
 from collections.abc import Sequence
@@ -166,7 +167,7 @@ class Compose:
         inputs = {name: self.results[name] for name in stage.needs if name in self.results}
         digests = {name: result.digest for name, result in inputs.items()}
         identity = graph.identity(stage, stage.options(self.order), digests, tools.identity)
-        started = time.monotonic()
+        started, used = time.monotonic(), _processor_seconds()
 
         def make(folder: Path) -> dict[str, Any]:
             self.log.line(f"-- {stage.name}")
@@ -189,7 +190,8 @@ class Compose:
             self.facts[stage.name] = facts
         self.seconds[stage.name] = time.monotonic() - started
         told = "reused" if reused else "made"
-        self.log.line(f"-- {stage.name}: {told} in {self.seconds[stage.name]:.1f} s")
+        used = _processor_seconds() - used
+        self.log.line(f"-- {stage.name}: {told} in {self.seconds[stage.name]:.1f} s, {used:.1f} of the processors")
 
     def _container(self) -> dict[str, Any]:
         """What is known of the container: from its making, and what the rules said of it."""
@@ -222,6 +224,11 @@ class Compose:
                         "seconds": round(self.seconds[each.stage], 3)} for each in self.results.values()],
             "seconds": round(seconds, 3),
         }  # fmt: skip
+
+
+def _processor_seconds() -> float:
+    """What this process and its ended children used so far."""
+    return sum(os.times()[:4])
 
 
 def _os_failure(error: OSError) -> ToolError:

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from composes.pipeline.delivery import delivered
+from composes.pipeline.delivery import delivered, put_sparse
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
 from composes.pipeline.publishing.ostree import Repo
@@ -98,8 +98,7 @@ def _assemble(job: Job, layout: Layout, root: Path, esp: Path) -> Path:
     _sparse(disk, layout.size)
     job.tools.run(["sfdisk", "--quiet", disk], stdin=layout.script.encode())
     for source, partition in ((esp, layout.esp), (root, layout.root)):
-        where = f"seek={partition.start >> 20}"
-        job.tools.run(["dd", f"if={source}", f"of={disk}", "bs=1M", where, "conv=notrunc,sparse", "status=none"])
+        put_sparse(source, disk, partition.start)
         source.unlink()
     if "bios" in job.tree.image.firmware:
         boot = job.tools.root / "usr/lib/grub/i386-pc/boot.img"

@@ -113,6 +113,6 @@ def _tell(job: Job, findings: Sequence[Finding]) -> None:
         job.log.line(f"lint {level}: {each.rule}: {'; '.join(each.details[:20])}")
 
 
-STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options,
+STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options, revision=2,
               schema=takes("kargs", "enable", "disable", "mask", "purge_packages", "suite", "components",
                            "customizations", trusted_keys=TEXT))  # fmt: skip

@@ -23,7 +23,7 @@ DRACUT = """\
 hostonly=no
 hostonly_cmdline=no
 reproducible=yes
-compress=zstd
+compress="zstd -q -6 -T0"
 add_dracutmodules+=" ostree systemd "
 add_drivers+=" virtio_blk virtio_pci virtio_scsi virtio_net ext4 btrfs xfs erofs overlay vfat nls_ascii "
 """

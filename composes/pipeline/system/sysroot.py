@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from composes.pipeline.job import Job
+from composes.pipeline.publishing import caches
 from composes.pipeline.publishing.ostree import Repo
 from composes.pipeline.system import grub
 
 STATEROOT = "debian"
+UNSYNCED = {"OSTREE_SYSROOT_DEBUG": "mutable-deployments", "OSTREE_SYSROOT_OPTS": "skip-sync"}  # no immutable flag
 FIXED_KARGS = ("rw", "systemd.gpt_auto=0")
 
 
@@ -26,12 +28,13 @@ def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
         verified = "true" if job.order.trusted_keys else "false"
         repo.do("remote", "add", f"--set=gpg-verify={verified}", remote, url, job.tree.ref)
     _write_boot(sysroot)
-    repo.pull(source.path, job.tree.ref, remote=remote)
+    caches.give(job, job.inputs["commit"].facts["commit"], repo)
+    repo.pull(source.path, job.tree.ref, remote=remote, synced=False)
     kargs = (f"root=UUID={root_uuid}", *FIXED_KARGS, *job.tree.kargs)
     job.tools.run(
         ["ostree", "admin", "deploy", f"--sysroot={sysroot}", f"--os={STATEROOT}",
          *(f"--karg={each}" for each in kargs), f"{remote}:{job.tree.ref}" if remote else job.tree.ref],
-        env={"OSTREE_SYSROOT_DEBUG": "mutable-deployments"},  # no immutable flag
+        env=UNSYNCED,
     )  # fmt: skip
     return sysroot
 
