@@ -49,9 +49,7 @@ class Repo:
         there = (self.path / "objects" / commit[:2] / f"{commit[2:]}.commit").is_file()
         return there and not (self.path / "state" / f"{commit}.commitpartial").exists()
 
-    def pull(
-        self, source: Path, *what: str, remote: str = "", untrusted: bool = False, synced: bool = True
-    ) -> None:
+    def pull(self, source: Path, *what: str, remote: str = "", untrusted: bool = False, synced: bool = True) -> None:
         """Objects of refs or commits from a repository on this host; `synced` to the disk where they are to last."""
         more = [*([f"--remote={remote}"] if remote else []), *(["--untrusted"] if untrusted else []),
                 *([] if synced else ["--disable-fsync"])]  # fmt: skip

@@ -10,7 +10,9 @@ from chroots.engine.archives import openpgp
 from composes.pipeline.customized import applying
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.job import Job, Order
+from composes.pipeline.store import ResultStore
 from composes.pipeline.system import layout
+from composes.pipeline.system.initramfs import Initramfs
 from composes.pipeline.system.inside import inside
 from composes.pipeline.system.layout import LayoutOptions
 from composes.pipeline.system.lint import Finding, lint
@@ -95,8 +97,14 @@ def _set_units(job: Job, root: Path) -> None:
 
 
 def _make_initramfs(job: Job, root: Path, version: str) -> None:
-    image = f"/usr/lib/modules/{version}/initramfs.img"
-    _in_tree(root, ["dracut", "--force", "--kver", version, image], job, DRACUT_NO_XATTR="1")
+    def run(args: Sequence[str], *, captured: bool = False, **more: str) -> str:
+        if captured:
+            return checked(["chroot", os.fspath(root), *args], capture=True).stdout
+        _in_tree(root, args, job, **more)
+        return ""
+
+    kept = Initramfs(root=root, version=version).have(ResultStore(job.order.state), run)
+    job.log.line(f"initramfs {'kept: nothing changed that it is made of' if kept else 'made'}")
 
 
 def _layout_options(job: Job) -> LayoutOptions:
