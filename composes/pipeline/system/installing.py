@@ -127,6 +127,7 @@ class _Layer:
                 self._bootstrap(folder / "root", repository)
             for name in LEFTOVERS:
                 _empty(root / name)
+            remove_tree(root / "var/cache/debconf/tmp.ci")
         (upper / "changes").rename(folder / "tree")
         for each in (repository, upper, folder / "root", nothing):
             remove_tree(each)
@@ -152,14 +153,25 @@ class _Layer:
         for name in ("lists/partial", "cache/archives/partial"):
             (repository / "apt" / name).mkdir(parents=True)
         (repository / "sources.list").write_text(f"deb [trusted=yes] file:/{PLACE} ./\n")
-        policy = root / POLICY
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-        with system_mounts(root), mounted("tmpfs", root / "run", "mode=755"), bound(repository, root / PLACE):
+        with (
+            system_mounts(root), mounted("tmpfs", root / "run", "mode=755"), bound(repository, root / PLACE),
+            _no_services(root / POLICY),
+        ):  # fmt: skip
             for args in (["update"], ["install", *self.order.step.names]):
                 checked(["chroot", os.fspath(root), *apt_command(*args, documentation=self.order.documentation)],
                         log=self.told, env=self._environment)  # fmt: skip
-        policy.unlink()
+
+
+@contextmanager
+def _no_services(policy: Path) -> Iterator[None]:
+    """Packages start nothing while they are installed."""
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    yield
+    policy.unlink()
 
 
 def bootstrap_command(order: Order, suite: str, architecture: str, repository: Path, target: Path) -> list[str]:
