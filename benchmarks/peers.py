@@ -42,11 +42,18 @@ Incremental={incremental}
 [Content]
 Bootable=yes
 Bootloader=systemd-boot
-UnifiedKernelImages=none
+UnifiedKernelImages=no
 WithDocs=no
 WithRecommends=no
 Packages={packages}
 {more}"""
+SOURCES = """\
+Types: deb
+URIs: {mirror}
+Suites: {suite}
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
 DEBOS = """\
 architecture: amd64
 actions:
@@ -87,6 +94,9 @@ class Peers:
         if not self.root.exists():
             run(["mmdebstrap", "--variant=minbase", f"--include={','.join(TOOLS)}", SUITE, os.fspath(self.root),
                  default_mirror()])  # fmt: skip
+        names = self.root / "etc/resolv.conf"  # a link into /run, where nobody is
+        names.unlink(missing_ok=True)
+        shutil.copyfile("/etc/resolv.conf", names)
         shown = run([*self.inside(), "dpkg-query", "-W", "-f=${Package} ${Version}\n", "mkosi", "debos"], capture=True)
         print(shown.stdout.strip())
 
@@ -94,19 +104,21 @@ class Peers:
         """In front of a command line: the same folder, the peers' programs."""
         return ["bwrap", "--die-with-parent", "--unshare-pid", "--cap-add", "ALL", "--bind", os.fspath(self.root), "/",
                 "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--bind", "/sys", "/sys", "--tmpfs", "/run",
-                "--tmpfs", "/tmp", "--ro-bind", "/etc/resolv.conf", "/etc/resolv.conf",
+                "--tmpfs", "/tmp",
                 "--bind", os.fspath(self.folder), os.fspath(self.folder), "--chdir", os.fspath(self.folder),
                 "--setenv", "PATH", "/usr/sbin:/usr/bin", "--setenv", "HOME", "/root"]  # fmt: skip
 
-    def mkosi(self, *, incremental: bool = False, changed: Path | None = None, again: bool = False) -> list[str]:
-        """An image by mkosi; `changed` is a folder with a newer package; `again` without what it has cached."""
+    def mkosi(self, *, incremental: bool = False, more: str = "", again: bool = False) -> list[str]:
+        """An image by mkosi; `more` belongs to its section Content; `again`: without what it has cached."""
         folder = self.folder / "mkosi"
         for name in ("packages", "cache", "work", "out", "configuration"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        more = f"PackageDirectories={changed}\n" if changed else ""
         (folder / "configuration/mkosi.conf").write_text(MKOSI.format(
             suite=SUITE, mirror=default_mirror(), folder=folder, incremental="yes" if incremental else "no",
             packages=",".join([*self.packages, "systemd-boot"]), more=more))  # fmt: skip
+        sources = folder / "configuration/mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources"  # no other archives
+        sources.parent.mkdir(parents=True, exist_ok=True)
+        sources.write_text(SOURCES.format(suite=SUITE, mirror=default_mirror()))
         force = ["--force", "--force"] if again else ["--force"]
         return [*self.inside(), "mkosi", f"--directory={folder}/configuration", *force, "build"]
 

@@ -65,6 +65,7 @@ class Job:
     tools: Tools
     log: Log
     progress: Progress
+    again: bool = False  # nothing that was kept within the stage is used either
 
     @property
     def tree(self) -> Tree:

@@ -172,7 +172,7 @@ class Compose:
         def make(folder: Path) -> dict[str, Any]:
             self.log.line(f"-- {stage.name}")
             return stage.make(Job(order=self.order, folder=folder, inputs=inputs, tools=tools, log=self.log,
-                                  progress=self.progress))  # fmt: skip
+                                  progress=self.progress, again=stage.phase in self.again))  # fmt: skip
 
         if stage.stored:
             folder, facts, reused = stack.enter_context(

@@ -17,7 +17,7 @@ from composes.pipeline.publishing.ostree import Repo
 from composes.pipeline.store import bytes_below, remove_tree
 
 BUILD, ARCHIVE, DEPLOYED = "build", "archive", "deployed"
-BYTES = 6 << 30  # of each
+BYTES = 4 << 30  # of each
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -26,7 +26,7 @@ def opened(job: Job) -> Iterator[tuple[Repo, Repo]]:
     """The caches `build` and `archive`, for this process alone."""
     folder = _folder(job)
     with locked(folder / "lock"):
-        _begin_anew(folder)
+        _trim(folder)
         yield (Repo(job.tools, folder / BUILD).have("bare-user"), Repo(job.tools, folder / ARCHIVE).have("archive"))
 
 
@@ -34,9 +34,8 @@ def give(job: Job, commit: str, target: Repo) -> None:
     """Give `target`, a bare repository, the objects of a commit where the caches have it."""
     folder = _folder(job)
     with locked(folder / "lock"):
-        _begin_anew(folder)
         build = Repo(job.tools, folder / BUILD)
-        if build.has(commit):
+        if _is_of_this_boot(folder) and build.has(commit):
             deployed = Repo(job.tools, folder / DEPLOYED).have("bare")
             deployed.path.chmod(0o700)  # programs that run as root lie there
             deployed.pull(build.path, commit, synced=False)
@@ -49,10 +48,14 @@ def _folder(job: Job) -> Path:
     return folder
 
 
-def _begin_anew(folder: Path) -> None:
-    boot, of = BOOT.read_text(), folder / "boot"
-    stale = not of.exists() or of.read_text() != boot
+def _trim(folder: Path) -> None:
+    current = _is_of_this_boot(folder)
     for name in (BUILD, ARCHIVE, DEPLOYED):
-        if (folder / name).exists() and (stale or bytes_below(folder / name) > BYTES):
+        if (folder / name).exists() and (not current or bytes_below(folder / name) > BYTES):
             remove_tree(folder / name)
-    of.write_text(boot)
+    (folder / "boot").write_text(BOOT.read_text())
+
+
+def _is_of_this_boot(folder: Path) -> bool:
+    of = folder / "boot"
+    return of.exists() and of.read_text() == BOOT.read_text()

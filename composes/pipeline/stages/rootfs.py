@@ -103,7 +103,7 @@ def _make_initramfs(job: Job, root: Path, version: str) -> None:
         _in_tree(root, args, job, **more)
         return ""
 
-    kept = Initramfs(root=root, version=version).have(ResultStore(job.order.state), run)
+    kept = Initramfs(root=root, version=version).have(ResultStore(job.order.state), run, again=job.again)
     job.log.line(f"initramfs {'kept: nothing changed that it is made of' if kept else 'made'}")
 
 

@@ -44,10 +44,9 @@ class Initramfs:
         """Of the kernel: nothing in the image is younger."""
         return int((self.root / "boot" / f"vmlinuz-{self.version}").stat().st_mtime)
 
-    def have(self, store: ResultStore, run: Run) -> bool:
-        """Put it into its place; whether it was there already."""
+    def have(self, store: ResultStore, run: Run, *, again: bool = False) -> bool:
+        """Put it into its place; whether it was there already. With `again` it is made even then."""
         identity = self._identity()
-        again = False
         while True:
             with store.result(identity, lambda folder: self._make(folder, run), again=again) as (kept, _, reused):
                 if not reused:

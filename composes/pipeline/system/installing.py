@@ -85,7 +85,7 @@ def installed(job: Job, wanted: Sequence[Order], told: Told) -> Iterator[Path]:
         trees: list[Path] = []
         for each in wanted:
             layer = _Layer(job=job, order=each, below=tuple(trees), told=told)
-            folder, _, reused = undo.enter_context(store.result(each.identity, layer.make))
+            folder, _, reused = undo.enter_context(store.result(each.identity, layer.make, again=job.again))
             job.log.line(f"{len(each.packages)} packages {'are in' if reused else 'became'} {each.identity}.")
             trees.insert(0, folder / "tree")
         yield undo.enter_context(_stacked(trees, job.folder / "stacked"))
