@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from composes.models import Compose, Deliverable
+from composes.pipeline.publishing.attesting import REFERENCE
 from hosts.models import Artifact, Task
 from hosts.registry import Job, KeptFile
 
@@ -20,14 +21,17 @@ def wanted(compose: Compose, architecture: str, version: str) -> dict[str, Any]:
     """Files with their SHA-256, and the container's digest with the name it is pulled by."""
     rows = compose.deliverables.filter(architecture=architecture, artifact__isnull=False).exclude(kind=KIND)
     kept = list(rows.select_related("artifact"))
-    container = next((each.facts.get("digest", "") for each in kept if each.kind == "oci"), "")
     files = {each.artifact.name: each.artifact.sha256 for each in kept if each.artifact}
-    return {"files": files, "digest": container, "reference": reference(compose, version) if container else ""}
+    digest = next((each.facts.get("digest", "") for each in kept if each.kind == "oci"), "")
+    name = reference(compose, version)
+    if not digest or not REFERENCE.match(name):  # an address by which no container can be pulled
+        return {"files": files}
+    return {"files": files, "digest": digest, "reference": name}
 
 
 def reference(compose: Compose, version: str) -> str:
     """The name of its container in this application's registry."""
-    host = urlsplit(settings.PUBLIC_ADDRESS).netloc
+    host = urlsplit(settings.PUBLIC_ADDRESS).netloc.lower()
     return f"{host}/{compose.revision.definition.name}/{compose.variant}:{version}"
 
 

@@ -19,14 +19,18 @@ users:
   lock_passwd: true
 """
 ZONE = "Etc/UTC"
+LOCKED = "!debatomic"  # no password at all, and not the image's
 CREDENTIALS = {"firstboot.locale": "C.UTF-8", "firstboot.keymap": "us", "firstboot.timezone": ZONE,
-               "firstboot.hostname": HOST,
-               "passwd.hashed-password.root": "!", "passwd.shell.root": "/bin/bash"}  # fmt: skip
+               "passwd.hashed-password.root": LOCKED, "passwd.shell.root": "/bin/bash"}  # fmt: skip
 # Commands of the proof, and what they must say.
 ASKED = {
     "cloud-init": (f'echo "host $(cat /proc/sys/kernel/hostname)"; echo "user $(id -un {USER})";',
                    (f"host {HOST}", f"user {USER}")),
-    "systemd-firstboot": ('echo "locale $(sed -n s/^LANG=//p /etc/locale.conf)";', ("locale C.UTF-8",)),
+    "systemd-firstboot": (
+        'echo "locale $(sed -n s/^LANG=//p /etc/locale.conf)"; echo "zone $(readlink /etc/localtime)"; '
+        'echo "root $(sed -n s/^root://p /etc/shadow | cut -d: -f1)";',
+        ("locale C.UTF-8", f"zone ../usr/share/zoneinfo/{ZONE}", f"root {LOCKED}"),
+    ),
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from debatomic.tools.errors import Kind, ToolError
 def fill(job: Job, sysroot: Path, folder: Path) -> None:
     """Loader, kernels and entries of the one deployment in `sysroot`."""
     script = job.folder / "esp-sync"
-    script.write_text(systemd_boot.script("esp-sync.sh"))
+    script.write_text(systemd_boot.SYNC_SCRIPT)
     found = sorted((sysroot / "ostree/deploy").glob(f"*/deploy/*.0/{systemd_boot.PROGRAM}"))
     if len(found) != 1:
         raise ToolError(f"The deployment has no {systemd_boot.PROGRAM}.", kind=Kind.INTERNAL)

@@ -54,13 +54,10 @@ Description=Changes of the boot menu
 PathChanged=/sysroot/ostree/deploy
 """
 IN_THE_INITRAMFS = f"[Service]\nExecStartPre=-/bin/sh /{LINK}\n"
+BESIDE = Path(__file__).parent  # read now: the work is done with the tree as the root folder
+SYNC_SCRIPT, LINK_SCRIPT = (BESIDE / "esp-sync.sh").read_text(), (BESIDE / "menu-link.sh").read_text()
 DROP_IN = f"{UNITS}/ostree-prepare-root.service.d/10-debatomic.conf"
 DRACUT = f'install_items+=" /{LINK} /{DROP_IN} "\n'
-
-
-def script(name: str) -> str:
-    """The text of one of the scripts beside this file."""
-    return Path(__file__).with_name(name).read_text()
 
 
 def prepare(root: Path, wanted: str) -> None:
@@ -68,10 +65,10 @@ def prepare(root: Path, wanted: str) -> None:
     if not (root / PROGRAM).exists():
         raise InputError(f"{prefix(wanted)}image.bootloader: systemd-boot needs the package systemd-boot-efi.",
                          hint="Add systemd-boot-efi to packages.")  # fmt: skip
-    _put(root / LINK, script("menu-link.sh"), 0o755)
+    _put(root / LINK, LINK_SCRIPT, 0o755)
     _put(root / DROP_IN, IN_THE_INITRAMFS)
     _put(root / "usr/lib/dracut/dracut.conf.d/11-debatomic-menu.conf", DRACUT)
-    _put(root / SYNC, script("esp-sync.sh"), 0o755)
+    _put(root / SYNC, SYNC_SCRIPT, 0o755)
     _put(root / DEVICE, ON_THE_DEVICE, 0o755)
     units = {"debatomic-esp.service": SERVICE, "debatomic-esp-shutdown.service": AT_SHUTDOWN,
              "debatomic-esp.path": PATH}  # fmt: skip
