@@ -13,6 +13,7 @@ GROUPS = {
     "Container": ("oci", "oci-manifest"),
     "OSTree repository": ("repository", "commit"),
     "What is in it": ("spdx", "cyclonedx", "vulnerabilities", "lock", "result"),
+    "Signatures": ("signature",),
     "Proofs of boot": ("serial-log", "screenshot"),
 }
 BY_ARTIFACT = {Artifact.Kind.IMAGE: "Images", Artifact.Kind.TREE: "OSTree repository",

@@ -15,7 +15,7 @@ from composes.defining import attachments, git_origins
 from composes.defining.definitions import write_files
 from composes.models import Compose, Deliverable
 from composes.orders import COMPOSE, SYNC
-from composes.releases import metadata, releasing
+from composes.releases import metadata, releasing, signed
 from composes.releases.release_methods import register_release_methods, repository_command, said
 from debatomic.tools.errors import InputError, ToolError
 from hosts.kept import store
@@ -110,13 +110,14 @@ def publish_command(job: Job) -> list[str]:
         raise InputError("The OSTree repository of this compose is not kept any more.") from None
     return repository_command(
         job, "publish", "--from", packed, "--ref", job.request["ref"], "--commit", job.request["commit"],
-        "--keep-as", f"{job.request['identity']}/{job.request.get('architecture', 'any')}",
+        "--keep-as", f"{job.request['identity']}/{job.request.get('architecture', 'any')}", *signed.options(job),
     )  # fmt: skip
 
 
 def publish_outcome(job: Job) -> Outcome:
     """Ref and commit, what was there before, who signed it, and how large the update is."""
-    return Outcome(result={name: value for name, value in said(job).items() if name not in ("ok", "repository")})
+    result = {name: value for name, value in said(job).items() if name not in ("ok", "repository")}
+    return Outcome(result=result, files=signed.files(job, result.get("attested", [])))
 
 
 def compose_about(request: Mapping[str, Any]) -> About:
@@ -142,6 +143,7 @@ def _completed(compose: Compose, task: Task) -> None:
     if task.method == "compose-arch":
         _record(compose, task)
     elif task.method == "publish":
+        signed.record(compose, task)
         releasing.published(compose, task)
     elif task.method == "compose":
         metadata.keep(compose)
@@ -162,6 +164,7 @@ def _record(compose: Compose, task: Task) -> None:
         "tree": tree.sha256 if tree else "",
         "architecture": task.architecture,
         "blocked": gates.blocking(task.result),
+        "signed": signed.wanted(compose, task.architecture, task.result["version"]),
     }
     for publish in task.dependants.filter(method="publish", state=State.FREE):
         Task.objects.filter(pk=publish.pk).update(request={**publish.request, **waiting})

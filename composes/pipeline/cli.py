@@ -157,7 +157,8 @@ def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
-    "run": _run, "publish": publishing_verbs.publish, "move": publishing_verbs.move, "prune": publishing_verbs.prune,
+    "run": _run, "publish": publishing_verbs.publish, "sign": publishing_verbs.sign, "move": publishing_verbs.move,
+    "prune": publishing_verbs.prune,
     "signing-key": publishing_verbs.signing_key, "push": push.command, "export-repo": _export,
     "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,

@@ -70,6 +70,8 @@ def test_its_container_is_pulled(application: Application, finished: dict[str, A
     run(args, time_limit=300)
     (described,) = json.loads((tmp_path / "pulled/index.json").read_text())["manifests"]
     assert described["digest"] == container["digest"]
+    signed = f"signatures/debian-atomic/minimal@{described['digest'].replace(':', '=')}/signature-1"
+    assert httpx.get(f"{application.address}/ostree/{signed}").status_code == 200
     with application.client("visitor") as visitor:
         page = visitor.get(finished["page"]).text
     assert container["digest"] in page

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from composes.pipeline.treefiles import marks, treefile
+from composes.pipeline.treefiles.image import ImageOptions
 from debatomic.tools.errors import InputError
 
 HOUSE = Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml"
@@ -47,7 +48,7 @@ def test_a_variant_adds_to_what_it_inherits(tmp_path: Path) -> None:
     tree = treefile.resolve(treefile.load(written(tmp_path, GOOD)), "server", "amd64")
     own = ("systemd", "dracut", "linux-image-cloud-amd64")
     assert tree.packages == (*own, "ostree", "openssh-server", "qemu-guest-agent")
-    assert tree.image == treefile.ImageOptions(size=3 << 30, formats=("raw",))
+    assert tree.image == ImageOptions(size=3 << 30, formats=("raw",))
     assert (tree.name, tree.summary, tree.ref) == ("house", "For the rack", "house/trixie/amd64/server")
     assert tree.metadata == (("team", "atomic"),)
     assert (tree.recommends, tree.components, tree.remote) == (False, ("main",), ("", ""))

@@ -49,6 +49,7 @@ class MachineSpec:
     folder: Path
     credentials: Mapping[str, str] = field(default_factory=lambda: CREDENTIALS)
     data: Path | None = None  # a file the machine may read as a disk with the serial number DATA_SERIAL
+    seed: Path | None = None  # a disk that cloud-init reads
     relay: str = ""  # the command that carries each connection to GATE_ADDRESS; empty: there is none
     reboots: bool = False  # a reset starts it again; otherwise it ends there
 
@@ -71,7 +72,7 @@ def qemu_command(spec: MachineSpec, monitor_fd: int) -> list[str]:
         *([] if spec.reboots else ["-no-reboot"]), *_firmware(spec),
         "-drive", f"file={spec.disk},format={spec.disk_format},if=none,id=disk,snapshot=on,cache=unsafe",
         "-device", "virtio-blk-pci,drive=disk,bootindex=0",
-        *_data(spec), "-nic", f"user,model=virtio-net-pci,restrict=on{_relayed(spec)}",
+        *_data(spec), *_seed(spec), "-nic", f"user,model=virtio-net-pci,restrict=on{_relayed(spec)}",
         "-vga", "std", "-display", "none",
         "-device", "virtio-rng-pci", "-serial", f"file:{spec.serial}",
         "-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control",
@@ -91,6 +92,13 @@ def _data(spec: MachineSpec) -> list[str]:
         return []
     return ["-drive", f"file={spec.data},format=raw,if=none,id=data,readonly=on",
             "-device", f"virtio-blk-pci,drive=data,serial={DATA_SERIAL}"]  # fmt: skip
+
+
+def _seed(spec: MachineSpec) -> list[str]:
+    if not spec.seed:
+        return []
+    return ["-drive", f"file={spec.seed},format=raw,if=none,id=seed,readonly=on",
+            "-device", "virtio-blk-pci,drive=seed"]  # fmt: skip
 
 
 def _relayed(spec: MachineSpec) -> str:

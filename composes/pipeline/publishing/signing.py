@@ -68,6 +68,15 @@ class Signer:
         """A detached signature by the key of this fingerprint. Raises ToolError when gpg gives none."""
         return self._made_file("--local-user", f"{key}!", "--detach-sign", stdin=content)
 
+    def signatures(self, content: bytes) -> bytes:
+        """One ASCII-armoured file of detached signatures, by every key."""
+        keys = [part for key in self.ensure() for part in ("--local-user", f"{key}!")]
+        return self._made_file("--armor", *keys, "--detach-sign", stdin=content)
+
+    def enclosed(self, content: bytes, key: str) -> bytes:
+        """A signed message by the key of this fingerprint, the content inside."""
+        return self._made_file("--local-user", f"{key}!", "--sign", stdin=content)
+
     def _made(self, name: str) -> str:
         before = self.fingerprints()
         self._gpg("--yes", "--quick-gen-key", name, ALGORITHM, "sign", "never")

@@ -14,6 +14,7 @@ from composes.pipeline.gating import gates
 from composes.pipeline.gating.gates import GateFailed
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
+from composes.pipeline.machines import first_boot
 from composes.pipeline.machines.kvm import accelerator
 from composes.pipeline.machines.machine import MachineSpec, Monitor, Watcher, console_text, last_lines, qemu_command
 from composes.pipeline.machines.proof import BEGIN, Proof, credentials, read_proof
@@ -32,7 +33,7 @@ def wanted(order: Order, firmware: str) -> bool:
 
 def options(order: Order, firmware: str) -> Facts:
     tests = [asdict(each) for each in tested(order, firmware)]
-    return {"memory": order.memory, **({"tests": tests} if tests else {})}
+    return {"memory": order.memory, "first_boot": order.tree.first_boot, **({"tests": tests} if tests else {})}
 
 
 def tested(order: Order, firmware: str) -> tuple[Script, ...]:
@@ -53,8 +54,9 @@ def make(job: Job, firmware: str) -> Facts:
         proof = judged(job, watcher)
     finally:
         _keep(job, spec, firmware)
-    for path in (*spec.folder.glob("*.credential"), *spec.folder.glob("vars.fd"), *spec.folder.glob("tests.tar")):
-        path.unlink()
+    for name in ("*.credential", "vars.fd", "tests.tar", "seed.img"):
+        for path in spec.folder.glob(name):
+            path.unlink()
     seconds = watcher.seen.get("multi-user.target", watcher.seen["proof"])
     job.log.line(f"{firmware.upper()}: multi-user.target after {seconds:.1f} s, 0 failed units")
     runs = read_runs(proof.tests, tested(job.order, firmware))
@@ -80,12 +82,16 @@ def _machine(job: Job, firmware: str) -> MachineSpec:
     tests, data = tested(job.order, firmware), job.folder / "tests.tar"
     if tests:
         write_tar(tests, data)
+    seed = job.folder / "seed.img" if job.tree.first_boot == "cloud-init" else None
+    if seed:
+        first_boot.write_seed(job.tools, seed)
+    more = first_boot.commands(job.tree.first_boot) + (COMMAND if tests else "")
     packed = firmware == "uefi" and "qcow2" in job.inputs
     disk = job.input("qcow2", "disk.qcow2") if packed else job.input("disk", "disk.raw")
     return MachineSpec(disk=disk, disk_format="qcow2" if packed else "raw", firmware=firmware,
                        accelerator=accelerator(job.tools, job.input("rootfs", "tree"), job.folder, job.log.line),
-                       memory=job.order.memory, folder=job.folder, data=data if tests else None,
-                       credentials=credentials(COMMAND if tests else ""))  # fmt: skip
+                       memory=job.order.memory, folder=job.folder, data=data if tests else None, seed=seed,
+                       credentials={**credentials(more), **first_boot.credentials(job.tree.first_boot)})  # fmt: skip
 
 
 def _watched(job: Job, spec: MachineSpec) -> Watcher:
@@ -131,6 +137,9 @@ def judged(job: Job, watcher: Watcher) -> Proof:
                         lines=proof.status)  # fmt: skip
     if "ro" not in proof.mounts.get("/usr", "").split(","):
         raise ToolError(f"The system booted, but its /usr can be written to ({firmware}).", lines=[str(proof.mounts)])
+    if missing := first_boot.missing(job.tree.first_boot, proof.first_boot):
+        raise ToolError(f"The system booted, but {job.tree.first_boot} did not do as it was told ({firmware}): it "
+                        f"lacks {missing[0]}.", lines=proof.first_boot)  # fmt: skip
     return proof
 
 
@@ -154,7 +163,7 @@ def _stage(firmware: str) -> Stage:
     return Stage(
         name=f"boot-{firmware}", phase="test", needs=("rootfs", "commit", "disk", "qcow2"), gate=f"boot-{firmware}",
         options=functools.partial(options, firmware=firmware),
-        schema=takes(memory=COUNT, tests={"type": "array", "items": {"type": "object"}}),
+        schema=takes("first_boot", memory=COUNT, tests={"type": "array", "items": {"type": "object"}}),
         make=functools.partial(make, firmware=firmware), wanted=functools.partial(wanted, firmware=firmware),
         deliver=functools.partial(deliver, firmware=firmware),
     )  # fmt: skip

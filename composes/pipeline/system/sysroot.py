@@ -11,23 +11,28 @@ from composes.pipeline.system import grub
 
 STATEROOT = "debian"
 UNSYNCED = {"OSTREE_SYSROOT_DEBUG": "mutable-deployments", "OSTREE_SYSROOT_OPTS": "skip-sync"}  # no immutable flag
+BACKENDS = {"grub": "syslinux", "systemd-boot": "none"}  # libostree's
 FIXED_KARGS = ("rw", "systemd.gpt_auto=0")
 
 
 def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
-    """Deploy the commit of `source` into a new sysroot; GRUB reads the menu that libostree writes for syslinux."""
+    """Deploy the commit of `source` into a new sysroot.
+
+    GRUB reads the menu that libostree writes for syslinux; for systemd-boot it writes none but its entries.
+    """
     sysroot = job.folder / "sysroot"
     sysroot.mkdir()
     remote, url = job.tree.remote
     job.tools.run(["ostree", "admin", "init-fs", "--modern", sysroot])
     job.tools.run(["ostree", "admin", "stateroot-init", f"--sysroot={sysroot}", STATEROOT])
     repo = Repo(job.tools, sysroot / "ostree/repo")
-    for key, value in (("readonly", "true"), ("bootprefix", "true"), ("bootloader", "syslinux")):
+    backend = BACKENDS[job.tree.image.bootloader]
+    for key, value in (("readonly", "true"), ("bootprefix", "true"), ("bootloader", backend)):
         repo.do("config", "set", f"sysroot.{key}", value)
     if remote:
         verified = "true" if job.order.trusted_keys else "false"
         repo.do("remote", "add", f"--set=gpg-verify={verified}", remote, url, job.tree.ref)
-    _write_boot(sysroot)
+    _write_boot(sysroot, job.tree.image.bootloader)
     caches.give(job, job.inputs["commit"].facts["commit"], repo)
     repo.pull(source.path, job.tree.ref, remote=remote, synced=False)
     kargs = (f"root=UUID={root_uuid}", *FIXED_KARGS, *job.tree.kargs)
@@ -39,12 +44,15 @@ def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
     return sysroot
 
 
-def _write_boot(sysroot: Path) -> None:
+def _write_boot(sysroot: Path, bootloader: str) -> None:
     boot = sysroot / "boot"
-    for folder in ("loader.0", "syslinux", "grub"):
-        (boot / folder).mkdir(parents=True, exist_ok=True)
+    (boot / "loader.0").mkdir(parents=True, exist_ok=True)
     if not (boot / "loader").is_symlink():
         (boot / "loader").symlink_to("loader.0")
+    if bootloader != "grub":
+        return
+    for folder in ("syslinux", "grub"):
+        (boot / folder).mkdir()
     (boot / "loader/syslinux.cfg").write_text(grub.SYSLINUX_HEADER)
     (boot / "syslinux/syslinux.cfg").symlink_to("../loader/syslinux.cfg")
     (boot / "grub/grub.cfg").write_text(grub.CONFIGURATION)

@@ -10,6 +10,9 @@ from composes.pipeline.treefiles.shapes import mapping as _mapping
 from composes.pipeline.treefiles.shapes import text as _text
 
 REMOVE = "remove-"
+FILESYSTEMS = ("ext4", "xfs", "btrfs")  # of the root
+BOOTLOADERS = ("grub", "systemd-boot")
+FIRST_BOOTS = ("none", "cloud-init", "systemd-firstboot")  # who asks what a machine shall be
 
 PACKAGE = _text(r"[a-z0-9*?\[][a-z0-9+.*?\[\]-]+", "the name of a Debian package, or a pattern such as fonts-*")
 UNIT = _text(
@@ -63,8 +66,11 @@ CONDITIONED: dict[str, Schema] = {
                       "a time such as 2026-11-01 or 20261101T120000Z"),
     "units": _mapping(_lists("enable", "disable", "mask")),
     "customizations": CUSTOMIZATIONS,
+    "first-boot": {"enum": list(FIRST_BOOTS)},
     "image": _mapping({
         "size": _text(r"([1-9][0-9]{0,5}[MG]|auto)", "a size such as 1500M or 3G, or auto"),
+        "filesystem": {"enum": list(FILESYSTEMS)},
+        "bootloader": {"enum": list(BOOTLOADERS)},
         **_lists("formats", "firmware"),
     }),
     "container": _mapping({
