@@ -63,12 +63,23 @@ class Deb:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IsoOptions:
+    """What the ISO does by itself: `start` live or install; onto `disk`, a device or `auto` for the only empty one."""
+
+    start: str = "live"
+    disk: str = "auto"
+    erase: bool = False
+    then: str = "poweroff"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageOptions:
     """`size` of the whole disk in bytes, 0 for just enough."""
 
     size: int = 0
     formats: tuple[str, ...] = ("raw", "qcow2", "oci")
     firmware: tuple[str, ...] = ("bios", "uefi")
+    iso: IsoOptions = IsoOptions()
     place: str = field(default="", compare=False)  # where `size` was written
 
 
@@ -275,6 +286,7 @@ def _ref(template: str, words: dict[str, str]) -> str:
 
 def _image(part: Part, folded: folding.Folded) -> ImageOptions:
     known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
+    known["iso"] = IsoOptions(**part.get("iso", {}))
     size = part.get("size", "auto")
     least = gpt.disk_bytes(folded.root_bytes) if folded.root_bytes else 0
     place = folded.root_place if least > size_in_bytes(size) else place_of(size)
