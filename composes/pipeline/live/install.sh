@@ -3,9 +3,9 @@
 # Runs with the medium's programs as its root folder, where disk.raw is what the disk gets. DISK is a device, or auto
 # for the only empty disk that is large enough. ERASE is yes where a disk may hold data. MEDIUM is never written to.
 set -u
-PATH=/bin
-image=/disk.raw mib=1048576
-. /layout     # root_number, root_type, root_last (yes or no), commit
+here=${0%/*} mib=1048576
+image=$here/disk.raw
+. "$here/layout"     # root_number, root_type, root_last (yes or no), commit
 wanted=$1 erase=$2
 needed=$(stat -c %s "$image")
 parents=$(lsblk --noheadings --inverse --paths --output NAME --list "$3" | tr '\n' ' ')
@@ -50,7 +50,7 @@ unfit() {
 
 choose() {
     [ "$wanted" = auto ] || {
-        disk=$(readlink -f "$wanted") && [ -b "$disk" ] || refuse "there is no disk ${wanted:-without a name}."
+        disk=$(readlink -f "$wanted") && [ -e "$disk" ] || refuse "there is no disk ${wanted:-without a name}."
         why=$(unfit "$disk")
         [ -z "$why" ] || refuse "$disk $why."
         return
