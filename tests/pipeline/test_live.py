@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from composes.pipeline.live import cpio, initramfs, medium, menu, modules, programs
+from composes.pipeline.live import cpio, initramfs, medium, menu, programs
 from composes.pipeline.treefiles import treefile
 
 HOUSE = Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml"
@@ -104,8 +104,12 @@ def test_the_menu_starts_what_the_treefile_says(tmp_path: Path) -> None:
     )
     text = menu.configuration(tree, "13.20261121.0", arguments)
     assert "set default=install\n" in text
+    masked = "systemd.mask=efi.automount systemd.mask=efi.mount"
     told = "debatomic.start=install debatomic.disk=/dev/sda debatomic.then=reboot debatomic.erase=yes"
-    assert f"  linux /boot/vmlinuz root=LABEL=DEBATOMIC_1 rw quiet ostree=/ostree/boot.1/debian/1/0 {told}\n" in text
+    assert (
+        f"  linux /boot/vmlinuz root=LABEL=DEBATOMIC_1 rw quiet ostree=/ostree/boot.1/debian/1/0 {masked} {told}\n"
+        in text
+    )
     assert "menuentry 'house small 13.20261121.0: install overwriting /dev/sda, then restart'" in text
 
 
@@ -123,12 +127,6 @@ def test_the_second_initramfs_is_what_cpio_reads(tmp_path: Path) -> None:
     assert packed == cpio.archive([cpio.link("etc/run", "../usr/lib/own/run"),
                                    cpio.program("usr/lib/own/run", b"#!/bin/sh\n")])  # fmt: skip
     assert packed.index(b"usr/lib/own\0") < packed.index(b"usr/lib/own/run\0")
-
-
-def test_modules_come_with_what_they_need() -> None:
-    text = "kernel/fs/isofs.ko.xz: kernel/drivers/cdrom.ko.xz\nkernel/drivers/cdrom.ko.xz:\nkernel/x.ko.xz:\n"
-    found = modules.with_needs(modules.read(text), ("isofs", "overlay"))
-    assert found == ["kernel/drivers/cdrom.ko.xz", "kernel/fs/isofs.ko.xz"]
 
 
 def test_libraries_are_read_from_ldd() -> None:

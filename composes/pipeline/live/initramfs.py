@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from composes.pipeline.live import cpio, modules
+from composes.pipeline.live import cpio
 from composes.pipeline.live.cpio import Member
 
 HERE = Path(__file__).parent
@@ -43,18 +43,13 @@ Options=lowerdir=/run/debatomic/lower,upperdir=/run/debatomic/memory/upper,workd
 """
 
 
-def archive(of_the_tree: Iterable[Member], settings: Mapping[str, Any]) -> bytes:
-    """The archive, with what `of_the_tree` gave; start.sh finds `settings` as shell variables."""
-    return cpio.archive([*_own(settings), *of_the_tree])
+def archive(chroot: bytes, settings: Mapping[str, Any]) -> bytes:
+    """The archive; `chroot` is the system's own program, `settings` are what start.sh finds as shell variables."""
+    return cpio.archive(_members(chroot, settings))
 
 
-def of_the_tree(root: Path, kernel: str) -> list[Member]:
-    """What of it comes from the system itself."""
-    chroot = cpio.program(f"{OWN}/chroot", (root / "usr/sbin/chroot").read_bytes())
-    return [chroot, *modules.members(root, kernel)]
-
-
-def _own(settings: Mapping[str, Any]) -> Iterator[Member]:
+def _members(chroot: bytes, settings: Mapping[str, Any]) -> Iterator[Member]:
+    yield cpio.program(f"{OWN}/chroot", chroot)
     text = "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in settings.items())
     yield Member(name=f"{OWN}/live.conf", content=text.encode())
     yield Member(name=f"{OWN}/start.sh", content=(HERE / "start.sh").read_bytes())

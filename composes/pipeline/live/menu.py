@@ -8,6 +8,7 @@ from pathlib import Path
 from composes.pipeline.treefiles.treefile import IsoOptions, Tree
 
 OF_THE_DISK = ("root=", "rootflags=", "rootfstype=")
+WITHOUT = ("systemd.mask=efi.automount", "systemd.mask=efi.mount")  # a medium's system has no such partition
 MODULES = ("part_gpt", "part_msdos", "iso9660", "fat", "normal", "configfile", "search", "search_label", "linux",
            "serial", "terminal", "test", "echo", "ls", "cat", "reboot", "halt", "all_video", "gfxterm",
            "minicmd")  # fmt: skip
@@ -54,7 +55,7 @@ def settings(iso: IsoOptions, start: str) -> list[str]:
 def arguments(of_the_disk: str, label: str) -> list[str]:
     """The kernel's arguments on the disk, but with the medium as the root."""
     kept = [word for word in of_the_disk.split() if not word.startswith(OF_THE_DISK)]
-    return [f"root=LABEL={label}", *kept]
+    return [f"root=LABEL={label}", *kept, *WITHOUT]
 
 
 def embedded_configuration(label: str) -> str:

@@ -138,7 +138,7 @@ def _told(trial: Trial, start: str) -> dict[str, str]:
 def _install(trial: Trial) -> None:
     """To a disk of twice the size, which nothing was written to."""
     target = trial.job.folder / TARGET
-    size = 2 * int(trial.job.inputs["disk"].facts["size"])
+    size = 2 * int(trial.job.inputs["iso"].facts["virtual_size"])
     with target.open("wb") as file:
         file.truncate(size)
     watcher = trial.start("install", INSTALLED, _told(trial, "install"), medium=trial.medium, disk=target, writes=True)
@@ -172,7 +172,7 @@ def judge_installed(job: Job, proof: Proof, firmware: str) -> None:
     if remote and ["remote", remote, url] not in remotes:
         raise ToolError(f"The installed system has no remote {remote} at {url} ({firmware}).", lines=proof.tests)
     size = next((int(line.split()[1]) for line in proof.tests if re.fullmatch(r"size \d+", line)), 0)
-    if size <= int(job.inputs["disk"].facts["size"]):
+    if size <= int(job.inputs["iso"].facts["virtual_size"]):
         raise ToolError(f"The root file system did not take the rest of the disk ({firmware}).", lines=proof.tests)
 
 
@@ -200,7 +200,7 @@ def deliver(order: Order, result: Result, firmware: str) -> list[Deliverable]:
 
 def _stage(firmware: str) -> Stage:
     return Stage(
-        name=f"boot-iso-{firmware}", phase="test", needs=("rootfs", "commit", "disk", "iso"),
+        name=f"boot-iso-{firmware}", phase="test", needs=("rootfs", "commit", "iso"),
         gate=f"boot-iso-{firmware}", options=functools.partial(options, firmware=firmware),
         schema=takes("remote", "ref", memory=COUNT, live={"type": "boolean"}, start=TEXT),
         make=functools.partial(make, firmware=firmware), wanted=functools.partial(wanted, firmware=firmware),

@@ -15,7 +15,6 @@ from typing import Any
 from composes.pipeline.graph import Facts
 from composes.pipeline.job import Job, Order
 from composes.pipeline.live import initramfs, medium, menu, programs
-from composes.pipeline.live.cpio import Member
 from composes.pipeline.stages import formats
 from composes.pipeline.system.inside import inside
 from composes.pipeline.treefiles.options import FIRMWARE, of_type, takes
@@ -23,6 +22,7 @@ from composes.pipeline.treefiles.treefile import IsoOptions
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.files import link_or_copy, sha256
 
+CHROOT = "usr/sbin/chroot"  # coreutils has it, in a merged /usr too
 MOUNTED = {"ext4": "ro", "xfs": "ro,norecovery,nouuid", "btrfs": "ro"}  # without a write, whatever else has its UUID
 
 
@@ -93,18 +93,17 @@ def _system(job: Job, root: Root, target: Path) -> None:
 def _boot(job: Job, root: Root, label: str, folder: Path) -> None:
     """Kernel and initramfs of the tree, and the second one."""
     folder.mkdir()
-    kernel, image, members = inside(job.input("rootfs", "tree"), _of_the_tree, job.inputs["rootfs"].facts["kernel"])
+    kernel, image, chroot = inside(job.input("rootfs", "tree"), _of_the_tree, job.inputs["rootfs"].facts["kernel"])
     settings = {"label": label, "root_offset": root.start, "root_size": root.size, "root_type": root.type,
                 "root_options": MOUNTED[root.type]}  # fmt: skip
     for name, content in (("vmlinuz", kernel), ("initramfs.img", image),
-                          ("live.img", initramfs.archive(members, settings))):  # fmt: skip
+                          ("live.img", initramfs.archive(chroot, settings))):  # fmt: skip
         (folder / name).write_bytes(content)
 
 
-def _of_the_tree(root: Path, kernel: str) -> tuple[bytes, bytes, list[Member]]:
-    folder = root / "usr/lib/modules" / kernel
-    return ((folder / "vmlinuz").read_bytes(), (folder / "initramfs.img").read_bytes(),
-            initramfs.of_the_tree(root, kernel))  # fmt: skip
+def _of_the_tree(root: Path, kernel: str) -> tuple[bytes, bytes, bytes]:
+    modules = root / "usr/lib/modules" / kernel
+    return (modules / "vmlinuz").read_bytes(), (modules / "initramfs.img").read_bytes(), (root / CHROOT).read_bytes()
 
 
 STAGE = formats.stage("iso", make, needs=("commit", "rootfs", "disk"), options=options,
