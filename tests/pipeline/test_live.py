@@ -21,6 +21,9 @@ case "$*" in
     *) for disk in "$DISKS"/*; do echo "$disk disk $(stat -c %s "$disk") 0"; done ;;
 esac
 """
+BLKDISCARD = """#!/bin/sh
+dd if=/dev/zero of="$5" bs="$4" count=1 conv=notrunc status=none
+"""
 BLOCKDEV = """#!/bin/sh
 case $1 in --getsize64) stat -c %s "$2" ;; --getro) echo 0 ;; esac
 """
@@ -31,7 +34,7 @@ def installer(tmp_path: Path) -> Path:
     """A folder with the installer beside an image of 2 MiB, fake programs in `bin`, disks to be in `disks`."""
     for name in ("bin", "disks"):
         (tmp_path / name).mkdir()
-    for name, text in (("lsblk", LSBLK), ("blockdev", BLOCKDEV)):
+    for name, text in (("lsblk", LSBLK), ("blockdev", BLOCKDEV), ("blkdiscard", BLKDISCARD)):
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     (tmp_path / "install.sh").write_bytes(INSTALLER.read_bytes())
@@ -87,10 +90,10 @@ def test_a_disk_that_is_not_meant_is_left_alone(installer: Path, wanted: str, er
 
 
 def test_a_disk_with_data_is_overwritten_when_that_is_said(installer: Path) -> None:
-    target = disk(installer, "data", content=b"diary")
+    target = disk(installer, "data", content=b"diary" * 1000)
     status, said = installed(installer, str(target), "yes")
     assert status == 0, said
-    assert target.read_bytes().startswith(b"system\0")
+    assert target.read_bytes()[: 2 * MIB] == (installer / "disk.raw").read_bytes()
 
 
 def test_the_menu_starts_what_the_treefile_says(tmp_path: Path) -> None:

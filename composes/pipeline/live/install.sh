@@ -65,17 +65,21 @@ choose() {
     disk=${fit# }
 }
 
+# Zeros first, which many disks do at once; then only what is not zero; each piece is read back.
 copy() {
     echo "writing $((needed / mib)) MiB to $disk"
-    at=0 total=$((needed / mib))
-    while [ "$at" -lt "$total" ]; do
-        dd if="$image" of="$disk" bs=1M skip="$at" seek="$at" count=256 conv=notrunc,fsync status=none ||
-            refuse "$disk could not be written; it holds no system now."
-        at=$((at + 256))
-        [ "$at" -ge "$total" ] || echo "$((at * 100 / total)) %"
+    broken="$disk could not be written; it holds no system now."
+    blkdiscard --force --zeroout --length "$needed" "$disk" || refuse "$broken"
+    at=0 piece=$((128 * mib))
+    while [ "$at" -lt "$needed" ]; do
+        [ $((at + piece)) -le "$needed" ] || piece=$((needed - at))
+        dd if="$image" of="$disk" bs=256K skip="$at" seek="$at" count="$piece" \
+            iflag=skip_bytes,count_bytes oflag=seek_bytes conv=sparse,notrunc,fsync status=none || refuse "$broken"
+        blockdev --flushbufs "$disk"
+        cmp -i "$at" -n "$piece" "$image" "$disk" || refuse "$disk does not hold what was written."
+        at=$((at + piece))
+        echo "$((at * 100 / needed)) %"
     done
-    blockdev --flushbufs "$disk"
-    cmp -n "$needed" "$image" "$disk" || refuse "$disk does not hold what was written."
 }
 
 # The root file system takes the rest of the disk.

@@ -9,9 +9,10 @@ from pathlib import Path
 from composes.pipeline.tools import Tools
 from debatomic.tools.errors import CommandFailed, Kind, ToolError
 
-PROGRAMS = ("sh", "blkid", "blockdev", "cat", "cmp", "dd", "e2fsck", "lsblk", "mount", "readlink", "resize2fs",
-            "sfdisk", "sleep", "stat", "sync", "tr", "umount", "wipefs")  # fmt: skip
-BY_FILE_SYSTEM = {"ext4": (), "xfs": ("xfs_growfs", "xfs_io"), "btrfs": ("btrfs",)}
+PROGRAMS = ("sh", "blkdiscard", "blockdev", "cmp", "dd", "lsblk", "readlink", "sfdisk", "sleep", "stat", "sync", "tr",
+            "wipefs")  # fmt: skip
+BY_FILE_SYSTEM = {"ext4": ("e2fsck", "resize2fs"), "xfs": ("mount", "umount", "xfs_growfs"),
+                  "btrfs": ("mount", "umount", "btrfs")}  # fmt: skip
 FOLDERS = ("bin", "dev", "mnt", "proc", "run", "sys", "tmp")
 LIBRARY = re.compile(r"(?:^|=> )\s*(/\S+) \(0x")
 WHERE = ("usr/bin", "usr/sbin")

@@ -93,13 +93,14 @@ def wanted(order: Order, firmware: str) -> bool:
 
 
 def options(order: Order, firmware: str) -> Facts:
-    live = firmware == order.tree.image.firmware[0]
-    return {
-        "memory": order.memory,
-        "live": live,
-        "start": order.tree.image.iso.start,
-        **order.tree.part("remote", "ref"),
-    }
+    return {"memory": order.memory, "live": starts_live(order, firmware), "start": order.tree.image.iso.start,
+            **order.tree.part("remote", "ref")}  # fmt: skip
+
+
+def starts_live(order: Order, firmware: str) -> bool:
+    """Once, where that is what the ISO does by itself: the live system does not know by what it was started."""
+    image = order.tree.image
+    return image.iso.start == "live" and firmware == image.firmware[0]
 
 
 def make(job: Job, firmware: str) -> Facts:
@@ -107,7 +108,7 @@ def make(job: Job, firmware: str) -> Facts:
     works = accelerator(job.tools, job.input("rootfs", "tree"), job.folder, job.log.line)
     trial = Trial(job=job, firmware=firmware, accelerator=works)
     try:
-        if firmware == job.tree.image.firmware[0]:
+        if starts_live(job.order, firmware):
             _live(trial)
         _install(trial)
         watcher, proof = _installed(trial)
@@ -121,27 +122,24 @@ def make(job: Job, firmware: str) -> Facts:
 
 
 def _live(trial: Trial) -> None:
-    """From the medium alone, without a disk. What it is told to start with is what it does by itself, or is handed."""
-    watcher = trial.start("live", Goal(), {**credentials(), **_told(trial, "live")}, medium=trial.medium)
+    """From the medium alone, without a disk."""
+    watcher = trial.start("live", Goal(), credentials(), medium=trial.medium)
     proof = judged(trial.job, watcher)
     took = watcher.seen.get("multi-user.target", watcher.seen["proof"])
     trial.legs.append(Leg(name="live", sentence=f"Without a disk multi-user.target after {took:.0f} s", seconds=took,
                           output=proof.status))  # fmt: skip
 
 
-def _told(trial: Trial, start: str) -> dict[str, str]:
-    """Nothing where the first entry of the menu does it already."""
-    handed = {"debatomic.disk": "auto", "debatomic.erase": "no", "debatomic.then": "poweroff"}
-    return handed if start == trial.job.tree.image.iso.start else {**handed, "debatomic.start": start}
-
-
 def _install(trial: Trial) -> None:
-    """To a disk of twice the size, which nothing was written to."""
+    """To a disk of twice the size, which nothing was written to; told to, unless it does that by itself."""
     target = trial.job.folder / TARGET
     size = 2 * int(trial.job.inputs["iso"].facts["virtual_size"])
     with target.open("wb") as file:
         file.truncate(size)
-    watcher = trial.start("install", INSTALLED, _told(trial, "install"), medium=trial.medium, disk=target, writes=True)
+    handed = {"debatomic.disk": "auto", "debatomic.erase": "no", "debatomic.then": "poweroff"}
+    if trial.job.tree.image.iso.start != "install":
+        handed["debatomic.start"] = "install"
+    watcher = trial.start("install", INSTALLED, handed, medium=trial.medium, disk=target, writes=True)
     if DONE not in watcher.text:
         raise ToolError(f"The machine ended before the system was installed ({trial.firmware}).",
                         lines=watcher.text.splitlines()[-20:])  # fmt: skip
