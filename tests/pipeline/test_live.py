@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from composes.pipeline.live import cpio, initramfs, medium, menu, programs
-from composes.pipeline.treefiles import treefile
+from composes.pipeline.treefiles import shown, treefile
 
 HOUSE = Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml"
 INSTALLER = initramfs.HERE / "install.sh"
@@ -121,6 +122,13 @@ def test_by_default_nothing_is_installed_that_was_not_chosen() -> None:
     text = menu.configuration(tree, "1", [])
     assert "set default=live\n" in text
     assert "erase" not in text
+
+
+def test_what_the_iso_does_is_a_difference_of_its_own() -> None:
+    tree = treefile.resolve(treefile.load(HOUSE), "minimal", "amd64")
+    installing = replace(tree.image, iso=treefile.IsoOptions(start="install", erase=True))
+    assert list(shown.differences(tree, replace(tree, image=installing))) == [
+        "image.iso.start: live → install", "image.iso.erase: no → yes"]  # fmt: skip
 
 
 def test_the_second_initramfs_is_what_cpio_reads(tmp_path: Path) -> None:
