@@ -23,7 +23,7 @@ case "$*" in
 esac
 """
 BLKDISCARD = """#!/bin/sh
-dd if=/dev/zero of="$5" bs="$4" count=1 conv=notrunc status=none
+dd if=/dev/zero of="$4" bs="$3" count=1 conv=notrunc status=none
 """
 BLOCKDEV = """#!/bin/sh
 case $1 in --getsize64) stat -c %s "$2" ;; --getro) echo 0 ;; esac

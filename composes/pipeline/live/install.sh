@@ -69,7 +69,7 @@ choose() {
 copy() {
     echo "writing $((needed / mib)) MiB to $disk"
     broken="$disk could not be written; it holds no system now."
-    blkdiscard --force --zeroout --length "$needed" "$disk" || refuse "$broken"
+    blkdiscard --zeroout --length "$needed" "$disk" </dev/null || refuse "$disk is in use, or cannot be written."
     at=0 piece=$((128 * mib))
     while [ "$at" -lt "$needed" ]; do
         [ $((at + piece)) -le "$needed" ] || piece=$((needed - at))
