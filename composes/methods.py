@@ -42,6 +42,7 @@ KINDS = {
     "oci": (Artifact.Kind.IMAGE, "application/x-tar"),
     "oci-manifest": (Artifact.Kind.METADATA, "application/vnd.oci.image.manifest.v1+json"),
     "tar": (Artifact.Kind.IMAGE, "application/zstd"),
+    "iso": (Artifact.Kind.IMAGE, "application/vnd.efi.iso"),
     "spdx": (Artifact.Kind.METADATA, "application/spdx+json"),
     "cyclonedx": (Artifact.Kind.METADATA, "application/vnd.cyclonedx+json"),
     "vulnerabilities": (Artifact.Kind.METADATA, "application/json"),

@@ -22,6 +22,7 @@ from composes.pipeline.graph import PHASES, Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Log, Order
 from composes.pipeline.stages import (
     boot,
+    boot_iso,
     commit,
     contents,
     disk,
@@ -41,7 +42,8 @@ from debatomic.tools.progress import Progress
 
 STAGES: tuple[Stage, ...] = (
     releases.STAGE, gather.STAGE, tree.STAGE, rootfs.STAGE, commit.STAGE, contents.STAGE, disk.STAGE,
-    qcow2.STAGE, *outputs.STAGES, boot.BIOS, boot.UEFI, upgrade.STAGE,
+    qcow2.STAGE, *outputs.STAGES, boot.BIOS, boot.UEFI,
+    boot_iso.BIOS, boot_iso.UEFI, upgrade.STAGE,
 )  # fmt: skip
 FORMAT = 1
 EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png", "contents.json.gz",

@@ -215,6 +215,23 @@ def test_other_formats_are_made_of_the_same_disk_and_tree(compose: Ran, tmp_path
     assert {"etc/passwd", "usr/bin/apt", "sysroot/"} <= set(listed.stdout.splitlines())
 
 
+def test_the_iso_installs_to_an_empty_disk_and_that_boots(compose: Ran, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    image = "image: {formats: [iso], remove-formats: [qcow2, oci], remove-firmware: [uefi], iso: {start: install}}"
+    remote = "remote: {name: house, url: 'http://repo.example.org/ostree'}"
+    treefile = changed(tmp_path / "definition", f"{image}\n{remote}\ngates: {{boot: off}}")
+    done = ran(output, command(output, treefile=treefile))
+    assert done.status == 0, done.text[-3000:]
+    assert (output / "disk.iso").read_bytes()[0x8001:0x8006] == b"CD001"
+    proof = done.result["boot"]["iso-bios"]
+    assert (proof["commit"], proof["state"], proof["failed"]) == (compose.result["commit"], "running", [])
+    assert [each["name"] for each in proof["tests"]] == ["install", "installed"]
+    assert "remote house http://repo.example.org/ostree" in proof["tests"][1]["output"]
+    assert "debatomic: done: /dev/vda holds" in (output / "serial-iso-bios.log").read_text(errors="replace")
+    verdicts = {each["name"]: each["verdict"] for each in done.result["gates"]}
+    assert verdicts["boot-iso-bios"] == "passed"
+
+
 def test_done_again_it_reuses_everything_and_gives_the_same(compose: Ran, tmp_path: Path) -> None:
     again = ran(tmp_path / "out", command(tmp_path / "out"))
     assert again.status == 0, again.text[-3000:]

@@ -16,7 +16,15 @@ from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
 from composes.pipeline.machines import first_boot
 from composes.pipeline.machines.kvm import accelerator
-from composes.pipeline.machines.machine import MachineSpec, Monitor, Watcher, console_text, last_lines, qemu_command
+from composes.pipeline.machines.machine import (
+    Goal,
+    MachineSpec,
+    Monitor,
+    Watcher,
+    console_text,
+    last_lines,
+    qemu_command,
+)
 from composes.pipeline.machines.proof import BEGIN, Proof, credentials, read_proof
 from composes.pipeline.machines.selftest import COMMAND, ScriptRun, read_runs, write_tar
 from composes.pipeline.treefiles.checks import Script
@@ -48,9 +56,11 @@ def make(job: Job, firmware: str) -> Facts:
     spec = _machine(job, firmware)
     if firmware == "uefi":
         shutil.copyfile(job.tools.root / "usr/share/OVMF/OVMF_VARS_4M.fd", spec.folder / "vars.fd")
-    job.log.line(f"Booting {spec.disk.name} by {firmware.upper()} with {spec.accelerator}.")
+    disk = spec.disk.name if spec.disk else ""
+    job.log.line(f"Booting {disk} by {firmware.upper()} with {spec.accelerator}.")
+    timeout = job.order.boot_timeout + sum(each.time_limit for each in tested(job.order, firmware))
     try:
-        watcher = _watched(job, spec)
+        watcher = watched(job, spec, timeout=timeout, goal=Goal())
         proof = judged(job, watcher)
     finally:
         _keep(job, spec, firmware)
@@ -62,7 +72,7 @@ def make(job: Job, firmware: str) -> Facts:
     runs = read_runs(proof.tests, tested(job.order, firmware))
     said: dict[str, Any] = json.loads(json.dumps({**asdict(proof), "tests": [asdict(each) for each in runs]}))
     facts = {"firmware": firmware, "accelerator": spec.accelerator, "seconds": seconds, "milestones": watcher.seen,
-             "disk": spec.disk.name, **said}  # fmt: skip
+             "disk": disk, **said}  # fmt: skip
     _judge_tests(job, runs, facts)
     return facts
 
@@ -94,14 +104,15 @@ def _machine(job: Job, firmware: str) -> MachineSpec:
                        credentials={**credentials(more), **first_boot.credentials(job.tree.first_boot)})  # fmt: skip
 
 
-def _watched(job: Job, spec: MachineSpec) -> Watcher:
+def watched(job: Job, spec: MachineSpec, *, timeout: float, goal: Goal) -> Watcher:
+    """The machine run to its end. Raises ToolError when it cannot come to its goal, or not in `timeout` seconds."""
+
     def reached(name: str, fraction: float, seconds: float) -> None:
         job.log.line(f"{seconds:7.1f} s  {name}")
         job.progress.report(_half(spec.firmware, fraction), f"{spec.firmware.upper()}: {name}")
 
-    timeout = job.order.boot_timeout + sum(each.time_limit for each in tested(job.order, spec.firmware))
     with Monitor() as monitor:
-        watcher = Watcher(spec=spec, monitor=monitor, timeout=timeout, reached=reached)
+        watcher = Watcher(spec=spec, monitor=monitor, timeout=timeout, reached=reached, goal=goal)
         try:
             job.tools.run(
                 qemu_command(spec, monitor.theirs.fileno()), tick=watcher.look, tick_seconds=0.3,

@@ -14,7 +14,7 @@ from composes.pipeline.store import bytes_below
 from composes.pipeline.system import esp, filesystems, gpt, grub
 from composes.pipeline.system.filesystems import RootSpec
 from composes.pipeline.system.gpt import Layout
-from composes.pipeline.system.sysroot import deploy
+from composes.pipeline.system.sysroot import boot_arguments, deploy
 from composes.pipeline.treefiles.options import COUNT, FIRMWARE, TEXT, takes
 from debatomic.tools.files import sha256
 
@@ -35,6 +35,7 @@ def make(job: Job) -> Facts:
     job.progress.report(0.0, "sysroot")
     root_uuid = gpt.named_uuid(commit["commit"], "root-filesystem")
     sysroot = deploy(job, Repo(job.tools, job.input("commit", "repo")), root_uuid)
+    arguments = boot_arguments(sysroot)
     layout = _layout(job, sysroot, commit["commit"])
     job.progress.report(0.3, "file systems")
     _clamp_times(sysroot, commit["date"])
@@ -43,7 +44,7 @@ def make(job: Job) -> Facts:
     job.progress.report(0.5, "partitions")
     disk = _assemble(job, layout, root, esp)
     job.progress.report(0.6, "digest")
-    return {"digest": sha256(disk), "size": layout.size, "root_uuid": layout.root_uuid}
+    return {"digest": sha256(disk), "size": layout.size, "root_uuid": layout.root_uuid, "arguments": arguments}
 
 
 def _layout(job: Job, sysroot: Path, seed: str) -> Layout:
@@ -131,6 +132,6 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
                       digest=result.digest)]  # fmt: skip
 
 
-STAGE = Stage(name="disk", phase="image", make=make, needs=("commit",), options=options, deliver=deliver,
+STAGE = Stage(name="disk", phase="image", make=make, needs=("commit",), options=options, deliver=deliver, revision=2,
               schema=takes("kargs", "remote", "ref", "architecture", size=COUNT, firmware=FIRMWARE, filesystem=TEXT,
                            bootloader=TEXT))  # fmt: skip

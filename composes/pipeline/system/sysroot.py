@@ -44,6 +44,12 @@ def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
     return sysroot
 
 
+def boot_arguments(sysroot: Path) -> str:
+    """The kernel's arguments of the one deployment, as its boot entry has them."""
+    entry = next((sysroot / "boot/loader/entries").glob("*.conf"))
+    return next(line.partition(" ")[2] for line in entry.read_text().splitlines() if line.startswith("options "))
+
+
 def _write_boot(sysroot: Path, bootloader: str) -> None:
     boot = sysroot / "boot"
     (boot / "loader.0").mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,16 @@ from debatomic.tools.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
+class IsoOptions:
+    """What the ISO does by itself: `start` live or install; onto `disk`, a device or `auto` for the only empty one."""
+
+    start: str = "live"
+    disk: str = "auto"
+    erase: bool = False
+    then: str = "poweroff"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageOptions:
     """`size` of the whole disk in bytes, 0 for just enough; `filesystem` of the root."""
 
@@ -21,6 +31,7 @@ class ImageOptions:
     firmware: tuple[str, ...] = ("bios", "uefi")
     filesystem: str = "ext4"
     bootloader: str = "grub"
+    iso: IsoOptions = IsoOptions()
     place: str = field(default="", compare=False)  # where `size` was written
 
 
@@ -28,6 +39,7 @@ def image_of(part: dict[str, Any], folded: Folded) -> ImageOptions:
     """Of a treefile's merged part; its customisations may ask for a larger disk. Raises InputError."""
     known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
     known |= {key: part[key] for key in ("filesystem", "bootloader") if key in part}
+    known["iso"] = IsoOptions(**part.get("iso", {}))
     _check(ImageOptions(**known))
     size = part.get("size", "auto")
     esp = gpt.esp_bytes(known.get("bootloader", "grub"))

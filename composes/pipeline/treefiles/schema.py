@@ -39,11 +39,19 @@ REPOSITORY = _mapping({
 DEB = _mapping({
     "file": BESIDE, "sha256": _text(r"[0-9a-f]{64}", "a SHA-256: 64 hexadecimal digits in small letters"),
 }, "file", "sha256")  # fmt: skip
+ISO = _mapping(
+    {
+        "start": {"enum": ["live", "install"]},
+        "disk": _text(r"(auto|/dev/[A-Za-z0-9][A-Za-z0-9_.:+/-]*)", "auto, or the name of a disk such as /dev/sda"),
+        "erase": YES_OR_NO,
+        "then": {"enum": ["poweroff", "reboot"]},
+    }
+)
 LISTS: dict[str, Schema] = {
     "forbidden-packages": PACKAGE,
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
     "repositories": REPOSITORY, "debs": DEB, "kargs": KARG, "channels": WORD, "enable": UNIT, "disable": UNIT,
-    "mask": UNIT, "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "tar", "oci"]},
+    "mask": UNIT, "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "iso", "tar", "oci"]},
     "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
 
@@ -72,6 +80,7 @@ CONDITIONED: dict[str, Schema] = {
         "filesystem": {"enum": list(FILESYSTEMS)},
         "bootloader": {"enum": list(BOOTLOADERS)},
         **_lists("formats", "firmware"),
+        "iso": ISO,
     }),
     "container": _mapping({
         "compression": {"enum": ["zstd", "gzip"]},
