@@ -12,6 +12,7 @@ from pathlib import Path
 from chroots.engine.archives import openpgp
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
+from composes.pipeline import given, parts
 from composes.pipeline.container import push
 from composes.pipeline.container.archive import read_manifest
 from composes.pipeline.graph import PHASES, check_phases
@@ -53,9 +54,12 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--architecture", default="amd64", help="(default: %(default)s)")
     verb.add_argument("--output", type=Path, required=True, metavar="DIR")
     verb.add_argument("--lock", type=Path, metavar="FILE", help="use exactly these packages")
-    phases = ", ".join(PHASES)
-    verb.add_argument("--only", action="append", default=[], metavar="PHASE", help=f"with what it needs; of {phases}")
-    verb.add_argument("--skip", action="append", default=[], metavar="PHASE", help="and what needs it")
+    words = ", ".join((*PHASES, *parts.FORMATS, parts.UPGRADE))
+    verb.add_argument("--only", action="append", default=[], metavar="WHAT", help=f"with what it needs; of {words}")
+    verb.add_argument("--skip", action="append", default=[], metavar="WHAT", help="and what needs it")
+    verb.add_argument("--part", default="", metavar="NAME", help="only tree, or one deliverable with its gates")
+    verb.add_argument("--given", type=Path, metavar="FILE", help="results of stages that another host made, as JSON")
+    verb.add_argument("--share", action="store_true", help="also pack what other hosts need for the deliverables")
     verb.add_argument("--again", action="append", default=[], metavar="PHASE", help="even if its results are kept")
     verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent")
     verb.add_argument("--previous-container", type=Path, metavar="IMAGE", help="an OCI archive, layout or manifest:"
@@ -91,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
-    check_phases([*options.only, *options.skip, *options.again])
+    check_phases(options.again)
+    parts.check_names([*options.only, *options.skip])
     _order(options)  # what is wrong with the input is said at once
     return contained_run(options, given, _run_inside)
 
@@ -108,6 +113,7 @@ def _order(options: argparse.Namespace) -> Order:
         previous_container=read_manifest(options.previous_container) if options.previous_container else None,
         previous=previous.read(options.previous.absolute()) if options.previous else None,
         folder=options.treefile.absolute().parent, snapshots=options.snapshots,
+        given=given.read(options.given) if options.given else {},
     )  # fmt: skip
 
 
@@ -122,7 +128,8 @@ def _run_inside(options: argparse.Namespace) -> int:
     with open_log(order.output / "compose.log") as file:
         log = Log(_tolerant(file.write), lambda chunk: os.write(1, chunk))
         compose = Compose(order, log, Progress(len(PHASES)), store_limit=_store_limit())
-        report = compose.run(options.only, options.skip, options.again, defer=options.defer_gates)
+        report = compose.run(options.only, options.skip, options.again, defer=options.defer_gates, part=options.part,
+                             share=options.share)  # fmt: skip
         if report["ok"] and options.pack:
             report = pack(order.output, compose.progress.report)
         log.line(f"== DONE {report['version']} {report['commit']}" if report["ok"] else f"== FAILED {report['reason']}")

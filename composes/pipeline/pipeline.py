@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from chroots.engine.layers import base
-from composes.pipeline import graph
+from composes.pipeline import given, graph, parts
 from composes.pipeline.delivery import consoles
 from composes.pipeline.failures import Failures
 from composes.pipeline.gating import gates, verdicts
 from composes.pipeline.gating.gates import GateFailed, Verdict
 from composes.pipeline.graph import PHASES, Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Log, Order
+from composes.pipeline.parts import TREE, Part, Plan
 from composes.pipeline.stages import (
     boot,
     commit,
@@ -44,7 +45,7 @@ STAGES: tuple[Stage, ...] = (
 )  # fmt: skip
 FORMAT = 1
 EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png", "contents.json.gz",
-           "objects.txt.gz", *outputs.FILES)  # fmt: skip
+           "objects.txt.gz", given.ROOTFS, *outputs.FILES)  # fmt: skip
 
 
 class Compose:
@@ -63,23 +64,29 @@ class Compose:
         self.facts: dict[str, Facts] = {}  # of gates that are stages, of those that said no too
         self.again: tuple[str, ...] = ()
         self.failures = Failures()
+        self.plan = Plan(stages=(), places={}, parts=())
+        self.part: Part | None = None  # the one that is made; None: all of them
+        self.shared: dict[str, str] = {}
 
     def run(
-        self, only: Sequence[str] = (), skip: Sequence[str] = (), again: Sequence[str] = (), *, defer: bool = False
-    ) -> dict[str, Any]:
+        self, only: Sequence[str] = (), skip: Sequence[str] = (), again: Sequence[str] = (), *, defer: bool = False,
+        part: str = "", share: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
         """Do it, write `result.json` however it ends, and return what that says.
 
         The phases `again` are done even where their results are kept. A gate that blocks makes it a failure, unless
-        that is deferred to whoever publishes.
+        that is deferred to whoever publishes. With `part` that part alone is made, of the results it is given;
+        with `share` what other hosts need for the other parts is packed, too.
         """
         failure: ToolError | None = None
         started = time.monotonic()
         self.again = tuple(again)
         try:
             self._clear()
-            self._run([stage for stage in graph.selected(STAGES, only, skip) if stage.wanted(self.order)])
-            self.verdicts = verdicts.of(self)
-            failure = None if defer else gates.blocked(self.verdicts)
+            self._run(self._planned(only, skip, part))
+            self.verdicts = [each for each in verdicts.of(self) if part in ("", self.plan.speaker(each.name))]
+            failure = None if defer else gates.blocked(self._binding())
+            self.shared = given.share(self.results, self.order.output) if share else {}
         except ToolError as error:
             failure = error
         except OSError as error:
@@ -91,6 +98,28 @@ class Compose:
         report = self._report(failure, time.monotonic() - started)
         self._write(report)
         return report
+
+    def _planned(self, only: Sequence[str], skip: Sequence[str], part: str) -> Sequence[Stage]:
+        """The stages of this run."""
+        self.plan = parts.plan(self.order.tree, [each for each in STAGES if each.wanted(self.order)], only, skip)
+        if not part:
+            return self.plan.stages
+        self.part = self.plan.named(part)
+        return self.plan.needed(self.part, [name for name in self.order.given if self._at_hand(name)])
+
+    def _at_hand(self, name: str) -> bool:
+        """Whether a result that was given need not be made."""
+        known = self.order.given.get(name)
+        return known is not None and (known.archive is not None or self.store.has(known.identity))
+
+    @property
+    def _spared(self) -> list[Part]:
+        """What this run does without; whoever asks for one part alone wants to know how it ends."""
+        return [each for each in self.plan.parts if each.failable and not self.part]
+
+    def _binding(self) -> list[Verdict]:
+        spared = {gate for each in self._spared for gate in each.gates}
+        return [each for each in self.verdicts if each.name not in spared]
 
     def _write(self, report: dict[str, Any]) -> None:
         try:
@@ -112,7 +141,7 @@ class Compose:
                         self._try(stage, tools, scratch, stack)
         for name in self.store.evict(self.store_limit):
             self.log.line(f"Evicted {name}.")
-        self.failures.check()
+        self.failures.check([name for each in self._spared for name in each.stages])
 
     def _clear(self) -> None:
         """Nothing of an earlier compose shall pass for one of this; its lock and repository may be this one's input."""
@@ -165,11 +194,15 @@ class Compose:
     def _do(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
         inputs = {name: self.results[name] for name in stage.needs if name in self.results}
         digests = {name: result.digest for name, result in inputs.items()}
-        identity = graph.identity(stage, stage.options(self.order), digests, tools.identity)
+        known = self.order.given.get(stage.name) if self._at_hand(stage.name) else None
+        identity = known.identity if known else graph.identity(stage, stage.options(self.order), digests,
+                                                               tools.identity)  # fmt: skip
         started = time.monotonic()
 
         def make(folder: Path) -> dict[str, Any]:
             self.log.line(f"-- {stage.name}")
+            if known and known.archive:
+                return known.restore(folder)
             return stage.make(Job(order=self.order, folder=folder, inputs=inputs, tools=tools, log=self.log,
                                   progress=self.progress))  # fmt: skip
 
@@ -183,7 +216,10 @@ class Compose:
             facts = make(folder)
         result = Result(stage=stage.name, phase=stage.phase, identity=identity, folder=folder, facts=facts,
                         seconds=round(time.monotonic() - started, 3), reused=reused)  # fmt: skip
-        self.deliverables += stage.deliver(self.order, result)
+        if stage.name in self.order.given:
+            given.same(self.order.given[stage.name], result)
+        if self.part is None or stage.name in self.part.stages:
+            self.deliverables += stage.deliver(self.order, result)
         self.results[stage.name] = result
         if stage.gate:
             self.facts[stage.name] = facts
@@ -217,10 +253,22 @@ class Compose:
             "lint": rootfs_facts.get("lint", []), "kernel": rootfs_facts.get("kernel", ""), "boot": proofs,
             "container": self._container(),
             "upgrade": self.facts.get("upgrade", {}), "gates": [asdict(each) for each in self.verdicts],
-            "deliverables": [asdict(each) for each in self.deliverables],
+            "deliverables": [asdict(each) for each in self.deliverables], **self._fanned_out(),
             "stages": [{"name": each.stage, "phase": each.phase, "identity": each.identity, "reused": each.reused,
                         "seconds": round(self.seconds[each.stage], 3)} for each in self.results.values()],
             "seconds": round(seconds, 3),
+        }  # fmt: skip
+
+    def _fanned_out(self) -> dict[str, Any]:
+        """What may be made elsewhere, which results that takes, and what is told and packed of those."""
+        if self.part and self.part.name != TREE:
+            return {}
+        failed = {*self.failures.errors, *self.failures.left_out}
+        return {
+            "parts": [{"name": each.name, "failable": each.failable, "takes": self.plan.takes(each, given.UNPACKED)}
+                      for each in self.plan.parts if each.name != TREE],
+            "incomplete": [each.name for each in self._spared if failed & set(each.stages)],
+            "given": given.told(self.results), "shared": self.shared,
         }  # fmt: skip
 
 

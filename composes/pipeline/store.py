@@ -52,6 +52,10 @@ class ResultStore:
             os.utime(self.results / identity / RESULT)
             yield self.results / identity, facts, reused
 
+    def has(self, identity: str) -> bool:
+        """Whether this result is there now."""
+        return self._facts(identity) is not None
+
     def _facts(self, identity: str) -> dict[str, Any] | None:
         try:
             content = json.loads((self.results / identity / RESULT).read_text())

@@ -31,7 +31,7 @@ RUN = ["run", HOUSE, "--output", "OUT", "--variant"]
     (["show", HOUSE, "--variant", "desktop"], "debian-atomic has no variant desktop; it has minimal"),
     ([*RUN, "desktop"], "debian-atomic has no variant desktop; it has minimal"),
     ([*RUN, "minimal", "--architecture", "mips"], "debian-atomic is not written for architecture mips; it knows"),
-    ([*RUN, "minimal", "--skip", "tests"], "There is no phase tests; the phases are"),
+    ([*RUN, "minimal", "--skip", "tests"], "There is no phase or deliverable tests; there are"),
     ([*RUN, "minimal", "--lock", "none.json"], "There is no lock file none.json."),
     (["export-repo", "--from", "OUT", "--to", "OUT/x.tar"], "OUT is not an OSTree repository."),
 ])  # fmt: skip

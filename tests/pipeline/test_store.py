@@ -108,7 +108,7 @@ def test_a_version_says_suite_date_and_respin(debian: str, date: int, respin: in
 
 
 def take(source: Path, scratch: Path) -> None:
-    with publish._as_folder(source, scratch):
+    with publish.as_folder(source, scratch):
         pass
 
 
@@ -126,7 +126,7 @@ def test_a_repository_travels_as_a_tar_that_is_always_the_same(tmp_path: Path) -
     publish.export_repo(source, tmp_path / "two.tar")
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
     (tmp_path / "scratch").mkdir()
-    with publish._as_folder(tmp_path / "one.tar", tmp_path / "scratch") as folder:
+    with publish.as_folder(tmp_path / "one.tar", tmp_path / "scratch") as folder:
         assert (folder / "objects/ab/cdef.filez").read_text() == "objects/ab/cdef.filez"
         assert not (folder / "tmp/cache/z").exists()
 

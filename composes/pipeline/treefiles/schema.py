@@ -43,6 +43,7 @@ LISTS: dict[str, Schema] = {
     "mask": UNIT, "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "tar", "oci"]},
     "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
+LISTS["failable"] = LISTS["formats"]
 
 
 def _lists(*names: str) -> dict[str, Schema]:
@@ -65,7 +66,7 @@ CONDITIONED: dict[str, Schema] = {
     "customizations": CUSTOMIZATIONS,
     "image": _mapping({
         "size": _text(r"([1-9][0-9]{0,5}[MG]|auto)", "a size such as 1500M or 3G, or auto"),
-        **_lists("formats", "firmware"),
+        **_lists("formats", "firmware", "failable"),
     }),
     "container": _mapping({
         "compression": {"enum": ["zstd", "gzip"]},

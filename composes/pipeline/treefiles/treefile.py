@@ -69,6 +69,7 @@ class ImageOptions:
     size: int = 0
     formats: tuple[str, ...] = ("raw", "qcow2", "oci")
     firmware: tuple[str, ...] = ("bios", "uefi")
+    failable: tuple[str, ...] = ()  # formats without which a compose is still one
     place: str = field(default="", compare=False)  # where `size` was written
 
 
@@ -274,7 +275,7 @@ def _ref(template: str, words: dict[str, str]) -> str:
 
 
 def _image(part: Part, folded: folding.Folded) -> ImageOptions:
-    known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
+    known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware", "failable") if part.get(key)}
     size = part.get("size", "auto")
     least = gpt.disk_bytes(folded.root_bytes) if folded.root_bytes else 0
     place = folded.root_place if least > size_in_bytes(size) else place_of(size)
