@@ -111,10 +111,14 @@ def _order(options: argparse.Namespace) -> Order:
         previous_repo=options.previous_repo.absolute() if options.previous_repo else None,
         security_tracker=options.security_tracker,
         previous_container=read_manifest(options.previous_container) if options.previous_container else None,
-        previous=previous.read(options.previous.absolute()) if options.previous else None,
+        previous=_previous(options) if options.previous else None,
         folder=options.treefile.absolute().parent, snapshots=options.snapshots,
         given=given.read(options.given) if options.given else {},
     )  # fmt: skip
+
+
+def _previous(options: argparse.Namespace) -> previous.Previous:
+    return previous.read(options.previous.absolute(), disk=options.part in ("", parts.UPGRADE))
 
 
 def _keys(path: Path | None) -> str:
