@@ -110,7 +110,7 @@ class ComposeDetailSerializer(ComposeSerializer):
     @extend_schema_field(PartSerializer(many=True))
     def get_parts(self, compose: Compose) -> Any:
         """The tasks by which it is made: the tree of each architecture, and each deliverable."""
-        return PartSerializer(parts_of(compose), many=True).data
+        return [PartSerializer(each).data for each in parts_of(compose)]
 
 
 class ComposeWishesSerializer(WishesSerializer):

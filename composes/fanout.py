@@ -38,6 +38,8 @@ def is_shared(channel: Channel, architecture: str) -> bool:
 
 def spread(compose: Compose, tree: Task) -> None:
     """Have every deliverable made of a completed tree, and publishing wait for those that are not failable."""
+    if Task.objects.filter(pk=tree.parent_id, cancel_asked_at__isnull=False).exists():
+        return
     parts = (tree.result.get("parts") or [])[:MOST]
     made = {each["name"]: _deliverable(compose, tree, each) for each in parts}
     blocking = [made[each["name"]] for each in parts if not each["failable"]]
