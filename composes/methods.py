@@ -71,6 +71,7 @@ def compose_command(job: Job) -> list[str]:
         "--compose-version", str(request["respin"]), "--pack", *fanout.options(job), *mirror,
         *upgrades.options(job, disk="part" in request), "--security-tracker", settings.SECURITY_TRACKER,
         "--snapshots", settings.SNAPSHOTS, *_previous_container(job),
+        "--store-gib", str(settings.COMPOSE_STORE_GIB), "--store-days", str(settings.COMPOSE_STORE_DAYS),
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from composes.pipeline.publishing import publish
 from composes.pipeline.store import open_log
 from composes.pipeline.treefiles import treefile
 from composes.pipeline.verbs import conversion_verbs, definition_verbs, fetching_verbs, publishing_verbs, stage_verbs
-from composes.pipeline.verbs.containing import STORE_VARIABLE, contained_run, state_of, told
+from composes.pipeline.verbs.containing import contained_run, state_of, told
 from debatomic.tools.errors import InputError, ToolError
 from debatomic.tools.progress import Progress
 
@@ -75,6 +75,8 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--snapshots", default=SNAPSHOTS, metavar="URL", help="Debian's archive at {date}, of a snapshot "
                       "service (default: %(default)s)")  # fmt: skip
     verb.add_argument("--pack", action="store_true", help="also repo.tar, and disk.raw.zst in place of disk.raw")
+    verb.add_argument("--store-gib", type=float, default=20, metavar="N", help="of kept results (default: 20)")
+    verb.add_argument("--store-days", type=float, default=30, metavar="N", help="kept since last used (default: 30)")
     _shared_options(verb)
 
 
@@ -97,6 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     check_phases(options.again)
     parts.check_names([*options.only, *options.skip])
+    if not (options.store_gib > 0 and options.store_days > 0):
+        raise InputError("--store-gib and --store-days must be above 0.")
     _order(options)  # what is wrong with the input is said at once
     return contained_run(options, given, _run_inside)
 
@@ -131,7 +135,8 @@ def _run_inside(options: argparse.Namespace) -> int:
     order.state.root.mkdir(parents=True, exist_ok=True)
     with open_log(order.output / "compose.log") as file:
         log = Log(_tolerant(file.write), lambda chunk: os.write(1, chunk))
-        compose = Compose(order, log, Progress(len(PHASES)), store_limit=_store_limit())
+        compose = Compose(order, log, Progress(len(PHASES)), store_limit=int(options.store_gib * (1 << 30)),
+                          store_days=options.store_days)  # fmt: skip
         report = compose.run(options.only, options.skip, options.again, defer=options.defer_gates, part=options.part,
                              share=options.share)  # fmt: skip
         if report["ok"] and options.pack:
@@ -153,13 +158,6 @@ def _tolerant(write: Callable[[bytes], object]) -> Callable[[bytes], object]:
             write(chunk)
 
     return listener
-
-
-def _store_limit() -> int:
-    value = os.environ.get(STORE_VARIABLE, "20")
-    if not value.isdigit() or int(value) < 1:
-        raise InputError(f"{STORE_VARIABLE} must be a whole number of GiB, not {value}.")
-    return int(value) << 30
 
 
 def _export(options: argparse.Namespace, _: Sequence[str]) -> int:

@@ -33,8 +33,9 @@ class Given:
     archive: Path | None = None
 
     def restore(self, folder: Path) -> Facts:
-        """Fill a stage's folder from the archive."""
-        assert self.archive
+        """Fill a stage's folder from the archive. Raises ToolError where there is none any more, or it is damaged."""
+        if self.archive is None:
+            raise ToolError(f"The result of {self.stage} was removed meanwhile.", kind=Kind.INFRASTRUCTURE)
         try:
             UNPACKED[self.stage](self.archive, folder)
         except (ToolError, OSError, tarfile.TarError) as error:

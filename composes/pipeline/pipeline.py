@@ -17,6 +17,7 @@ from composes.pipeline.delivery import consoles
 from composes.pipeline.failures import Failures
 from composes.pipeline.gating import gates, verdicts
 from composes.pipeline.gating.gates import GateFailed, Verdict
+from composes.pipeline.given import Given
 from composes.pipeline.graph import PHASES, Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Log, Order
 from composes.pipeline.parts import TREE, Part, Plan
@@ -33,7 +34,7 @@ from composes.pipeline.stages import (
     tree,
     upgrade,
 )
-from composes.pipeline.store import ResultStore
+from composes.pipeline.store import MOST_DAYS, ResultStore
 from composes.pipeline.tools import Tools, chroot_spec, entered
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.files import write_json
@@ -49,14 +50,17 @@ EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png",
 
 
 class Compose:
-    """A run of `order`: `results` fill as stages end. `store_limit` bounds what is kept for reuse, in bytes."""
+    """A run of `order`: `results` fill as stages end. What is kept for reuse takes at most `store_limit` bytes, and
+    was used in the last `store_days`."""
 
-    def __init__(self, order: Order, log: Log, progress: Progress, *, store_limit: int) -> None:
+    def __init__(
+        self, order: Order, log: Log, progress: Progress, *, store_limit: int, store_days: float = MOST_DAYS
+    ) -> None:
         self.order = order
         self.log = log
         self.progress = progress
         self.store = ResultStore(order.state)
-        self.store_limit = store_limit
+        self.store_limit, self.store_days = store_limit, store_days
         self.results: dict[str, Result] = {}
         self.deliverables: list[Deliverable] = []
         self.seconds: dict[str, float] = {}
@@ -66,6 +70,7 @@ class Compose:
         self.failures = Failures()
         self.plan = Plan(stages=(), places={}, parts=())
         self.part: Part | None = None  # the one that is made; None: all of them
+        self.at_hand: dict[str, Given] = {}  # results of other hosts that need not be made
         self.shared: dict[str, str] = {}
 
     def run(
@@ -105,12 +110,9 @@ class Compose:
         if not part:
             return self.plan.stages
         self.part = self.plan.named(part)
-        return self.plan.needed(self.part, [name for name in self.order.given if self._at_hand(name)])
-
-    def _at_hand(self, name: str) -> bool:
-        """Whether a result that was given need not be made."""
-        known = self.order.given.get(name)
-        return known is not None and (known.archive is not None or self.store.has(known.identity))
+        self.at_hand = {name: each for name, each in self.order.given.items()
+                        if each.archive or self.store.has(each.identity)}  # fmt: skip
+        return self.plan.needed(self.part, self.at_hand)
 
     @property
     def _spared(self) -> list[Part]:
@@ -139,7 +141,7 @@ class Compose:
                     tools = tools or self._enter_tools(stack, scratch)
                     for stage in mine:
                         self._try(stage, tools, scratch, stack)
-        for name in self.store.evict(self.store_limit):
+        for name in self.store.evict(self.store_limit, self.store_days):
             self.log.line(f"Evicted {name}.")
         self.failures.check([name for each in self._spared for name in each.stages])
 
@@ -194,14 +196,14 @@ class Compose:
     def _do(self, stage: Stage, tools: Tools, scratch: Path, stack: ExitStack) -> None:
         inputs = {name: self.results[name] for name in stage.needs if name in self.results}
         digests = {name: result.digest for name, result in inputs.items()}
-        known = self.order.given.get(stage.name) if self._at_hand(stage.name) else None
+        known = self.at_hand.get(stage.name)
         identity = known.identity if known else graph.identity(stage, stage.options(self.order), digests,
                                                                tools.identity)  # fmt: skip
         started = time.monotonic()
 
         def make(folder: Path) -> dict[str, Any]:
             self.log.line(f"-- {stage.name}")
-            if known and known.archive:
+            if known:
                 return known.restore(folder)
             return stage.make(Job(order=self.order, folder=folder, inputs=inputs, tools=tools, log=self.log,
                                   progress=self.progress))  # fmt: skip
