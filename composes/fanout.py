@@ -38,12 +38,12 @@ def is_shared(channel: Channel, architecture: str) -> bool:
 
 def spread(compose: Compose, tree: Task) -> None:
     """Have every deliverable made of a completed tree, and publishing wait for those that are not failable."""
-    if Task.objects.filter(pk=tree.parent_id, cancel_asked_at__isnull=False).exists():
+    if Task.objects.filter(pk=compose.task_id, cancel_asked_at__isnull=False).exists():
         return
     parts = (tree.result.get("parts") or [])[:MOST]
     made = {each["name"]: _deliverable(compose, tree, each) for each in parts}
     blocking = [made[each["name"]] for each in parts if not each["failable"]]
-    for publish in Task.objects.filter(parent=tree.parent_id, method="publish", state=State.FREE).order_by("pk"):
+    for publish in Task.objects.filter(parent=compose.task_id, method="publish", state=State.FREE).order_by("pk"):
         if blocking:
             hub.depend(publish, blocking, by=None)
 

@@ -89,7 +89,7 @@ class Compose:
         try:
             self._clear()
             self._run(self._planned(only, skip, part))
-            self.verdicts = [each for each in verdicts.of(self) if part in ("", self.plan.speaker(each.name))]
+            self.verdicts = [each for each in verdicts.of(self) if self._says(each.name)]
             failure = None if defer else gates.blocked(self._binding())
             self.shared = given.share(self.results, self.order.output) if share else {}
         except ToolError as error:
@@ -113,6 +113,10 @@ class Compose:
         self.at_hand = {name: each for name, each in self.order.given.items()
                         if each.archive or self.store.has(each.identity)}  # fmt: skip
         return self.plan.needed(self.part, self.at_hand)
+
+    def _says(self, gate: str) -> bool:
+        """Whether this run says the verdict of a gate."""
+        return self.part is None or self.part.name == self.plan.speaker(gate)
 
     @property
     def _spared(self) -> list[Part]:
@@ -252,7 +256,8 @@ class Compose:
             "lock_digest": self.results["gather"].digest if "gather" in self.results else "",
             "packages": self.results["gather"].facts["packages"] if "gather" in self.results else 0,
             "timings": {name: round(each, 3) for name, each in self.seconds.items()},
-            "lint": rootfs_facts.get("lint", []), "kernel": rootfs_facts.get("kernel", ""), "boot": proofs,
+            "lint": rootfs_facts.get("lint", []) if self._says("lint") else [],
+            "kernel": rootfs_facts.get("kernel", ""), "boot": proofs,
             "container": self._container(),
             "upgrade": self.facts.get("upgrade", {}), "gates": [asdict(each) for each in self.verdicts],
             "deliverables": [asdict(each) for each in self.deliverables], **self._fanned_out(),

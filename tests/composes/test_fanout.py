@@ -107,7 +107,8 @@ def test_of_two_that_failed_each_is_retried_alone(
     compose: Compose, host: Host, tmp_path: Path, users: dict[str, User]
 ) -> None:
     raw, oci, _ = grown(compose, host, tmp_path)
-    for result in (None, None, {}):
+    ends: tuple[dict[str, Any] | None, ...] = (None, None, {})
+    for result in ends:
         step(compose, host, result, tmp_path)
     hub.retry(oci, users["release-manager"])
     assert said(compose)["publish"] == "canceled"
@@ -123,8 +124,8 @@ def test_a_compose_without_something_failable_is_incomplete(
     compose: Compose, host: Host, tmp_path: Path, users: dict[str, User], client_of: Callable[[str], Client]
 ) -> None:
     grown(compose, host, tmp_path)
-    for result in ({}, {}):
-        step(compose, host, result, tmp_path)
+    for _ in range(2):
+        step(compose, host, {}, tmp_path)
     assert step(compose, host, {"ref": COMMIT["ref"]}, tmp_path).method == "publish", "it waits for nothing failable"
     assert ended(compose).state == "STARTED"
     vhd = step(compose, host, None, tmp_path)
