@@ -29,6 +29,7 @@ class ImageOptions:
     size: int = 0
     formats: tuple[str, ...] = ("raw", "qcow2", "oci")
     firmware: tuple[str, ...] = ("bios", "uefi")
+    failable: tuple[str, ...] = ()  # formats without which a compose is still one
     filesystem: str = "ext4"
     bootloader: str = "grub"
     iso: IsoOptions = IsoOptions()
@@ -37,7 +38,7 @@ class ImageOptions:
 
 def image_of(part: dict[str, Any], folded: Folded) -> ImageOptions:
     """Of a treefile's merged part; its customisations may ask for a larger disk. Raises InputError."""
-    known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
+    known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware", "failable") if part.get(key)}
     known |= {key: part[key] for key in ("filesystem", "bootloader") if key in part}
     known["iso"] = IsoOptions(**part.get("iso", {}))
     _check(ImageOptions(**known))

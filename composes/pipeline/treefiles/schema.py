@@ -54,6 +54,7 @@ LISTS: dict[str, Schema] = {
     "mask": UNIT, "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "iso", "tar", "oci"]},
     "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
+LISTS["failable"] = LISTS["formats"]
 
 
 def _lists(*names: str) -> dict[str, Schema]:
@@ -79,7 +80,7 @@ CONDITIONED: dict[str, Schema] = {
         "size": _text(r"([1-9][0-9]{0,5}[MG]|auto)", "a size such as 1500M or 3G, or auto"),
         "filesystem": {"enum": list(FILESYSTEMS)},
         "bootloader": {"enum": list(BOOTLOADERS)},
-        **_lists("formats", "firmware"),
+        **_lists("formats", "firmware", "failable"),
         "iso": ISO,
     }),
     "container": _mapping({
