@@ -29,6 +29,7 @@ def home(tmp_path: Path, settings: object) -> Path:
         setattr(settings, name, path)
     folder.mkdir()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+    settings.WHITENOISE_AUTOREFRESH = True  # type: ignore[attr-defined]  # no list of all files for every Client
     return folder
 
 
@@ -70,6 +71,12 @@ def client_of(users: dict[str, User]) -> Callable[[str], Client]:
         return client
 
     return make
+
+
+@pytest.fixture
+def clients(client_of: Callable[[str], Client]) -> dict[str, Client]:
+    """The browsers of a visitor, of a stranger and of each role."""
+    return {role: client_of(role) for role in ("visitor", "stranger", *roles.TITLES)}
 
 
 @pytest.fixture
