@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection, connections
 from playwright.sync_api import Browser, Page, sync_playwright
-from pytest_django.plugin import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker
 
 from hosts.models import Task
 from tests.logs.scenes import LiveHub, running_task
