@@ -10,7 +10,8 @@ roots     how long a buildroot takes to be ready and to be gone, on a warm base:
 peers     an empty one against `cp -al` of the base (cowbuilder) and the base unpacked from .tar.zst (sbuild) and
           .tar.gz (pbuilder), in at most 3 rounds.
 parallel  1, 2, 4 and 8 builds of figlet at once, dependency layer warm: builds a minute, memory and disk for each.
-first     a build of figlet and of jq without layers and downloads, against sbuild as NAME (see benchmarks/builds.py).
+first     builds of several packages without layers and downloads, against sbuild as NAME, pbuilder and the floor, in
+          at most 3 rounds (see benchmarks/builds.py).
 
 Results with method: docs/benchmarks.md.
 """
@@ -30,7 +31,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import partial
 from pathlib import Path
 
-from benchmarks.builds import CHROOT, TOP, fetched, make_tarball, sbuild, timed
+from benchmarks.builds import compare
+from benchmarks.contenders import CHROOT, PACKAGES, TOP, engine_command
 from chroots.engine.configuration import definitions
 from chroots.engine.isolation.contain import is_contained
 from chroots.engine.isolation.devices import devices
@@ -40,7 +42,7 @@ from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, buildroot, group_name, warden
 from chroots.engine.layers.overlay import limited_space, overlay, total_memory
 from chroots.engine.spec import Limits, Tmpfs
-from chroots.engine.state import State, remember, remove_tree, temporary
+from chroots.engine.state import State, remember, temporary
 from debatomic.tools.limits import limited, planned
 from debatomic.tools.run import contained, run
 
@@ -172,21 +174,16 @@ def table(what: str, found: Mapping[str, list[Times]]) -> None:
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def engine(source: str, output: Path, state: State, *more: str) -> list[str]:
-    return [sys.executable, "-m", "chroots.engine", "build", source, "--chroot", CHROOT, "--state", str(state.root),
-            "--output", str(output), *more]  # fmt: skip
-
-
 def parallel(options: argparse.Namespace, state: State) -> None:
     """As many jobs in each build as there are processors, as a builder host does it."""
     print("\n| figlet builds at once | wall s | builds a minute | most memory of one, MiB | most disk of one, MiB |\n"
           "|---|---|---|---|---|")  # fmt: skip
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
-        run(engine("figlet", Path(name, "warm"), state), cwd=TOP)
+        run(engine_command("figlet", Path(name, "warm"), state), cwd=TOP)
         for count in AT_ONCE:
             outputs = [Path(name, f"{count}-{number}") for number in range(count)]
             began = time.monotonic()
-            disk = at_once([engine("figlet", output, state, "--tmpfs", "never") for output in outputs], state)
+            disk = at_once([engine_command("figlet", output, state, "--tmpfs", "never") for output in outputs], state)
             seconds = time.monotonic() - began
             memory = max(json.loads((output / "result.json").read_text())["peak_memory"] for output in outputs)
             print(f"| {count} | {seconds:.1f} | {count * 60 / seconds:.1f} | {memory >> 20} | {disk / (1 << 20):.1f} |",
@@ -221,24 +218,8 @@ def written(pid: int, state: State) -> int:
 
 
 def first(options: argparse.Namespace, state: State) -> None:
-    """Everything a second build would find is removed before each; the base is there, as sbuild's tarball is."""
-    print(
-        "\n| first build of | engine: median s | least | sbuild: median s | least | ratio |\n|---|---|---|---|---|---|"
-    )
-    for source in ("figlet", "jq"):
-        bench = fetched(source, options.folder, options.user)
-        make_tarball(bench)
-        times: dict[str, list[float]] = {"engine": [], "sbuild": []}
-        for _ in range(min(options.rounds, 3)):
-            for part in (state.layers, state.files):
-                if part.exists():
-                    remove_tree(part)
-            with tempfile.TemporaryDirectory(dir=options.folder) as output:
-                times["engine"].append(timed(partial(run, engine(source, Path(output), state), cwd=TOP)))
-            times["sbuild"].append(sbuild(bench))
-        ours, theirs = (statistics.median(taken) for taken in times.values())
-        print(f"| {source} | {ours:.1f} | {min(times['engine']):.1f} | {theirs:.1f} | {min(times['sbuild']):.1f} | "
-              f"{ours / theirs:.2f} |", flush=True)  # fmt: skip
+    """The same as `benchmarks.builds --first`: a base, sbuild's tarball and pbuilder's are there, and nothing else."""
+    compare(PACKAGES, options.folder.absolute(), options.user, min(options.rounds, 3), first=True)
 
 
 PARTS: dict[str, Callable[[argparse.Namespace, State], None]] = {

@@ -16,25 +16,22 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from builds.models import Build
+from composes import states
 from composes.comparing.comparison import difference, older_than
 from composes.gates import LEAST_REASON, MOST_REASON, Gate, held_back, verdicts
 from composes.models import Compose, Definition, Deliverable
+from composes.phases import Part, parts_of
+from composes.selection import PUBLISH, WORDS, Selection
 from debatomic.access.checks import person
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
 from debatomic.paging import number_in
 from hosts.api.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
-from hosts.models import Artifact, State
+from hosts.models import Artifact
 from hosts.queue.wishes import Wishes
 
-STATES = {
-    "STARTED": (State.FREE, State.ASSIGNED, State.RUNNING),
-    "FINISHED": (State.COMPLETED,),
-    "DOOMED": (State.FAILED,),
-    "TERMINATED": (State.CANCELED,),
-}
-STATE_CHOICES = [(name, name) for name in STATES]
+STATE_CHOICES = [(name, name) for name in states.WHERE]
 OF_A_COMPOSE = (
     "id", "identity", "definition", "revision", "variant", "architectures", "version", "label", "removed_at", "state",
     "reason", "kind", "cause", "progress", "task", "cancel_asked", "created_by", "created_at", "started_at",
@@ -52,6 +49,17 @@ class GateSerializer(serializers.Serializer[Gate]):
     sentence = serializers.CharField()
     seconds = serializers.FloatField()
     details = LinesField()
+
+
+class PartSerializer(serializers.Serializer[Part]):
+    """A tree or a deliverable, which a task of its own makes: `POST /tasks/{task}/retry/` retries it alone."""
+
+    name = serializers.CharField()
+    architecture = serializers.CharField()
+    failable = serializers.BooleanField()
+    state = serializers.CharField()
+    reason = serializers.CharField()
+    task = serializers.IntegerField()
 
 
 class OverrideSerializer(serializers.Serializer[Any]):
@@ -88,15 +96,21 @@ class ComposeDetailSerializer(ComposeSerializer):
     decisive = LinesField(source="task.decisive", read_only=True)
     deliverables = DeliverableSerializer(many=True, read_only=True)
     gates = serializers.SerializerMethodField()
+    parts = serializers.SerializerMethodField()
 
     class Meta(ComposeSerializer.Meta):
-        fields = (*OF_A_COMPOSE, "decisive", "deliverables", "gates", "overridden")
+        fields = (*OF_A_COMPOSE, "decisive", "deliverables", "parts", "gates", "overridden")
         read_only_fields = fields
 
     @extend_schema_field(GateSerializer(many=True))
     def get_gates(self, compose: Compose) -> Any:
         found = verdicts(compose.task.children.order_by("pk"), overridden=bool(compose.overridden))
         return [GateSerializer(each).data for each in found]
+
+    @extend_schema_field(PartSerializer(many=True))
+    def get_parts(self, compose: Compose) -> Any:
+        """The tasks by which it is made: the tree of each architecture, and each deliverable."""
+        return [PartSerializer(each).data for each in parts_of(compose)]
 
 
 class ComposeWishesSerializer(WishesSerializer):
@@ -114,10 +128,15 @@ class ComposeWishesSerializer(WishesSerializer):
 
 
 class ComposeSubmitSerializer(ComposeWishesSerializer):
-    """Compose a variant of a definition's newest revision, for all its architectures unless some are named."""
+    """Compose a variant of a definition's newest revision, for all its architectures unless some are named.
+
+    `only` and `skip` name phases or deliverables; then nothing is published.
+    """
 
     definition = NameField("definition", queryset=Definition.objects.filter(enabled=True))
     variant = serializers.CharField(max_length=60)
+    only = serializers.ListField(child=serializers.ChoiceField(choices=WORDS), required=False)
+    skip = serializers.ListField(child=serializers.ChoiceField(choices=(*WORDS, PUBLISH)), required=False)
 
 
 class ComposeFilter(FilterSet):
@@ -130,8 +149,7 @@ class ComposeFilter(FilterSet):
         fields = ("identity", "variant")
 
     def in_states(self, composes: QuerySet[Compose], _: str, names: list[str]) -> QuerySet[Compose]:
-        wanted = [state for name in names for state in STATES[name]]
-        return composes.filter(task__state__in=wanted) if wanted else composes
+        return composes.filter(states.among(names))
 
 
 class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
@@ -164,6 +182,7 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
         asked.is_valid(raise_exception=True)
         wanted = {"architectures": None, **asked.validated_data}
         wanted["wishes"] = ComposeWishesSerializer.wishes_of(wanted)
+        wanted["selection"] = Selection(tuple(wanted.pop("only", ())), tuple(wanted.pop("skip", ())))
         return submitted(request, lambda: Compose.objects.submit(**wanted, by=person(request.user)), self._show)
 
     @extend_schema(request=None, responses=ComposeDetailSerializer)
@@ -180,7 +199,7 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
     def retry(self, request: Request, pk: str) -> Response:
         """Run what failed of it again."""
         compose = self.get_object()
-        ended_badly = compose.task.state in (State.FAILED, State.CANCELED)
+        ended_badly = compose.state in states.ENDED_BADLY
         allow(compose.can_retry(person(request.user)), possible=ended_badly, sentence=f"{compose} is {compose.state}.")
         compose.retry(by=person(request.user))
         return self.retrieve(request, pk=pk)

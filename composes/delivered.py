@@ -9,10 +9,11 @@ from composes.models import Deliverable
 from hosts.models import Artifact
 
 GROUPS = {
-    "Images": ("raw", "qcow2", "vmdk", "vhd", "tar"),
+    "Images": ("raw", "qcow2", "vmdk", "vhd", "iso", "tar"),
     "Container": ("oci", "oci-manifest"),
     "OSTree repository": ("repository", "commit"),
     "What is in it": ("spdx", "cyclonedx", "vulnerabilities", "lock", "result"),
+    "Signatures": ("signature",),
     "Proofs of boot": ("serial-log", "screenshot"),
 }
 BY_ARTIFACT = {Artifact.Kind.IMAGE: "Images", Artifact.Kind.TREE: "OSTree repository",

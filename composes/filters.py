@@ -6,16 +6,8 @@ from django.db.models import QuerySet
 from django_filters.filters import CharFilter, ChoiceFilter, ModelChoiceFilter
 from django_filters.filterset import FilterSet
 
+from composes import states
 from composes.models import Compose, Definition, ReleaseChannel
-from hosts.models import LIVE, State
-
-# the words of composes for the states of their tasks
-STATES = {
-    "STARTED": ("started", LIVE),
-    "FINISHED": ("finished", (State.COMPLETED,)),
-    "DOOMED": ("doomed", (State.FAILED,)),
-    "TERMINATED": ("terminated", (State.CANCELED,)),
-}
 
 
 class ComposeFilter(FilterSet):
@@ -25,7 +17,7 @@ class ComposeFilter(FilterSet):
     )  # fmt: skip
     variant = CharFilter(label="Variant")
     state = ChoiceFilter(
-        choices=[(name, word) for name, (word, _) in STATES.items()],
+        choices=[(name, name.lower().replace("_", " ")) for name in states.WHERE],
         method="in_state", label="State", empty_label="any",
     )  # fmt: skip
     submitter = CharFilter(field_name="created_by__username", label="Submitted by")
@@ -35,7 +27,7 @@ class ComposeFilter(FilterSet):
         fields: tuple[str, ...] = ()
 
     def in_state(self, composes: QuerySet[Compose], name: str, value: str) -> QuerySet[Compose]:
-        return composes.filter(task__state__in=STATES[value][1])
+        return composes.filter(states.WHERE[value])
 
 
 class DefinitionFilter(FilterSet):

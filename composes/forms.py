@@ -8,7 +8,9 @@ from django import forms
 from django.db.models import Prefetch
 
 from composes.models import Compose, Definition, Revision
+from composes.selection import HELP, Selection
 from debatomic.tools.errors import InputError
+from hosts.pages.forms import WordsField
 
 
 def choices() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -41,14 +43,20 @@ class ComposeForm(forms.Form):
         required=False, max_length=200, help_text="Separated by spaces. Empty: all the definition is written for."
     )
 
+    only = WordsField(required=False, max_length=200, help_text=f"{HELP} Only these and what they need.")
+    skip = WordsField(required=False, max_length=200, help_text="The same words, and publish: not these.")
+
     def submit(self, *, by: Any) -> Compose | None:
         """The compose; None when it is refused, with the reason at the field it is about."""
         name, _, variant = self.cleaned_data["what"].partition("/")
         chosen = self.cleaned_data["architectures"].replace(",", " ").split()
         try:
             definition = Definition.objects.get(name=name)
-            return Compose.objects.submit(definition=definition, variant=variant, architectures=chosen or None, by=by)
+            selection = Selection(tuple(self.cleaned_data["only"]), tuple(self.cleaned_data["skip"]))
+            return Compose.objects.submit(definition=definition, variant=variant, architectures=chosen or None, by=by,
+                                          selection=selection)  # fmt: skip
         except InputError as error:
-            fields = {"definition": "what", "variant": "what", "architectures": "architectures"}
-            self.add_error(fields.get(error.field), error.sentence)
+            fields = {"definition": "what", "variant": "what"}
+            known = error.field if error.field in self.fields else None
+            self.add_error(fields.get(error.field, known), error.sentence)
             return None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from composes.models import Compose
     from debatomic.access.models import User
 
+DELIVERABLE = "deliverable"
+MADE = ("compose-arch", DELIVERABLE)  # the methods whose tasks make something, and ask gates
 FAILED, OVERRIDDEN = "failed", "overridden"
 LEAST_REASON, MOST_REASON = 5, 500  # characters
 
@@ -37,7 +39,7 @@ class Gate:
 
 def verdicts(tasks: Iterable[Task], *, overridden: bool) -> list[Gate]:
     """What the gates said, by architecture and in their order; what failed is overridden where the compose is."""
-    return [_gate(task, each, overridden) for task in tasks if task.method == "compose-arch"
+    return [_gate(task, each, overridden) for task in tasks if task.method in MADE
             for each in task.result.get("gates") or ()]  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
-from composes import gates, submit
+from composes import gates, states, submit
 from composes.fields import OrderedMapping
 from composes.releases.release_models import Move, ReleaseChannel
+from composes.selection import ALL, Selection
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Compose", "Definition", "Deliverable", "Move", "ReleaseChannel", "Revision"]
 PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test", "publish")
+FAILED = (State.FAILED, State.CANCELED)
 
 
 class DefinitionQuerySet(models.QuerySet["Definition"]):
@@ -164,10 +166,11 @@ class ComposeQuerySet(models.QuerySet["Compose"]):
 
     def submit(
         self, *, definition: Definition, variant: str, by: User, architectures: Sequence[str] | None = None,
-        wishes: Wishes = AS_USUAL,
+        wishes: Wishes = AS_USUAL, selection: Selection = ALL,
     ) -> Compose:  # fmt: skip
         """Compose a variant of a definition. Raises InputError with the field that is wrong."""
-        return submit.submit(self, definition, variant.strip(), architectures or (), by=by, wishes=wishes)
+        return submit.submit(self, definition, variant.strip(), architectures or (), by=by, wishes=wishes,
+                             selection=selection)  # fmt: skip
 
 
 class Compose(models.Model):
@@ -180,6 +183,7 @@ class Compose(models.Model):
     label = models.CharField(max_length=30, blank=True)  # a milestone: RC-1.2
     removed_at = models.DateTimeField(null=True)  # when retention took its files; what is known of it stays
     overridden = models.JSONField(default=dict)  # {"by", "reason", "at", "gates"} where gates that block were
+    incomplete = models.BooleanField(default=False, db_default=False)  # completed without something failable
     version = models.CharField(max_length=60, blank=True)  # of the system, 13.20261121.0; known after `ostree`
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="compose")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="composes")
@@ -198,10 +202,8 @@ class Compose(models.Model):
 
     @property
     def state(self) -> str:
-        """STARTED, FINISHED, DOOMED or TERMINATED."""
-        return {State.COMPLETED: "FINISHED", State.FAILED: "DOOMED", State.CANCELED: "TERMINATED"}.get(
-            State(self.task.state), "STARTED"
-        )
+        """STARTED, FINISHED, FINISHED_INCOMPLETE, DOOMED or TERMINATED."""
+        return states.word(self.task.state, incomplete=self.incomplete)
 
     @property
     def is_live(self) -> bool:
@@ -225,7 +227,8 @@ class Compose(models.Model):
 
     def retry(self, *, by: User) -> None:
         """Run what failed of it again; what was done is reused."""
-        hub.retry(self.task, by)
+        for task in self.task.children.filter(failable=True, state__in=FAILED) if self.incomplete else [self.task]:
+            hub.retry(task, by)
         AuditEntry.note(by, "compose.retry", self, compose=self.pk)
 
     def resubmit(self, *, by: User, wishes: Wishes, architectures: Sequence[str] = ()) -> Compose:
@@ -249,7 +252,7 @@ class Compose(models.Model):
         return self.is_live and (mine or may(user, "composes.cancel"))
 
     def can_retry(self, user: User) -> bool:
-        return self.state in ("DOOMED", "TERMINATED") and may(user, "composes.submit")
+        return self.state in states.ENDED_BADLY and may(user, "composes.submit")
 
 
 class Deliverable(models.Model):

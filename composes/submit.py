@@ -9,8 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from builds.keys import public_keys
-from composes import upgrades
+from composes import fanout, upgrades
 from composes.defining import attachments
+from composes.selection import ALL, Selection
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
@@ -25,24 +26,29 @@ LIMITS = {"time_limit": 6 * 3600, "idle_limit": 1800}  # seconds
 
 def submit(
     composes: ComposeQuerySet, definition: Definition, variant: str, architectures: Sequence[str], *, by: User,
-    wishes: Wishes = AS_USUAL,
+    wishes: Wishes = AS_USUAL, selection: Selection = ALL,
 ) -> Compose:  # fmt: skip
-    """Compose a variant of the definition's latest revision. Raises InputError (definition, variant, architectures)."""
+    """Compose a variant of the definition's latest revision.
+
+    Raises InputError (definition, variant, architectures, only, skip).
+    """
     wishes.check(by)
+    selection.check()
     revision = definition.latest
     if revision is None or not definition.enabled:
         raise InputError(f"Definition {definition} cannot be composed: it is disabled or empty.", field="definition")
     chosen = _checked(revision, variant, architectures)
     with transaction.atomic():
-        return _create(composes, revision, variant, chosen, by=by, wishes=wishes)
+        return _create(composes, revision, variant, chosen, by=by, wishes=wishes, selection=selection)
 
 
 def again(compose: Compose, architectures: Sequence[str], *, by: User, wishes: Wishes) -> Compose:
-    """Compose the revision of another compose, for the same architectures unless some are named."""
+    """Compose the revision of another compose, the same of it, for the same architectures unless some are named."""
     wishes.check(by)
     chosen = _checked(compose.revision, compose.variant, architectures or compose.architectures)
     with transaction.atomic():
-        return _create(type(compose).objects.all(), compose.revision, compose.variant, chosen, by=by, wishes=wishes)
+        return _create(type(compose).objects.all(), compose.revision, compose.variant, chosen, by=by, wishes=wishes,
+                       selection=Selection.of(compose.task.request))  # fmt: skip
 
 
 def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> list[str]:
@@ -58,8 +64,9 @@ def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> 
 
 
 def _create(
-    composes: ComposeQuerySet, revision: Revision, variant: str, architectures: list[str], *, by: User, wishes: Wishes
-) -> Compose:
+    composes: ComposeQuerySet, revision: Revision, variant: str, architectures: list[str], *, by: User, wishes: Wishes,
+    selection: Selection,
+) -> Compose:  # fmt: skip
     definition = revision.definition
     start = f"{definition}-{variant}"
     day = f"{timezone.now():%Y%m%d}"
@@ -67,8 +74,8 @@ def _create(
     identity = f"{start}-{day}.{respin}"
     channel = wishes.channel or Channel.objects.get(name="default")
     parent = hub.submit(
-        "compose", identity, request={}, channel=channel, by=by, is_parent=True, priority=wishes.priority,
-        retries=wishes.retries,
+        "compose", identity, request=selection.as_json(), channel=channel, by=by, is_parent=True,
+        priority=wishes.priority, retries=wishes.retries,
     )  # fmt: skip
     compose = composes.create(
         identity=identity, revision=revision, variant=variant, architectures=architectures,
@@ -76,18 +83,21 @@ def _create(
     )  # fmt: skip
     request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": respin,
                "definition": definition.name, "trusted_keys": public_keys(),
-               "attachments": attachments.of(revision)}  # fmt: skip
-    for architecture in architectures:
-        made = hub.submit(
+               "attachments": attachments.of(revision), **selection.as_json()}  # fmt: skip
+    made = [
+        hub.submit(
             "compose-arch", f"{identity}, {architecture}", parent=parent, architecture=architecture,
             request={**request, "previous": upgrades.before(compose, architecture),
-                     "previous_container": composes.last_manifest(definition, variant, architecture)},
+                     "previous_container": composes.last_manifest(definition, variant, architecture),
+                     "shared": fanout.is_shared(channel, architecture)},
             channel=channel, limits={**LIMITS, **wishes.limits}, dependencies=wishes.after, weight=wishes.weight,
             by=by,
-        )  # fmt: skip
+        ) for architecture in architectures
+    ]  # fmt: skip
+    for architecture in architectures if selection.publishes else ():
         hub.submit(
-            "publish", f"publish {identity}, {architecture}", parent=parent, request={"identity": identity},
-            dependencies=[made], channel=channel, limits=LIMITS, by=by,
+            "publish", f"publish {identity}, {architecture}", parent=parent, channel=channel, limits=LIMITS, by=by,
+            request={"identity": identity, "architecture": architecture}, dependencies=made,
         )  # fmt: skip
     AuditEntry.note(by, "compose.submit", identity, compose=compose.pk, revision=str(revision))
     return compose

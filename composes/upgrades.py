@@ -29,8 +29,11 @@ def before(compose: Compose, architecture: str) -> dict[str, Any]:
     return {"identity": previous.identity, "files": files}
 
 
-def options(job: Job) -> list[str | Path]:
-    """The pipeline's options for it: the files are fetched first. Without them the gate says that it was skipped."""
+def options(job: Job, *, disk: bool = True) -> list[str | Path]:
+    """The pipeline's options for it: the files are fetched first. Without them the gate says that it was skipped.
+
+    Without `disk` nothing is upgraded yet: what is known of that compose is enough.
+    """
     previous = job.request.get("previous")
     if not previous:
         return []
@@ -38,6 +41,8 @@ def options(job: Job) -> list[str | Path]:
     folder.mkdir(parents=True)
     try:
         for file in previous["files"]:
+            if not disk and file["name"] in DISKS:
+                continue
             job.fetch(file["sha256"], folder / file["name"])
     except InputError:  # retention was faster
         return []

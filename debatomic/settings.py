@@ -58,6 +58,8 @@ GRACE = timedelta(seconds=env.number("DEBATOMIC_GRACE_SECONDS", 1, most=60))
 CAPACITY = env.number("DEBATOMIC_CAPACITY", 2, least=1, most=256)
 MIRROR = env.address("DEBATOMIC_MIRROR")  # empty: the machine's own apt configuration
 SECURITY_TRACKER = env.text("DEBATOMIC_SECURITY_TRACKER", "https://security-tracker.debian.org/tracker/data/json")
+COMPOSE_STORE_GIB = env.number("DEBATOMIC_COMPOSE_STORE_GIB", 20, least=1, most=1e6)  # results kept for reuse
+COMPOSE_STORE_DAYS = env.number("DEBATOMIC_COMPOSE_STORE_DAYS", 30, least=0.01, most=36500)
 SNAPSHOTS = env.text("DEBATOMIC_SNAPSHOTS", "https://snapshot.debian.org/archive/debian/{date}")  # Debian's, then
 GIT_PROTOCOLS = env.words("DEBATOMIC_GIT_PROTOCOLS", ["https"])  # definitions may be fetched by; http, ssh, file, too
 LAYERS_BYTES = int(env.number("DEBATOMIC_LAYERS_GIB", 20, least=0.1) * (1 << 30))  # of all a builder keeps

@@ -95,6 +95,7 @@ class Method:
     needs_hub: bool = False  # only a host that shares the hub's folder
     caches: Callable[[dict[str, Any]], tuple[str, ...]] = _nowhere  # what it leaves on its host for the next such task
     at_start: Callable[[Path], list[str]] | None = None  # (state folder): cleans up when a builder starts
+    others_go_on: bool = False  # of a parent: a child that fails ends only what depends on it
 
     @property
     def follows(self) -> bool:

@@ -18,6 +18,8 @@ PYTHON = sys.executable
 MANAGE = [PYTHON, "manage.py"]
 PYTEST = [PYTHON, "-m", "pytest"]
 WITH_POSTGRES = [PYTHON, "scripts/with_postgres.py"]
+# What uses no database is not run with the second one (tests/conftest.py marks what does).
+ONCE_MORE = ["-m", "(database or postgres) and not integration and not browser"]
 INTEGRATION = ["-m", "integration", "-v", "--timeout=900"]
 # What does not depend on the database, and takes long.
 SAME_ANYWHERE = [f"--ignore-glob=*test_{name}*" for name in ("composes", "chroots", "scaling", "bucket")]
@@ -31,7 +33,7 @@ GROUPS: dict[str, list[list[str]]] = {
     ],
     "types": [[str(BIN / "mypy"), "."]],
     "quick": [[*PYTEST, "-n", "2"]],
-    "postgres": [[*WITH_POSTGRES, *PYTEST, "-n", "2", "-m", "not integration and not browser"]],
+    "postgres": [[*WITH_POSTGRES, *PYTEST, "-n", "2", *ONCE_MORE]],
     "browser": [[*PYTEST, "-m", "browser", "--durations=5"]],
     "integration": [
         [*PYTEST, *INTEGRATION, "--durations=10"],
@@ -44,6 +46,7 @@ def environment(group: str, home: Path) -> dict[str, str]:
     """What the checks see: a state folder of their own, and nothing that a developer's shell sets for DebAtomic."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("DEBATOMIC_")}
     mine.pop("DATABASE_URL", None)
+    mine.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes start here: each would compile everything again
     mine |= {"DEBATOMIC_HOME": str(home), "DJANGO_SETTINGS_MODULE": "debatomic.settings", "PYTHONUNBUFFERED": "1"}
     if group == "models":
         mine["DEBATOMIC_ADDRESS"] = "https://debatomic.example.org"

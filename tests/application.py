@@ -22,7 +22,7 @@ from tests.hub.site import called, database
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("DEBATOMIC_TEST_STATE") or ROOT / "var" / "test-state")  # kept from run to run
-FINAL = ("completed", "failed", "canceled", "FINISHED", "DOOMED", "TERMINATED")
+FINAL = ("completed", "failed", "canceled", "FINISHED", "FINISHED_INCOMPLETE", "DOOMED", "TERMINATED")
 PAUSE = 0.25  # seconds between two questions to the application
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
@@ -198,6 +198,13 @@ class Application:
     def task(self, thing: dict[str, Any]) -> dict[str, Any]:
         """Its first task, with attempts and all."""
         return dict(self.get(f"tasks/{self.children(thing)[0]['id']}/"))
+
+    def result(self, thing: dict[str, Any], name: str) -> dict[str, Any]:
+        """What the results of all its tasks say under this name, together."""
+        found: dict[str, Any] = {}
+        for task in self.children(thing):
+            found |= self.get(f"tasks/{task['id']}/")["result"].get(name) or {}
+        return found
 
     def log(self, task: dict[str, Any], attempt: int = 1) -> bytes:
         """The whole log of an attempt so far."""

@@ -11,12 +11,23 @@ from django.test import Client
 from django.utils import timezone
 
 from builds.models import Target
+from composes.models import Compose
 from debatomic.access import roles
 from debatomic.access.models import RoleBinding, User
 from hosts.models import Channel, Host
 from tests import scene, storage
 from tests.application import Application, running_application
 from tests.storage import InFolder, Storage
+
+DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the database: it alone is run with the other one, too."""
+    for item in items:
+        if DATABASE.intersection(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db"):
+            item.add_marker("database")
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +40,7 @@ def home(tmp_path: Path, settings: object) -> Path:
         setattr(settings, name, path)
     folder.mkdir()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+    settings.WHITENOISE_AUTOREFRESH = True  # type: ignore[attr-defined]  # no list of all files for every Client
     return folder
 
 
@@ -73,6 +85,12 @@ def client_of(users: dict[str, User]) -> Callable[[str], Client]:
 
 
 @pytest.fixture
+def clients(client_of: Callable[[str], Client]) -> dict[str, Client]:
+    """The browsers of a visitor, of a stranger and of each role."""
+    return {role: client_of(role) for role in ("visitor", "stranger", *roles.TITLES)}
+
+
+@pytest.fixture
 def default_channel(db: None) -> Channel:
     return Channel.objects.get_or_create(name="default")[0]
 
@@ -96,6 +114,12 @@ def target(default_channel: Channel) -> Target:
 def somebody(db: None) -> User:
     """Who made what the tests ask for: none of the people of the roles table."""
     return User.objects.create_user("somebody")
+
+
+@pytest.fixture
+def composed(somebody: User, default_channel: Channel) -> Compose:
+    """A compose of debian-atomic that waits for a host; its definition has one revision."""
+    return scene.compose(somebody, default_channel)
 
 
 @pytest.fixture

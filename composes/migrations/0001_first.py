@@ -86,6 +86,7 @@ class Migration(migrations.Migration):
                 ('variant', models.CharField(max_length=60)),
                 ('architectures', models.JSONField(default=list)),
                 ('overridden', models.JSONField(default=dict)),
+                ('incomplete', models.BooleanField(db_default=False, default=False)),
                 ('version', models.CharField(blank=True, max_length=60)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='composes', to=settings.AUTH_USER_MODEL)),

@@ -12,6 +12,7 @@ from pathlib import Path
 from chroots.engine.archives import openpgp
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.spec import DEBIAN_KEYRING
+from composes.pipeline import given, parts
 from composes.pipeline.container import push
 from composes.pipeline.container.archive import read_manifest
 from composes.pipeline.graph import PHASES, check_phases
@@ -24,7 +25,7 @@ from composes.pipeline.publishing import publish
 from composes.pipeline.store import open_log
 from composes.pipeline.treefiles import treefile
 from composes.pipeline.verbs import conversion_verbs, definition_verbs, fetching_verbs, publishing_verbs, stage_verbs
-from composes.pipeline.verbs.containing import STORE_VARIABLE, contained_run, state_of, told
+from composes.pipeline.verbs.containing import contained_run, state_of, told
 from debatomic.tools.errors import InputError, ToolError
 from debatomic.tools.progress import Progress
 
@@ -53,9 +54,12 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--architecture", default="amd64", help="(default: %(default)s)")
     verb.add_argument("--output", type=Path, required=True, metavar="DIR")
     verb.add_argument("--lock", type=Path, metavar="FILE", help="use exactly these packages")
-    phases = ", ".join(PHASES)
-    verb.add_argument("--only", action="append", default=[], metavar="PHASE", help=f"with what it needs; of {phases}")
-    verb.add_argument("--skip", action="append", default=[], metavar="PHASE", help="and what needs it")
+    words = ", ".join((*PHASES, *parts.FORMATS, parts.UPGRADE))
+    verb.add_argument("--only", action="append", default=[], metavar="WHAT", help=f"with what it needs; of {words}")
+    verb.add_argument("--skip", action="append", default=[], metavar="WHAT", help="and what needs it")
+    verb.add_argument("--part", default="", metavar="NAME", help="only tree, or one deliverable with its gates")
+    verb.add_argument("--given", type=Path, metavar="FILE", help="results of stages that another host made, as JSON")
+    verb.add_argument("--share", action="store_true", help="also pack what other hosts need for the deliverables")
     verb.add_argument("--again", action="append", default=[], metavar="PHASE", help="even if its results are kept")
     verb.add_argument("--previous-repo", type=Path, metavar="REPO", help="its commit becomes the parent")
     verb.add_argument("--previous-container", type=Path, metavar="IMAGE", help="an OCI archive, layout or manifest:"
@@ -71,6 +75,8 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--snapshots", default=SNAPSHOTS, metavar="URL", help="Debian's archive at {date}, of a snapshot "
                       "service (default: %(default)s)")  # fmt: skip
     verb.add_argument("--pack", action="store_true", help="also repo.tar, and disk.raw.zst in place of disk.raw")
+    verb.add_argument("--store-gib", type=float, default=20, metavar="N", help="of kept results (default: 20)")
+    verb.add_argument("--store-days", type=float, default=30, metavar="N", help="kept since last used (default: 30)")
     _shared_options(verb)
 
 
@@ -91,7 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
-    check_phases([*options.only, *options.skip, *options.again])
+    check_phases(options.again)
+    parts.check_names([*options.only, *options.skip])
+    if not (options.store_gib > 0 and options.store_days > 0):
+        raise InputError("--store-gib and --store-days must be above 0.")
     _order(options)  # what is wrong with the input is said at once
     return contained_run(options, given, _run_inside)
 
@@ -106,9 +115,14 @@ def _order(options: argparse.Namespace) -> Order:
         previous_repo=options.previous_repo.absolute() if options.previous_repo else None,
         security_tracker=options.security_tracker,
         previous_container=read_manifest(options.previous_container) if options.previous_container else None,
-        previous=previous.read(options.previous.absolute()) if options.previous else None,
+        previous=_previous(options) if options.previous else None,
         folder=options.treefile.absolute().parent, snapshots=options.snapshots,
+        given=given.read(options.given) if options.given else {},
     )  # fmt: skip
+
+
+def _previous(options: argparse.Namespace) -> previous.Previous:
+    return previous.read(options.previous.absolute(), disk=options.part in ("", parts.UPGRADE))
 
 
 def _keys(path: Path | None) -> str:
@@ -121,8 +135,10 @@ def _run_inside(options: argparse.Namespace) -> int:
     order.state.root.mkdir(parents=True, exist_ok=True)
     with open_log(order.output / "compose.log") as file:
         log = Log(_tolerant(file.write), lambda chunk: os.write(1, chunk))
-        compose = Compose(order, log, Progress(len(PHASES)), store_limit=_store_limit())
-        report = compose.run(options.only, options.skip, options.again, defer=options.defer_gates)
+        compose = Compose(order, log, Progress(len(PHASES)), store_limit=int(options.store_gib * (1 << 30)),
+                          store_days=options.store_days)  # fmt: skip
+        report = compose.run(options.only, options.skip, options.again, defer=options.defer_gates, part=options.part,
+                             share=options.share)  # fmt: skip
         if report["ok"] and options.pack:
             report = pack(order.output, compose.progress.report)
         log.line(f"== DONE {report['version']} {report['commit']}" if report["ok"] else f"== FAILED {report['reason']}")
@@ -144,20 +160,14 @@ def _tolerant(write: Callable[[bytes], object]) -> Callable[[bytes], object]:
     return listener
 
 
-def _store_limit() -> int:
-    value = os.environ.get(STORE_VARIABLE, "20")
-    if not value.isdigit() or int(value) < 1:
-        raise InputError(f"{STORE_VARIABLE} must be a whole number of GiB, not {value}.")
-    return int(value) << 30
-
-
 def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
     publish.export_repo(options.source, options.target)
     return 0
 
 
 VERBS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
-    "run": _run, "publish": publishing_verbs.publish, "move": publishing_verbs.move, "prune": publishing_verbs.prune,
+    "run": _run, "publish": publishing_verbs.publish, "sign": publishing_verbs.sign, "move": publishing_verbs.move,
+    "prune": publishing_verbs.prune,
     "signing-key": publishing_verbs.signing_key, "push": push.command, "export-repo": _export,
     "check": definition_verbs.check,
     "show": definition_verbs.show, "diff": definition_verbs.diff, "schema": definition_verbs.schema,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -41,6 +42,22 @@ def consoles(output: Path, gate: str) -> list[Deliverable]:
 def copy_sparse(source: Path, target: Path) -> None:
     """A copy that shares blocks where the file system can, and keeps holes."""
     checked(["cp", "--reflink=auto", "--sparse=always", "--", os.fspath(source), os.fspath(target)])
+
+
+def put_sparse(source: Path, target: Path, start: int) -> None:
+    """Write what `source` holds into `target` from byte `start` on, where nothing is yet; its holes stay holes."""
+    with source.open("rb") as old, target.open("r+b") as new:
+        size, end = os.fstat(old.fileno()).st_size, 0
+        while end < size:
+            try:
+                begin = os.lseek(old.fileno(), end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # only a hole is left
+                    return
+                raise
+            end = os.lseek(old.fileno(), begin, os.SEEK_HOLE)
+            while begin < end:
+                begin += os.copy_file_range(old.fileno(), new.fileno(), end - begin, begin, start + begin)
 
 
 def copy_repository(source: Path, target: Path) -> None:

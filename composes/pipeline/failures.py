@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,10 +36,11 @@ class Failures:
             if error.kind in ENDS_ALL:
                 raise
 
-    def check(self) -> None:
-        """Raises the first failure."""
-        for error in self.errors.values():
-            raise error
+    def check(self, failable: Collection[str] = ()) -> None:
+        """Raises the first failure of a stage that is not failable."""
+        for name, error in self.errors.items():
+            if name not in failable:
+                raise error
 
     def as_json(self) -> list[dict[str, Any]]:
         """Each with what was left out because of it."""

@@ -103,7 +103,7 @@ def ordered(stages: Sequence[Stage]) -> list[Stage]:
     done: list[Stage] = []
     waiting = sorted(stages, key=lambda stage: PHASES.index(stage.phase))
     while waiting:
-        ready = next((s for s in waiting if all(known[need] in done for need in s.needs)), None)
+        ready = next((s for s in waiting if all(known[need] in done for need in s.needs if need in known)), None)
         if ready is None:
             raise InputError(f"The stages {', '.join(stage.name for stage in waiting)} wait for each other.")
         waiting.remove(ready)
@@ -118,15 +118,22 @@ def check_phases(names: Collection[str]) -> None:
             raise InputError(f"There is no phase {name}; the phases are {', '.join(PHASES)}.")
 
 
-def selected(stages: Sequence[Stage], only: Collection[str] = (), skip: Collection[str] = ()) -> list[Stage]:
-    """The stages of the phases `only` (none: all) with what they need, without `skip` and what needs those."""
+def selected(
+    stages: Sequence[Stage], only: Collection[str] = (), skip: Collection[str] = (),
+    places: Mapping[str, str] | None = None,
+) -> list[Stage]:  # fmt: skip
+    """The stages of the phases or parts `only` (none: all) with what they need, without `skip` and what needs those.
+
+    `places` are the parts of the stages by name.
+    """
     known = {stage.name: stage for stage in stages}
-    chosen = {stage.name for stage in stages if not only or stage.phase in only}
+    of = {stage.name: {stage.phase, (places or {}).get(stage.name, stage.phase)} for stage in stages}
+    chosen = {name for name, words in of.items() if not only or words & set(only)}
     grown: set[str] = set()
     while grown != chosen:
         grown = set(chosen)
-        chosen |= {need for name in grown for need in known[name].needs}
-    dropped = {stage.name for stage in stages if stage.phase in skip}
+        chosen |= {need for name in grown for need in known[name].needs if need in known}
+    dropped = {name for name, words in of.items() if words & set(skip)}
     shrunk: set[str] = set()
     while shrunk != dropped:
         shrunk = set(dropped)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chroots.engine.state import State
 from composes.pipeline.graph import Result
@@ -14,6 +14,9 @@ from composes.pipeline.packages.lock import Lock
 from composes.pipeline.tools import Tools
 from composes.pipeline.treefiles.treefile import Tree
 from debatomic.tools.progress import Progress
+
+if TYPE_CHECKING:
+    from composes.pipeline.given import Given
 
 SNAPSHOTS = "https://snapshot.debian.org/archive/debian/{date}"
 
@@ -39,6 +42,7 @@ class Order:
     memory: int = 1024  # MiB of the machine that boots the image
     folder: Path = Path()  # the treefile's
     snapshots: str = SNAPSHOTS  # the address of Debian's archive at `{date}`
+    given: Mapping[str, Given] = field(default_factory=dict)  # results of stages that another host made
 
 
 class Log:
@@ -65,6 +69,7 @@ class Job:
     tools: Tools
     log: Log
     progress: Progress
+    again: bool = False  # nothing that was kept within the stage is used either
 
     @property
     def tree(self) -> Tree:

@@ -30,7 +30,7 @@ def pack(output: Path, told: Callable[[float, str], object]) -> dict[str, Any]:
 
 
 def _pack(output: Path, report: dict[str, Any], told: Callable[[float, str], object]) -> None:
-    if report["commit"]:
+    if report["commit"] and (output / "repo").is_dir():
         told(0.0, "pack the repository")
         tar = output / "repo.tar"
         with replacing(tar) as made:

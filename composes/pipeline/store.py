@@ -1,12 +1,17 @@
-"""Results by identity: made once for all processes of a host, whole or absent, the least used evicted."""
+"""Results by identity: made once for all processes of a host, whole or absent, the old and the least used evicted.
+
+A result that somebody altered is made again: its files are as they were sealed, by names, owners, modes, sizes, times.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +21,7 @@ from chroots.engine.state import State, locked_now
 from debatomic.tools.files import write_json
 
 RESULT = "result.json"
+MOST_DAYS = 36_500.0
 
 
 class ResultStore:
@@ -43,29 +49,35 @@ class ResultStore:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 remove_tree(self.results / identity)
             fcntl.flock(lock, fcntl.LOCK_SH)
-            while (facts := self._facts(identity)) is None:
+            while (facts := self._facts(identity, sealed=reused)) is None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                if self._facts(identity) is None:
+                if self._facts(identity, sealed=True) is None:
                     self._make(identity, make)
                     reused = False
                 fcntl.flock(lock, fcntl.LOCK_SH)
             os.utime(self.results / identity / RESULT)
             yield self.results / identity, facts, reused
 
-    def _facts(self, identity: str) -> dict[str, Any] | None:
+    def has(self, identity: str) -> bool:
+        """Whether this result is there now, as it was made."""
+        return self._facts(identity, sealed=True) is not None
+
+    def _facts(self, identity: str, *, sealed: bool = False) -> dict[str, Any] | None:
+        """None where it is not there; with `sealed`, where it is not as it was made, too."""
+        folder = self.results / identity
         try:
-            content = json.loads((self.results / identity / RESULT).read_text())
-        except (FileNotFoundError, ValueError):
+            content = json.loads((folder / RESULT).read_text())
+            facts: dict[str, Any] = content["facts"]
+            return None if sealed and content["seal"] != seal(folder) else facts
+        except (FileNotFoundError, ValueError, KeyError):
             return None
-        facts: dict[str, Any] = content["facts"]
-        return facts
 
     def _make(self, identity: str, make: Callable[[Path], dict[str, Any]]) -> None:
         with self.scratch() as folder:
             made = folder / "result"
             made.mkdir()
             facts = make(made)
-            write_json(made / RESULT, {"facts": facts, "bytes": bytes_below(made)})
+            write_json(made / RESULT, {"facts": facts, "bytes": bytes_below(made), "seal": seal(made)})
             target = self.results / identity
             remove_tree(target)
             made.rename(target)
@@ -94,13 +106,15 @@ class ResultStore:
                     swept += 1
         return swept
 
-    def evict(self, limit: int) -> list[str]:
-        """Remove the least recently used results that nobody uses until all take at most `limit` bytes."""
+    def evict(self, limit: int, days: float = MOST_DAYS) -> list[str]:
+        """Remove what was not used for so many days, and the least recently used results until all take at most
+        `limit` bytes; none that is in use."""
         gone: list[str] = []
+        oldest = time.time() - days * 86400
         entries = sorted((self._used(folder) for folder in self.results.iterdir()), key=lambda entry: entry[0])
         total = sum(size for _, size, _ in entries)
-        for _, size, folder in entries:
-            if total <= limit:
+        for used_at, size, folder in entries:
+            if total <= limit and used_at >= oldest:
                 break
             with locked_now(self.locks / folder.name) as unused:
                 if unused:
@@ -116,6 +130,23 @@ class ResultStore:
             return record.stat().st_mtime, int(json.loads(record.read_text())["bytes"]), folder
         except (OSError, ValueError, KeyError):
             return 0.0, bytes_below(folder), folder
+
+
+def seal(folder: Path) -> str:
+    """A digest of what every file and link below a folder looks like from outside, but for its `result.json`."""
+    digest = hashlib.sha256()
+    for top, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted((*names, *(each for each in folders if os.path.islink(f"{top}/{each}")))):  # noqa: PTH114
+            path = os.path.join(top, name)  # noqa: PTH118 - tens of thousands of files
+            if top != os.fspath(folder) or name != RESULT:
+                digest.update(_looks(path[len(os.fspath(folder)) :], os.lstat(path)))
+    return digest.hexdigest()
+
+
+def _looks(name: str, status: os.stat_result) -> bytes:
+    seen = (status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns)
+    return f"{name}\0{seen}\n".encode(errors="surrogateescape")
 
 
 def bytes_below(folder: Path) -> int:

@@ -20,8 +20,8 @@ from debatomic.tools.errors import CommandFailed, Kind, ToolError
 from debatomic.tools.run import Completed, run
 
 PACKAGES = (
-    "apt-utils", "ca-certificates", "dosfstools", "e2fsprogs", "fdisk", "grub-common", "mmdebstrap", "mtools", "ostree",
-    "qemu-system-x86", "qemu-utils", "zstd",
+    "apt-utils", "btrfs-progs", "ca-certificates", "dosfstools", "e2fsprogs", "fdisk", "grub-common", "mmdebstrap",
+    "mtools", "ostree", "qemu-system-x86", "qemu-utils", "squashfs-tools", "xfsprogs", "xorriso", "zstd",
 )  # fmt: skip
 BY_ARCHITECTURE = {"amd64": ("grub-efi-amd64-bin", "grub-pc-bin", "ovmf")}
 DISK_FULL = re.compile(r"No space left on device|disk full|write error.*space", re.IGNORECASE)

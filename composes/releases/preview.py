@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from composes.comparing.comparison import Difference, difference
+from composes.gates import MADE
 from composes.models import Compose
 from composes.pipeline.publishing.updates import Update, update
 from composes.releases.release_models import ReleaseChannel
@@ -81,7 +82,7 @@ def download(old: str, new: str) -> Update | None:
 
 def _gates(compose: Compose) -> Iterator[dict[str, Any]]:
     """What the gates said, the boot proofs and the lint rules among them."""
-    for task in compose.task.children.filter(method="compose-arch", state=State.COMPLETED).order_by("pk"):
+    for task in compose.task.children.filter(method__in=MADE, state=State.COMPLETED).order_by("pk"):
         where = {"architecture": task.architecture}
         for each in task.result.get("gates") or ():
             yield {**where, "name": each["name"], "verdict": each["verdict"], "sentence": each["sentence"]}

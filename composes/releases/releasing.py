@@ -12,6 +12,7 @@ from django.utils import timezone
 from composes.models import Compose
 from composes.releases import metadata
 from composes.releases.release_models import Move, ReleaseChannel
+from composes.states import FINISHED
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
 from hosts import hub
@@ -59,7 +60,7 @@ def check(channel: ReleaseChannel, compose: Compose) -> None:
                          field="compose")  # fmt: skip
     if (compose.revision.definition_id, compose.variant) != (channel.definition_id, channel.variant):
         raise InputError(f"{compose} is no compose of {channel.definition} {channel.variant}.", field="compose")
-    if compose.state != "FINISHED" or compose.removed_at:
+    if compose.state not in FINISHED or compose.removed_at:
         what = "its files were removed" if compose.removed_at else f"it is {compose.state}"
         raise InputError(f"{compose} cannot be promoted: {what}.", field="compose")
     if channel.current and channel.current.compose_id == compose.pk:
@@ -96,7 +97,7 @@ def set_label(compose: Compose, label: str, *, by: User) -> None:
         Compose.objects.filter(pk=compose.pk).update(label=label)
         AuditEntry.note(by, "compose.label", compose, compose=compose.pk, label=label, before=compose.label)
         compose.label = label
-        if compose.state == "FINISHED":
+        if compose.state in FINISHED:
             metadata.keep(compose)
         announce(compose)
 
@@ -146,7 +147,7 @@ def moved(task: Task) -> None:
 
 def published(compose: Compose, task: Task) -> None:
     """An architecture's commit was published: the first channel carries this compose."""
-    made = task.dependencies.filter(method="compose-arch").first()
+    made = task.dependencies.filter(method="compose-arch", architecture=task.request["architecture"]).first()
     names = list(made.result.get("channels", ())) if made else []
     if not names:
         return

@@ -74,6 +74,8 @@ def _compose(made: ArgumentParser) -> None:
     made.add_argument("definition", metavar="DEFINITION")
     made.add_argument("--variant", required=True, metavar="V")
     made.add_argument("--architecture", action="append", metavar="A", help="only this one (may be repeated)")
+    made.add_argument("--only", action="append", metavar="W", help="only this phase or deliverable")
+    made.add_argument("--skip", action="append", metavar="W", help="without this one; nothing is published then")
     made.add_argument("--watch", action="store_true", help="follow the log to the end")
 
 

@@ -18,7 +18,7 @@ from debatomic.client.screen import Screen, harmless
 from debatomic.client.watch import PATIENCE, Follower
 from debatomic.tools.errors import InputError
 
-GOOD = ("completed", "FINISHED")
+GOOD = ("completed", "FINISHED", "FINISHED_INCOMPLETE")
 
 
 def login(asked: Namespace) -> bool:
@@ -78,6 +78,7 @@ def compose(asked: Namespace, hub: Hub) -> bool:
     told: dict[str, Any] = {"definition": asked.definition, "variant": asked.variant}
     if asked.architecture:
         told["architectures"] = asked.architecture
+    told |= {word: names for word in ("only", "skip") if (names := getattr(asked, word))}
     made = hub.submit("composes/", json=told)
     return _submitted(asked, hub, "compose", made, made["identity"])
 

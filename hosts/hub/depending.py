@@ -15,7 +15,7 @@ MOST_STEPS = 1000  # tasks a search for circles looks at
 
 @whole
 def depend(task: Task, on: Iterable[Task], by: Any) -> None:
-    """Have a waiting task wait for others, too. Raises InputError, field dependencies."""
+    """Have a waiting task wait for others, too; the hub does it by None. Raises InputError, field dependencies."""
     needed = sorted(on, key=lambda one: one.pk)
     rows = {pk: locked(pk) for pk in sorted({task.pk, *(one.pk for one in needed)})}
     if rows[task.pk].state != State.FREE or task.is_parent:
@@ -30,7 +30,8 @@ def depend(task: Task, on: Iterable[Task], by: Any) -> None:
             raise InputError(f"They would wait for each other: {shown}.", field="dependencies")
     task.depend_on(needed)
     note_ready([task.pk])
-    AuditEntry.note(by, "task.depend", f"task {task.pk}", on=[one.pk for one in needed])
+    if by is not None:
+        AuditEntry.note(by, "task.depend", f"task {task.pk}", on=[one.pk for one in needed])
     task.refresh_from_db()
     task.announce("dependencies")
 

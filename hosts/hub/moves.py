@@ -15,13 +15,14 @@ from debatomic.tools.errors import Kind
 from hosts import registry
 from hosts.models import Attempt, State, Task
 from hosts.queue.retries import policy
-from hosts.states import FINAL, HELD, MOVES
+from hosts.states import FINAL, HELD, LIVE, MOVES
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 TRIES = 5
+ENDED_BADLY = (State.FAILED, State.CANCELED)
 GAVE_UP = ("40001", "40P01")  # PostgreSQL: serialization failure, dead-lock
 FRESH: dict[str, Any] = {
     "reason": "", "kind": "", "cause": "", "decisive": [], "progress": {}, "result": {}, "host": None,
@@ -159,7 +160,7 @@ def _follow_parent(task: Task) -> None:
     if task.parent_id is None:
         return
     parent = Task.objects.select_for_update(no_key=True).get(pk=task.parent_id)
-    to = parent_state(Task.objects.filter(parent=parent).values_list("state", flat=True))
+    to = parent_state(_deciding(parent))
     if to == parent.state or to not in MOVES[State(parent.state)]:
         return
     if to in (State.FAILED, State.CANCELED):
@@ -169,9 +170,19 @@ def _follow_parent(task: Task) -> None:
         move(parent, to, **({"started_at": began or timezone.now()} if to == State.RUNNING else {}))
 
 
+def _deciding(parent: Task) -> list[str]:
+    """The states of its children that count: what is failable does no harm; others may have to end first."""
+    rows = Task.objects.filter(parent=parent).values_list("state", "failable")
+    states = [State.COMPLETED if failable and state in ENDED_BADLY else state for state, failable in rows]
+    method = registry.find(parent.method)
+    if method and method.others_go_on and any(state in LIVE for state in states):
+        return [state for state in states if state not in ENDED_BADLY]
+    return states
+
+
 def _end_parent(parent: Task, to: State) -> None:
     """A child failed or was canceled: say which, and cancel what has not started."""
-    child = parent.children.filter(state=to).order_by("finished_at", "pk")[0]
+    child = parent.children.filter(state=to, failable=False).order_by("finished_at", "pk")[0]
     reason = child.reason if to == State.CANCELED else f"{child.title}: {child.reason}"
     move(parent, to, reason=reason, kind=child.kind, cause=child.cause, decisive=child.decisive)
     for sibling in parent.children.filter(state=State.FREE).order_by("pk"):

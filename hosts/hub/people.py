@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from debatomic.access.models import AuditEntry
@@ -70,17 +71,30 @@ def _with_children(task: Task) -> list[Task]:
 
 
 def _dropped_with(task: Task) -> list[Task]:
-    """The siblings nobody canceled: they ended because this one did."""
+    """The siblings nobody canceled, but for what also needs another that ended badly: they ended because this did."""
     if task.parent_id is None:
         return []
     siblings = Task.objects.filter(parent=task.parent_id, state=State.CANCELED, cancel_asked_at=None)
-    return oldest_first(siblings.exclude(pk=task.pk))
+    dropped = oldest_first(siblings.exclude(pk=task.pk))
+    while hopeless := _hopeless([task, *dropped]) & {one.pk for one in dropped}:
+        dropped = [one for one in dropped if one.pk not in hopeless]
+    return dropped
+
+
+def _hopeless(tasks: list[Task]) -> set[int]:
+    """The ids of what needs something that ended badly and is not among these."""
+    return set(_needed_by(tasks).values_list("dependants", flat=True))
+
+
+def _needed_by(tasks: list[Task]) -> QuerySet[Task]:
+    """What these need that ended badly and is not among them."""
+    numbers = [task.pk for task in tasks]
+    needed = Task.objects.filter(dependants__in=numbers, state__in=(State.FAILED, State.CANCELED))
+    return needed.exclude(pk__in=numbers)
 
 
 def _refuse_hopeless(tasks: list[Task]) -> None:
-    numbers = [task.pk for task in tasks]
-    needed = Task.objects.filter(dependants__in=numbers, state__in=(State.FAILED, State.CANCELED))
-    if ended := needed.exclude(pk__in=numbers).first():
+    if ended := _needed_by(tasks).first():
         reason = f"It needs task {ended.pk} ({ended.title}), which is {ended.get_state_display()}."
         raise InputError(reason, hint="Retry that first.")
 

@@ -39,6 +39,7 @@ def submit(  # noqa: PLR0913 - the columns of a task, each by its name
     by: Any,
     public: bool = True,
     is_parent: bool = False,
+    failable: bool = False,
 ) -> Task:
     """Make a task. Raises InputError, with the field where one is wrong.
 
@@ -56,7 +57,8 @@ def submit(  # noqa: PLR0913 - the columns of a task, each by its name
         method=method, title=title[:200], request=request, architecture=architecture, channel=channel, only_on=only_on,
         parent=above, weight=known.weight if weight is None else weight, priority=priority, retries=wanted,
         limits=checked_limits(dict(limits or {})), created_by=person, share=person.pk if person else 0,
-        public=public, is_parent=is_parent, attempts_allowed=policy(Kind.INFRASTRUCTURE, wanted).attempts,
+        public=public, is_parent=is_parent, failable=failable,
+        attempts_allowed=policy(Kind.INFRASTRUCTURE, wanted).attempts,
         ready_at=timezone.now() if all(row.state == State.COMPLETED for row in needed) else None,
     )  # fmt: skip
     task.depend_on(needed)

@@ -189,6 +189,7 @@ class Migration(migrations.Migration):
                 ('method', models.CharField(max_length=40)),
                 ('title', models.CharField(max_length=200)),
                 ('is_parent', models.BooleanField(default=False)),
+                ('failable', models.BooleanField(db_default=False, default=False)),
                 ('architecture', models.CharField(blank=True, max_length=20)),
                 ('weight', models.FloatField(default=1.0)),
                 ('priority', models.IntegerField(default=20)),

@@ -88,6 +88,7 @@ class Task(models.Model):
     title = models.CharField(max_length=200)  # for people: "figlet 2.2.5-3 for trixie, amd64"
     parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="children")
     is_parent = models.BooleanField(default=False)
+    failable = models.BooleanField(default=False, db_default=False)  # its parent does without it
     dependencies = models.ManyToManyField("self", symmetrical=False, blank=True, related_name="dependants")
     architecture = models.CharField(max_length=20, blank=True)  # empty: any host
     channel = models.ForeignKey("hosts.Channel", on_delete=models.PROTECT)
@@ -175,7 +176,7 @@ class Task(models.Model):
         return self.is_live and (mine or may(user, "tasks.cancel"))
 
     def can_retry(self, user: User) -> bool:
-        mine = owns(user, self) and may(user, "builds.submit")
+        mine = owns(user, self) and (may(user, "builds.submit") or may(user, "composes.submit"))
         return self.state in (State.FAILED, State.CANCELED) and (mine or may(user, "tasks.retry"))
 
     def topics(self) -> list[str]:

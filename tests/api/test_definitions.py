@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests import scene
 
-pytestmark = pytest.mark.usefixtures("world")
+pytestmark = pytest.mark.usefixtures("composed")
 REVISE = "/api/v1/definitions/debian-atomic/revise/"
 SERVER = scene.TREEFILE.replace("minimal: {packages: [systemd]}", "server: {packages: [openssh-server]}")
 

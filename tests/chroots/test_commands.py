@@ -99,7 +99,22 @@ def test_a_configuration_says_where_each_value_comes_from(capsys: pytest.Capture
     file, _, line = told["suite"]["origin"].rpartition(":")
     assert "trixie" in Path(file).read_text().splitlines()[int(line) - 1]
     assert told["mirror"]["value"] == "http://m.example.org/debian"
+    assert told["mirror"]["origin"] == "--mirror"
     assert told["refresh_after"] == {"value": 86400, "origin": "default"}
+
+
+def test_a_configuration_is_told_as_a_definition_has_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "house.yaml").write_text(
+        "base: trixie-amd64\nmirror: http://own.example.org/debian\nplugins: [{name: lintian, required: true}]\n"
+        "architecture: amd64\n")  # fmt: skip
+    words = ["config", "house", "--definitions", str(tmp_path)]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"mirror: http://own.example.org/debian    # {tmp_path}/house.yaml:2" in lines
+    assert "check_valid_until: true    # default" in lines
+    assert f"plugins: [{{name: lintian, options: {{}}, required: true}}]    # {tmp_path}/house.yaml:3" in lines
+    assert main([*words, "--mirror", "http://m.example.org/debian"]) == 0  # it wins, as it does in a build
+    assert "mirror: http://m.example.org/debian    # --mirror" in capsys.readouterr().out.splitlines()
 
 
 def test_the_list_is_for_programs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

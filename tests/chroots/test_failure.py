@@ -132,6 +132,7 @@ def test_the_place_of_an_error_is_shown() -> None:
         (ToolError("x", kind=Kind.DISK), "collect", Cause.DISK),
         (ToolError("x", kind=Kind.INPUT), "source", Cause.SOURCE),
         (ToolError("x", kind=Kind.INPUT), "base", Cause.CHROOT),
+        (ToolError("x", kind=Kind.INPUT), "", Cause.CHROOT),
         (ToolError("x"), "resolve", Cause.DEP_WAIT),
         (ToolError("x"), "collect", Cause.INSTALL),
         (ToolError("x"), "lintian", Cause.LINTIAN),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from django.conf import settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON = sys.executable
+KEPT = tempfile.TemporaryDirectory(prefix="debatomic-site-")  # the tables of the first site, for those after it
 
 
 class Site:
@@ -149,10 +154,47 @@ def site_at(home: Path) -> Iterator[Site]:
     with database() as environment:
         site = Site(home, **environment)
         try:
-            site.manage("migrate", "-v0")
+            make_tables(site)
             yield site
         finally:
             site.close()
+
+
+def make_tables(site: Site) -> None:
+    """Migrate the first site's database; those of the sites after it, in this process, are its copies."""
+    name = site.environment["DATABASE_URL"].rpartition("/")[2]
+    if name:
+        _tables_on_server(site, name)
+    else:
+        _tables_in_file(site, site.home / "hub.db", Path(KEPT.name) / "hub.db")
+
+
+def _tables_in_file(site: Site, own: Path, kept: Path) -> None:
+    if kept.exists():
+        shutil.copy(kept, own)
+        return
+    site.manage("migrate", "-v0")
+    with closing(sqlite3.connect(own)) as connection:
+        connection.execute("VACUUM INTO ?", [str(kept)])
+    kept.chmod(0o600)
+
+
+def _tables_on_server(site: Site, own: str) -> None:
+    kept = Path(KEPT.name).name
+    if not on_server(f"SELECT FROM pg_database WHERE datname = '{kept}'"):
+        site.manage("migrate", "-v0")
+        on_server(f'CREATE DATABASE "{kept}" TEMPLATE "{own}"')
+        atexit.register(on_server, f'DROP DATABASE "{kept}"')
+        return
+    on_server(f'DROP DATABASE "{own}"')
+    on_server(f'CREATE DATABASE "{own}" TEMPLATE "{kept}"')
+
+
+def on_server(statement: str) -> int:
+    """Tell the PostgreSQL that DATABASE_URL names; how many rows it finds."""
+    known = settings.DATABASES["default"]
+    with psycopg.connect(host=known["HOST"], user=known["USER"], dbname="postgres", autocommit=True) as connection:
+        return connection.execute(statement.encode()).rowcount
 
 
 @contextmanager
@@ -163,11 +205,9 @@ def database() -> Iterator[dict[str, str]]:
         yield {"DATABASE_URL": ""}
         return
     name = f"site_{uuid.uuid4().hex[:10]}"
-    known = settings.DATABASES["default"]
-    with psycopg.connect(host=known["HOST"], user=known["USER"], dbname="postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        yield {"DATABASE_URL": f"{url.rpartition('/')[0]}/{name}"}
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    on_server(f'CREATE DATABASE "{name}"')
+    yield {"DATABASE_URL": f"{url.rpartition('/')[0]}/{name}"}
+    on_server(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def kill(*processes: psutil.Process | subprocess.Popen[Any]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +12,10 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection, connections
 from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django import DjangoDbBlocker
 
 from hosts.models import Task
-from tests.logs.scenes import ROOT, LiveHub, running_task
+from tests.logs.scenes import LiveHub, running_task
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]  # fmt: skip
@@ -28,12 +27,14 @@ def task(db: None) -> Task:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """An SQLite database with all tables, to copy."""
-    home = tmp_path_factory.mktemp("migrated")
-    environment = {**os.environ, "DEBATOMIC_HOME": str(home), "DATABASE_URL": ""}
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-    return home / "hub.db"
+    path = tmp_path_factory.mktemp("migrated") / "hub.db"
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(path)])
+    return path
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def delivered(application: Application, finished: dict[str, Any]) -> dict[str, d
 def test_its_page_shows_that_it_booted(
     application: Application, finished: dict[str, Any], delivered: dict[str, dict[str, Any]]
 ) -> None:
-    boots = application.task(finished)["result"]["boot"]
+    boots = application.result(finished, "boot")
     assert set(boots) == {"bios", "uefi"}
     with application.client("visitor") as visitor:
         page = visitor.get(finished["page"]).text
@@ -51,6 +51,19 @@ def test_its_page_shows_that_it_booted(
             assert picture.content.startswith(b"\x89PNG\r\n\x1a\n")
             assert f"/artifacts/{delivered[f'serial-{firmware}.log']['id']}/" in page
             assert f"* debian {facts['commit']}.0" in "\n".join(facts["status"])
+
+
+def test_each_deliverable_was_made_by_a_task_of_its_own(
+    application: Application, finished: dict[str, Any], second: dict[str, Any]
+) -> None:
+    """What the tree's task made is taken from the host's store; the next compose has an upgrade to try, too."""
+    names = ["tree", "oci", "raw", "qcow2"]
+    assert [each["name"] for each in finished["parts"]] == names
+    assert {each["name"] for each in second["parts"]} == {*names, "upgrade"}
+    assert {each["state"] for each in (*finished["parts"], *second["parts"])} == {"completed"}
+    raw = application.get(f"tasks/{finished['parts'][2]['task']}/")["result"]
+    assert {each["name"]: each["reused"] for each in raw["stages"]}["commit"] is True
+    assert raw["commit"] == application.task(finished)["result"]["commit"]
 
 
 def test_its_commit_is_served(application: Application, finished: dict[str, Any]) -> None:
@@ -63,13 +76,15 @@ def test_its_commit_is_served(application: Application, finished: dict[str, Any]
 
 
 def test_its_container_is_pulled(application: Application, finished: dict[str, Any], tmp_path: Path) -> None:
-    container = application.task(finished)["result"]["container"]
+    container = application.result(finished, "container")
     host = application.address.removeprefix("http://")
     source = f"docker://{host}/debian-atomic/minimal:{finished['version']}"
     args = ["skopeo", "copy", "--quiet", "--src-tls-verify=false", source, f"oci:{tmp_path}/pulled:x"]
     run(args, time_limit=300)
     (described,) = json.loads((tmp_path / "pulled/index.json").read_text())["manifests"]
     assert described["digest"] == container["digest"]
+    signed = f"signatures/debian-atomic/minimal@{described['digest'].replace(':', '=')}/signature-1"
+    assert httpx.get(f"{application.address}/ostree/{signed}").status_code == 200
     with application.client("visitor") as visitor:
         page = visitor.get(finished["page"]).text
     assert container["digest"] in page
@@ -173,7 +188,7 @@ def test_a_machine_of_the_first_upgraded_to_the_second_and_back(
     assert verdicts == dict.fromkeys(("lint", "container", "boot-bios", "boot-uefi", "tests", "upgrade"), "passed")
     assert {one["name"]: one["verdict"] for one in finished["gates"]}["upgrade"] == "skipped"
     old, new = (application.task(one)["result"]["commit"] for one in (finished, second))
-    facts = application.task(second)["result"]["upgrade"]
+    facts = application.result(second, "upgrade")
     steps = facts["steps"]
     assert (facts["from"]["identity"], facts["from"]["commit"]) == (finished["identity"], old)
     assert [step["name"] for step in steps] == ["start", "upgrade", "rollback", "rebase"]

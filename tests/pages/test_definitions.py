@@ -17,7 +17,7 @@ from hosts.kept import store
 from hosts.models import Task
 from tests import scene
 
-pytestmark = pytest.mark.usefixtures("world")
+pytestmark = pytest.mark.usefixtures("composed")
 EDIT = "/definitions/debian-atomic/edit/"
 SERVER = scene.TREEFILE.replace("minimal: {packages: [systemd]}", "minimal: {}, server: {packages: [openssh-server]}")
 

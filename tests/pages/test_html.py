@@ -75,9 +75,16 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("address", PAGES)
-def test_pages_are_whole_and_strict(address: str, world: dict[str, Any], client_of: Callable[[str], Client]) -> None:
-    html = client_of("administrator").get(address.format(**world)).content.decode()
+def test_pages_are_whole_and_strict(
+    world: dict[str, Any], client_of: Callable[[str], Client], subtests: pytest.Subtests
+) -> None:
+    client = client_of("administrator")
+    for address in PAGES:
+        with subtests.test(address):
+            whole_and_strict(client.get(address.format(**world)).content.decode())
+
+
+def whole_and_strict(html: str) -> None:
     ids = re.findall(r'\sid="([^"]+)"', html)
 
     assert re.search(r"<title>[^<·]+ · DebAtomic</title>", html)
@@ -165,18 +172,19 @@ PARTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("address, part", PARTS)
 def test_a_part_refreshed_alone_is_the_part_of_the_page(
-    address: str, part: str, world: dict[str, Any], client_of: Callable[[str], Client]
+    world: dict[str, Any], client_of: Callable[[str], Client], subtests: pytest.Subtests
 ) -> None:
     client = client_of("administrator")
-    address = address.format(**world)
-    page = client.get(address).content.decode()
-    alone = client.get(address, headers={"HX-Request": "true", "HX-Target": part}).content.decode().strip()
+    for address, part in PARTS:
+        with subtests.test(f"{part} of {address}"):
+            page = client.get(address.format(**world)).content.decode()
+            only = {"HX-Request": "true", "HX-Target": part}
+            alone = client.get(address.format(**world), headers=only).content.decode().strip()
 
-    assert re.match(rf'<\w+[^>]*\sid="{part}"', alone)
-    assert "<html" not in alone
-    assert without_tokens(alone) in without_tokens(page)
+            assert re.match(rf'<\w+[^>]*\sid="{part}"', alone)
+            assert "<html" not in alone
+            assert without_tokens(alone) in without_tokens(page)
 
 
 def without_tokens(html: str) -> str:

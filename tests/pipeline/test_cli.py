@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from composes.pipeline import cli
-from composes.pipeline.verbs.containing import STORE_VARIABLE
-from debatomic.tools.errors import InputError
 
 HOUSE = str(Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml")
 
@@ -31,7 +29,7 @@ RUN = ["run", HOUSE, "--output", "OUT", "--variant"]
     (["show", HOUSE, "--variant", "desktop"], "debian-atomic has no variant desktop; it has minimal"),
     ([*RUN, "desktop"], "debian-atomic has no variant desktop; it has minimal"),
     ([*RUN, "minimal", "--architecture", "mips"], "debian-atomic is not written for architecture mips; it knows"),
-    ([*RUN, "minimal", "--skip", "tests"], "There is no phase tests; the phases are"),
+    ([*RUN, "minimal", "--skip", "tests"], "There is no phase or deliverable tests; there are"),
     ([*RUN, "minimal", "--lock", "none.json"], "There is no lock file none.json."),
     (["export-repo", "--from", "OUT", "--to", "OUT/x.tar"], "OUT is not an OSTree repository."),
 ])  # fmt: skip
@@ -50,8 +48,7 @@ def test_a_treefile_that_is_wrong_is_named_with_its_line(tmp_path: Path, capsys:
     assert capsys.readouterr().err == "house.yaml:2: unknown key variant; did you mean variants?\n"
 
 
-@pytest.mark.parametrize("value", ["", "many", "0", "-1"])
-def test_a_wrong_limit_is_said(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(STORE_VARIABLE, value)
-    with pytest.raises(InputError, match="must be a whole number of GiB"):
-        cli._store_limit()
+@pytest.mark.parametrize("option", ["--store-gib=0", "--store-days=-1", "--store-gib=nan"])
+def test_a_wrong_limit_is_said(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*RUN, "minimal", option]) == 1
+    assert capsys.readouterr().err == "--store-gib and --store-days must be above 0.\n"

@@ -215,6 +215,23 @@ def test_other_formats_are_made_of_the_same_disk_and_tree(compose: Ran, tmp_path
     assert {"etc/passwd", "usr/bin/apt", "sysroot/"} <= set(listed.stdout.splitlines())
 
 
+def test_the_iso_installs_to_an_empty_disk_and_that_boots(compose: Ran, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    image = "image: {formats: [iso], remove-formats: [qcow2, oci], remove-firmware: [uefi], iso: {start: install}}"
+    remote = "remote: {name: house, url: 'http://repo.example.org/ostree'}"
+    treefile = changed(tmp_path / "definition", f"{image}\n{remote}\ngates: {{boot: off}}")
+    done = ran(output, command(output, treefile=treefile))
+    assert done.status == 0, done.text[-3000:]
+    assert (output / "disk.iso").read_bytes()[0x8001:0x8006] == b"CD001"
+    proof = done.result["boot"]["iso-bios"]
+    assert (proof["commit"], proof["state"], proof["failed"]) == (compose.result["commit"], "running", [])
+    assert [each["name"] for each in proof["tests"]] == ["install", "installed"]
+    assert "remote house http://repo.example.org/ostree" in proof["tests"][1]["output"]
+    assert "debatomic: done: /dev/vda holds" in (output / "serial-iso-bios.log").read_text(errors="replace")
+    verdicts = {each["name"]: each["verdict"] for each in done.result["gates"]}
+    assert verdicts["boot-iso-bios"] == "passed"
+
+
 def test_done_again_it_reuses_everything_and_gives_the_same(compose: Ran, tmp_path: Path) -> None:
     again = ran(tmp_path / "out", command(tmp_path / "out"))
     assert again.status == 0, again.text[-3000:]
@@ -223,13 +240,15 @@ def test_done_again_it_reuses_everything_and_gives_the_same(compose: Ran, tmp_pa
         assert again.result[name] == compose.result[name]
 
 
-def test_built_anew_from_its_lock_the_commit_is_the_same(compose: Ran, tmp_path: Path) -> None:
+def test_built_anew_from_its_lock_commit_and_container_are_the_same(compose: Ran, tmp_path: Path) -> None:
     lock = os.fspath(compose.output / "lock.json")
-    options = ["--lock", lock, "--only", "ostree", "--again", "rootfs", "--again", "ostree"]
-    again = ran(tmp_path / "out", command(tmp_path / "out", *options))
+    phases = [word for name in ("rootfs", "ostree", "container") for word in ("--only", name, "--again", name)]
+    again = ran(tmp_path / "out", command(tmp_path / "out", "--lock", lock, *phases))
     assert again.status == 0, again.text[-3000:]
     assert again.result["commit"] == compose.result["commit"]
-    assert not any(each["reused"] for each in again.result["stages"] if each["phase"] in ("rootfs", "ostree"))
+    assert again.result["container"]["digest"] == compose.result["container"]["digest"]
+    assert "initramfs made" in again.text and "packages are in layer-" not in again.text
+    assert not any(each["reused"] for each in again.result["stages"] if each["phase"] not in ("init", "gather"))
 
 
 def publish(source: Path, target: Path, ref: str, *more: str) -> Ran:
@@ -338,7 +357,7 @@ def test_killed_it_leaves_no_process_and_no_mount_and_the_next_one_sweeps(compos
     with subprocess.Popen(args, cwd=TOP, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         for line in process.stdout:
-            if "dracut" in line:
+            if "initramfs" in line:
                 break
         scratch = [path.name for path in (STATE / "composes/work").iterdir()]
         process.send_signal(signal.SIGKILL)

@@ -203,7 +203,8 @@ def test_a_failed_stage_takes_those_with_it_that_need_it() -> None:
     assert failures.as_json() == [{"stage": "disk", "reason": "It is too small.", "kind": "input", "decisive": [],
                                    "left_out": ["qcow2", "boot"]}]  # fmt: skip
     with pytest.raises(InputError, match="too small"):
-        failures.check()
+        failures.check(failable=["qcow2"])
+    failures.check(failable=["disk"])
 
 
 def test_a_full_disk_ends_all() -> None:

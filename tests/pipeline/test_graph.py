@@ -77,5 +77,6 @@ def test_our_own_stages_are_in_order_and_each_phase_has_one() -> None:
     ordered = graph.ordered(STAGES)
     assert {each.phase for each in ordered} == set(graph.PHASES)
     done = ["releases", "tracker", "gather", "tree", "rootfs", "commit", "contents", "oci", "disk", "qcow2", "vmdk",
-            "vhd", "tar", "sbom", "vulnerabilities", "container", "boot-bios", "boot-uefi", "upgrade"]  # fmt: skip
+            "vhd", "iso", "tar", "sbom", "vulnerabilities", "container", "boot-bios", "boot-uefi", "boot-iso-bios",
+            "boot-iso-uefi", "upgrade"]  # fmt: skip
     assert names(ordered) == done

@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Path:
     (top / "var/spool").chmod(0o2755)
     (top / "var/mail").symlink_to("spool/mail")
     (top / "usr/lib/ostree").mkdir()
-    (top / "usr/lib/ostree/prepare-root.conf").write_text(layout.PREPARE_ROOT)
+    (top / "usr/lib/ostree/prepare-root.conf").write_text(layout.PREPARE_ROOT.format(composefs="maybe"))
     return top
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tarfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,34 @@ def test_the_least_used_results_go_first_and_used_ones_stay(store: ResultStore) 
     assert store.evict(limit=1 << 30) == []
 
 
+def test_what_nobody_used_for_long_goes_however_small(store: ResultStore) -> None:
+    for number in range(2):
+        with store.result(f"tree-{number}", make):
+            pass
+    long_ago = time.time() - 31 * 86400
+    os.utime(store.results / "tree-0/result.json", (long_ago, long_ago))
+    assert store.evict(limit=1 << 30, days=32) == []
+    assert store.evict(limit=1 << 30, days=30) == ["tree-0"]
+
+
+def overwrite(folder: Path) -> None:
+    (folder / "file").write_text("y" * 5000)
+
+
+@pytest.mark.parametrize("alter", [
+    overwrite, lambda folder: (folder / "file").unlink(), lambda folder: (folder / "file").chmod(0o600),
+    lambda folder: (folder / "new").touch(), lambda folder: (folder / "link").symlink_to("/etc"),
+    lambda folder: (folder / "result.json").write_text('{"facts": {'),
+])  # fmt: skip
+def test_an_altered_result_is_never_served(store: ResultStore, alter: Callable[[Path], object]) -> None:
+    with store.result("tree-1", make) as (folder, _, _):
+        pass
+    alter(folder)
+    with store.result("tree-1", make) as (folder, facts, reused):
+        assert (reused, facts, (folder / "file").read_text()) == (False, {"digest": "d"}, "x" * 5000)
+        assert sorted(path.name for path in folder.iterdir()) == ["file", "result.json"]
+
+
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "repo"
     target.mkdir()
@@ -108,7 +138,7 @@ def test_a_version_says_suite_date_and_respin(debian: str, date: int, respin: in
 
 
 def take(source: Path, scratch: Path) -> None:
-    with publish._as_folder(source, scratch):
+    with publish.as_folder(source, scratch):
         pass
 
 
@@ -126,7 +156,7 @@ def test_a_repository_travels_as_a_tar_that_is_always_the_same(tmp_path: Path) -
     publish.export_repo(source, tmp_path / "two.tar")
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
     (tmp_path / "scratch").mkdir()
-    with publish._as_folder(tmp_path / "one.tar", tmp_path / "scratch") as folder:
+    with publish.as_folder(tmp_path / "one.tar", tmp_path / "scratch") as folder:
         assert (folder / "objects/ab/cdef.filez").read_text() == "objects/ab/cdef.filez"
         assert not (folder / "tmp/cache/z").exists()
 

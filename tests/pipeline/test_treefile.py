@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from composes.pipeline.treefiles import marks, treefile
+from composes.pipeline.treefiles.image import ImageOptions
 from debatomic.tools.errors import InputError
 
 HOUSE = Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml"
@@ -47,7 +48,7 @@ def test_a_variant_adds_to_what_it_inherits(tmp_path: Path) -> None:
     tree = treefile.resolve(treefile.load(written(tmp_path, GOOD)), "server", "amd64")
     own = ("systemd", "dracut", "linux-image-cloud-amd64")
     assert tree.packages == (*own, "ostree", "openssh-server", "qemu-guest-agent")
-    assert tree.image == treefile.ImageOptions(size=3 << 30, formats=("raw",))
+    assert tree.image == ImageOptions(size=3 << 30, formats=("raw",))
     assert (tree.name, tree.summary, tree.ref) == ("house", "For the rack", "house/trixie/amd64/server")
     assert tree.metadata == (("team", "atomic"),)
     assert (tree.recommends, tree.components, tree.remote) == (False, ("main",), ("", ""))
@@ -91,7 +92,9 @@ def test_the_treefile_we_ship_is_good() -> None:
     ("image:\n  size: 12\n", "house.yaml:2: size must be text, not a number."),
     ("image:\n  size: 12 apples\n", "house.yaml:2: size: 12 apples is not a size such as 1500M or 3G, or auto."),
     ("image:\n  formats: [raw]\n  firmware: [bois]\n", "firmware can be bios or uefi, not bois; did you mean bios?"),
-    ("image:\n  formats:\n    - iso\n", "house.yaml:3: formats can be raw, qcow2, vmdk, vhd, tar or oci, not iso."),
+    ("image:\n  formats:\n    - ova\n", "formats can be raw, qcow2, vmdk, vhd, iso, tar or oci, not ova."),
+    ("image: {iso: {disk: sda}}\n", "house.yaml:1: disk: sda is not auto, or the name of a disk such as /dev/sda."),
+    ("image: {iso: {start: now}}\n", "house.yaml:1: start can be live or install, not now."),
     ("image: {formats: [raw, qcow]}\n", "not qcow; did you mean qcow2?"),
     ("container: {compression: gz}\n", "house.yaml:1: compression can be zstd or gzip, not gz."),
     ("container:\n  layers: 500\n", "house.yaml:2: layers: 500 is not a number of layers, 12 to 127."),

@@ -5,28 +5,26 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import socket
 import ssl
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
 from chroots.engine.archives.admission import read_secret
+from chroots.engine.archives.connections import KeptHttp, KeptHttps
 from chroots.engine.state import locked, locked_now
 from debatomic.tools.errors import InfrastructureError, InputError
 from debatomic.tools.files import whole
 
 T = TypeVar("T")
 USER_AGENT = "DebAtomic"
-ADDRESS_SECONDS = 60.0
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 3
 PARALLEL = 6
@@ -50,42 +48,7 @@ class Missing(InputError):
     """The server answers 404: asking again does not help."""
 
 
-class Addresses:
-    """What names resolved to a moment ago: a build fetches dozens of files from one server, and small name servers
-    lose queries that come in bursts, each of which then costs five seconds."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[tuple[str, int], tuple[float, list[str]]] = {}
-
-    def of(self, host: str, port: int) -> list[str]:
-        with self._lock:
-            until, addresses = self._known.get((host, port), (0.0, []))
-            if time.monotonic() > until:
-                answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                addresses = [str(answer[4][0]) for answer in answers]
-                self._known[host, port] = (time.monotonic() + ADDRESS_SECONDS, addresses)
-            return addresses
-
-
-class _Connection(http.client.HTTPConnection):
-    addresses = Addresses()
-
-    def connect(self) -> None:
-        *others, last = self.addresses.of(self.host, self.port)
-        for address in others:
-            with suppress(OSError):
-                self.sock = socket.create_connection((address, self.port), self.timeout)
-                return
-        self.sock = socket.create_connection((last, self.port), self.timeout)
-
-
-class _Handler(urllib.request.HTTPHandler):
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Connection, req)
-
-
-OPENER = urllib.request.build_opener(_Handler)
+OPENER = urllib.request.build_opener(KeptHttp, KeptHttps)
 
 
 @contextmanager

@@ -68,11 +68,20 @@ class Signer:
         """A detached signature by the key of this fingerprint. Raises ToolError when gpg gives none."""
         return self._made_file("--local-user", f"{key}!", "--detach-sign", stdin=content)
 
+    def signatures(self, content: bytes) -> bytes:
+        """One ASCII-armoured file of detached signatures, by every key."""
+        return self._made_file("--armor", *self._users(), "--detach-sign", stdin=content)
+
     def signed_release(self, text: bytes) -> tuple[bytes, bytes]:
         """InRelease and Release.gpg of a Release file, signed by every key. Raises ToolError when gpg gives none."""
-        users = [word for key in self.fingerprints() for word in ("--local-user", f"{key}!")]
-        clear = self._made_file(*users, "--clear-sign", stdin=text)
-        return clear, self._made_file(*users, "--armor", "--detach-sign", stdin=text)
+        return self._made_file(*self._users(), "--clear-sign", stdin=text), self.signatures(text)
+
+    def enclosed(self, content: bytes, key: str) -> bytes:
+        """A signed message by the key of this fingerprint, the content inside."""
+        return self._made_file("--local-user", f"{key}!", "--sign", stdin=content)
+
+    def _users(self) -> list[str]:
+        return [word for key in self.ensure() for word in ("--local-user", f"{key}!")]
 
     def _made(self, name: str) -> str:
         before = self.fingerprints()

@@ -16,7 +16,7 @@ class Cause(StrEnum):
     """What went wrong, finer than Kind, which says whether another attempt may succeed."""
 
     SOURCE = "source"  # what was submitted is no such package, or not the one that was meant
-    CHROOT = "chroot"  # what it is built in cannot be made: its definition, its archive
+    CHROOT = "chroot"  # what it is built in cannot be made: its definition, its archive, a plugin
     DEP_WAIT = "dep-wait"
     UNPACK = "unpack"
     PATCH = "patch"
@@ -49,8 +49,10 @@ OF_KINDS = {
     Kind.KILLED: Cause.KILLED, Kind.CANCELED: Cause.CANCELED, Kind.INFRASTRUCTURE: Cause.INFRASTRUCTURE,
     Kind.INTERNAL: Cause.INTERNAL,
 }  # fmt: skip
-OF_PHASES = {"source": Cause.SOURCE, "base": Cause.CHROOT, "resolve": Cause.DEP_WAIT, "install": Cause.DEP_WAIT,
-             "unpack": Cause.UNPACK, "collect": Cause.INSTALL, "lintian": Cause.LINTIAN}  # fmt: skip
+# Before the first phase, plugins that cannot be used are refused.
+OF_PHASES = {"": Cause.CHROOT, "source": Cause.SOURCE, "base": Cause.CHROOT, "resolve": Cause.DEP_WAIT,
+             "install": Cause.DEP_WAIT, "unpack": Cause.UNPACK, "collect": Cause.INSTALL,
+             "lintian": Cause.LINTIAN}  # fmt: skip
 
 
 class BuildFailed(ToolError):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from chroots.engine.archives.mirror import default_mirror
+import yaml
+
+from chroots.engine.archives.mirror import VARIABLE, default_mirror
 from chroots.engine.commands.options import (
     chroot_argument,
     chroot_spec,
@@ -150,20 +155,26 @@ def _config(options: argparse.Namespace) -> int:
     origins: dict[str, str] = definitions.origins(options.chroot, options.definitions)
     shown = {key: {"value": value, "origin": origins.get(key, "default")} for key, value in spec.items()
              if key != "name"}  # fmt: skip
-    if not spec["mirror"]:
-        shown["mirror"] = {"value": options.mirror or default_mirror(), "origin": "--mirror or this machine's apt"}
+    if options.mirror:
+        shown["mirror"] = {"value": options.mirror.rstrip("/"), "origin": "--mirror"}
+    elif not spec["mirror"]:
+        chosen = f"${VARIABLE}" if os.environ.get(VARIABLE) else "this machine's apt"
+        shown["mirror"] = {"value": default_mirror(), "origin": chosen}
+    for each in shown["repositories"]["value"]:
+        each["uris"] = [uri.replace("{mirror}", shown["mirror"]["value"]) for uri in each["uris"]]
     if options.json:
         print_json(shown)
         return 0
     for key, entry in shown.items():
-        print(f"{key}: {_value(entry['value'])}    # {entry['origin']}")
+        print(f"{key}: {_yaml(entry['value'])}    # {entry['origin']}")
     return 0
 
 
-def _value(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(str, value))}]"
-    return str(value)
+def _yaml(value: object) -> str:
+    """A value as a definition would have it, on one line."""
+    plain = json.loads(json.dumps(value, default=str))
+    text: str = yaml.safe_dump(plain, default_flow_style=True, width=math.inf, sort_keys=False)
+    return text.removesuffix("...\n").rstrip()
 
 
 def _json_chroot(command: argparse.ArgumentParser) -> None:

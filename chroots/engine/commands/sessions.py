@@ -32,6 +32,7 @@ from debatomic.tools.run import Output
 USERS = {"root": (0, "/root"), "builder": (BUILDER_UID, "/build")}  # with the folder each begins in
 ENGINE_FAILED = 125  # the command was not run; its own statuses are its own
 OUT_OF_MEMORY = "failed: The memory limit of {} was reached: the kernel killed {} processes."
+OUT_OF_TIME = "failed: The program did not end within its time limit of {:g} s and was killed."
 
 
 def _session(options: argparse.Namespace, log: Output, *, make: bool = True) -> Session:
@@ -86,6 +87,8 @@ def _attached(options: argparse.Namespace, words: list[str]) -> int:
         status = root.attached(words, user=user, folder=folder, environment=environment, network=options.network)
         if kills := root.warden.group.memory_kills():
             print(OUT_OF_MEMORY.format(told_size(root.warden.group.memory), kills), file=sys.stderr)
+        if root.warden.remaining() == 0:
+            print(OUT_OF_TIME.format(options.time_limit), file=sys.stderr)
     return status
 
 

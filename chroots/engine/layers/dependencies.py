@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from chroots.engine.archives.dsc import Dsc
@@ -16,8 +17,10 @@ from chroots.engine.layers import shared
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
 from chroots.engine.layers.depwait import conflict, missing, unmet_dependencies
+from chroots.engine.layers.installed import installed_in
+from chroots.engine.layers.package_lists import cut_down
 from chroots.engine.layers.shared import Stack
-from chroots.engine.layers.stacking import Stacker
+from chroots.engine.layers.stacking import Stacker, versions
 from chroots.engine.spec import BuildSpec, BuildType, Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InfrastructureError, Kind, ToolError
@@ -25,6 +28,7 @@ from debatomic.tools.files import link_or_copy
 
 SOURCE = "/run/source"  # where a buildroot sees the source package
 ARCHIVES = "/run/archives"
+LISTS = "/run/lists"
 CCACHE = ("ccache",)
 URI = re.compile(r"^'(?P<url>[^']+)' (?P<name>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
 
@@ -44,6 +48,13 @@ def apt_get(*options: str) -> list[str]:
         "-o", "Dpkg::Options::=--force-unsafe-io", "-o", f"Dir::Cache::archives={ARCHIVES}", "-o", "Debug::NoLocking=1",
         "-o", "Acquire::ForceHash=SHA256", *options,
     ]  # fmt: skip
+
+
+def with_lists(lists: Path | None) -> tuple[str, ...]:
+    """apt-get's options for package lists that a buildroot sees at LISTS; none for those of its tree."""
+    if not lists:
+        return ()
+    return ("-o", f"Dir::State::lists={LISTS}", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +126,7 @@ class Installer:
             return stored
         with self.journal.phase("install", " ".join(names)), self._explained():
             archives = self._fetched(more.debs, "tools")
-            return self._stacker(archives).on(below, Resolved(debs=debs).packages, names)
+            return self._stacker(archives, None).on(below, Resolved(debs=debs).packages, names)
 
     def _resolve(self) -> Resolved:
         """Which packages apt would install, with their digests from the signed indexes."""
@@ -142,33 +153,51 @@ class Installer:
         debs = found.debs
         with self.journal.phase("fetch", f"{len(debs)} packages"):
             archives = self._fetched(debs)
-        command = apt_command(self.spec, self.dsc, *found.options, "--no-download")
         with self.journal.phase("install", f"{len(debs)} packages"), self._explained():
-            return self._stacker(archives).stack(found.packages, command, seeded=not found.options)
+            lists = self._short_lists(found)
+            command = apt_command(self.spec, self.dsc, *found.options, *with_lists(lists), "--no-download")
+            return self._stacker(archives, lists).stack(found.packages, command, seeded=not found.options)
 
-    def _stacker(self, archives: Path) -> Stacker:
-        read_only = {SOURCE: self.dsc.path.parent, ARCHIVES: archives}
+    def _short_lists(self, found: Resolved) -> Path | None:
+        """Package lists with only what is installed and what is wanted; None if apt would choose otherwise by them."""
+        lists, at = self.folder / "lists", self.folder / "short"
+        names = [*installed_in(self.base.tree), *versions(found.packages, self.spec.chroot.architecture)]
+        if not cut_down(self.base.tree, {name.partition(":")[0] for name in names}, lists):
+            return None
+        command = apt_command(self.spec, self.dsc, *found.options, *with_lists(lists), "--print-uris")
+        with buildroot([self.base], self.warden, at=at, upper=at.with_name("short-upper")) as root:
+            try:
+                said = root.run(command, read_only={SOURCE: self.dsc.path.parent, LISTS: lists}, capture=True).stdout
+            except CommandFailed:
+                return None
+        same = Resolved(debs=parse_uris(said, self.spec.chroot.repositories)).packages == found.packages
+        return lists if same else None
+
+    def _stacker(self, archives: Path, lists: Path | None) -> Stacker:
+        read_only = {SOURCE: self.dsc.path.parent, ARCHIVES: archives, **({LISTS: lists} if lists else {})}
 
         def install(root: Buildroot, command: Sequence[str]) -> None:
             root.run(command, read_only=read_only, scratch=[f"{ARCHIVES}/partial"])
 
         return Stacker(base=self.base, architecture=self.spec.chroot.architecture, state=self.state,
                        warden=self.warden, journal=self.journal, folder=self.folder, install=install,
-                       apt=apt_get("--no-download"), resolve=self._seed)  # fmt: skip
+                       apt=apt_get(*with_lists(lists), "--no-download"),
+                       resolve=partial(self._seed, lists=lists))  # fmt: skip
 
-    def _seed(self, names: Sequence[str]) -> list[str]:
+    def _seed(self, names: Sequence[str], lists: Path | None) -> set[str]:
         """What installing these packages on the base would install, as `name sha256`; nothing if it cannot be done."""
         try:
-            return list(self._resolved_names(names, []).packages)
+            return set(self._resolved_names(names, [], lists).packages)
         except CommandFailed:
-            return []
+            return set()
 
-    def _resolved_names(self, names: Sequence[str], below: Stack) -> Resolved:
+    def _resolved_names(self, names: Sequence[str], below: Stack, lists: Path | None = None) -> Resolved:
         """What apt would install for these packages on a stack."""
         at = self.folder / f"resolve-{'-'.join(names)}"
         upper = at.with_name(f"{at.name}-upper")
         with buildroot([*below, self.base], self.warden, at=at, upper=upper) as root:
-            said = root.run([*apt_get("--print-uris"), "install", *names], capture=True).stdout
+            said = root.run([*apt_get(*with_lists(lists), "--print-uris"), "install", *names], capture=True,
+                            read_only={LISTS: lists} if lists else {}).stdout  # fmt: skip
         return Resolved(debs=parse_uris(said, self.spec.chroot.repositories))
 
     def _fetched(self, debs: list[RemoteFile], name: str = "archives") -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from chroots.engine.archives.release import Release
@@ -18,8 +19,8 @@ TRACES = ("var/log/**/*.log", "var/log/apt/*", "var/cache/ldconfig/aux-cache", "
           "var/cache/debconf/*-old", "var/lib/dpkg/*-old", "var/lib/dbus/machine-id", "var/lib/apt/periodic/*",
           "tmp/*", "run/*")  # fmt: skip
 EMPTY = ("etc/machine-id",)
-# A tar of a tree as it is, the same for the same tree; its "compression" is its digest.
-PACKED = ("tar", "--create", "--use-compress-program=sha256sum", "--force-local", "--format=posix", "--sort=name",
+# A tar of a tree as it is, the same for the same tree.
+PACKED = ("tar", "--create", "--force-local", "--format=posix", "--sort=name",
           "--numeric-owner", "--xattrs", "--xattrs-include=*",
           "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime")  # fmt: skip
 
@@ -54,10 +55,14 @@ def _date(tree: Path, latest: int) -> None:
 
 def tree_digest(tree: Path) -> str:
     """SHA-256 of all there is below `tree`: names, kinds, owners, permissions, dates, attributes, links and content."""
-    with tempfile.TemporaryDirectory(prefix="debatomic-digest-") as folder:
-        told = Path(folder, "digest")
-        run([*PACKED, f"--file={told}", f"--directory={tree}", "."])
-        return told.read_text().split()[0]
+    reading, writing = os.pipe()
+    with ThreadPoolExecutor(1) as hashing, os.fdopen(reading, "rb") as packed:  # faster than sha256sum
+        digest = hashing.submit(hashlib.file_digest, packed, "sha256")
+        try:
+            run([*PACKED, f"--file=/dev/fd/{writing}", f"--directory={tree}", "."], pass_fds=[writing])
+        finally:
+            os.close(writing)
+        return digest.result().hexdigest()
 
 
 def _entries(tree: Path) -> Iterator[tuple[str, os.stat_result]]:

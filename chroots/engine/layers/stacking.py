@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,9 @@ from chroots.engine.layers.installed import installed_inside
 from chroots.engine.layers.shared import Stack
 from chroots.engine.state import State
 from debatomic.tools.errors import CommandFailed, InfrastructureError, ToolError
-from debatomic.tools.files import write_json
 
 # What nearly every package needs gets a layer of its own, on which the others stand.
 SEEDS = (("debhelper",), ("debhelper", "dh-python"))
-SEEDS_KNOWN = "seeds"
 Packages = Mapping[str, int]  # bytes to fetch, by `name sha256`
 
 
@@ -42,7 +39,7 @@ class Stacker:
     folder: Path  # to work in
     install: Callable[[Buildroot, Sequence[str]], object]  # runs apt-get with the packages in reach
     apt: Sequence[str]  # apt-get with its options, to install with
-    resolve: Callable[[Sequence[str]], list[str]]  # what installing packages of these names on the base would install
+    resolve: Callable[[Sequence[str]], set[str]]  # what installing packages of these names on the base would install
 
     def stack(self, wanted: Packages, command: Sequence[str], *, seeded: bool = True) -> Stack:
         """A stack with exactly these packages on top of the base, which `command` installs.
@@ -56,7 +53,7 @@ class Stacker:
                 return self._layer(wanted, command, below)
             except UNFIT as error:
                 self.journal.say(f"They are installed without that layer: {error}")
-        return self._layer(wanted, command, [])
+        return self._layer(wanted, command, [], compared=False)
 
     def on(self, below: Stack, wanted: Packages, names: Sequence[str]) -> Stack:
         """A layer on `below` that has packages of these names, too; `wanted` is all that the stack has then.
@@ -74,7 +71,7 @@ class Stacker:
 
     def _sow(self, names: Sequence[str], wanted: Packages) -> None:
         """Make the layer of a seed if it is only a part of what is wanted and not there yet."""
-        packages = self._seed(names)
+        packages = self.resolve(names)
         if not packages or not packages < wanted.keys():
             return
         if not shared.find(self.state, shared.resolved_key(self.base, sorted(packages))):
@@ -85,22 +82,13 @@ class Stacker:
             except UNFIT as error:
                 self.journal.say(f"There is no layer with {' and '.join(names)} alone: {error}")
 
-    def _seed(self, names: Sequence[str]) -> set[str]:
-        """The packages of a seed; asked once for each base."""
-        path = self.state.layers / SEEDS_KNOWN / shared.digest_of(" ".join([self.base.identity, *names]))
-        if not path.exists():
-            if not (found := self.resolve(names)):
-                return set()
-            write_json(path, found)
-        return set(json.loads(path.read_text()))
-
-    def _layer(self, wanted: Packages, command: Sequence[str], below: Stack) -> Stack:
+    def _layer(self, wanted: Packages, command: Sequence[str], below: Stack, *, compared: bool = True) -> Stack:
         def install(scratch: Path) -> None:
             at = self.folder / f"on-{below[0].identity if below else 'base'}"
             limit = self.warden.limits.disk
             with buildroot([*below, self.base], self.warden, at=at, upper=scratch, limit=limit) as root:
                 self.install(root, command)
-                if below:
+                if compared:
                     self._require_same(root, wanted)
 
         return shared.make(self.state, self.base, list(wanted), install, below=below, wait=lambda: self.journal.say(

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from chroots.engine.archives.fetch import Store
 from chroots.engine.layers.shared import CHECKED, QUICK
-from chroots.engine.layers.stacking import SEEDS_KNOWN
 from chroots.engine.state import DEAD, LEFTOVERS, LOCK, NEW, PRIVATE, State, locked, locked_now, remove_tree
 from debatomic.tools.limits import CGROUPS, remove
 from debatomic.tools.run import run
@@ -37,7 +36,7 @@ def sweep(state: State) -> list[str]:
 def unfinished(state: State) -> Iterator[Path]:
     """Small files that a killed process was about to finish; writing one takes a moment, not a minute."""
     oldest = time.time() - UNFINISHED
-    for pattern in (f"layers/{QUICK}/.*", f"layers/{SEEDS_KNOWN}/.*", f"layers/*/.{CHECKED}.*", "archive/.*"):
+    for pattern in (f"layers/{QUICK}/.*", f"layers/*/.{CHECKED}.*", "archive/.*"):
         for path in state.root.glob(pattern):
             with suppress(FileNotFoundError):
                 if path.lstat().st_mtime < oldest:

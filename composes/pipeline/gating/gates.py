@@ -61,8 +61,10 @@ def switched_off(name: str, checks: Checks) -> bool:
 
 
 def key(name: str) -> str:
-    """The gate's name in a treefile: `boot` for `boot-uefi`."""
-    return "boot" if name.startswith("boot-") else name
+    """The gate's name in a treefile: `boot` for `boot-uefi`, `iso` for `boot-iso-uefi`."""
+    if name.startswith("boot-"):
+        return "iso" if name.startswith("boot-iso-") else "boot"
+    return name
 
 
 def says_no(error: ToolError) -> bool:

@@ -50,13 +50,14 @@ def _container(compose: Compose, said: Mapping[str, Verdict]) -> Iterator[Verdic
 
 
 def _boots(compose: Compose, said: Mapping[str, Verdict]) -> Iterator[Verdict]:
-    for firmware in compose.order.tree.image.firmware:
-        name = f"boot-{firmware}"
+    firmware = compose.order.tree.image.firmware
+    for name in (*(f"boot-{each}" for each in firmware), *(f"boot-iso-{each}" for each in firmware)):
         if name in said:
             yield said[name]
         elif facts := compose.facts.get(name):
-            sentence = (f"multi-user.target after {facts['seconds']:.0f} s, the system is {facts['state']}, "
-                        f"{len(facts['failed'])} failed units.")  # fmt: skip
+            plain = (f"multi-user.target after {facts['seconds']:.0f} s, the system is {facts['state']}, "
+                     f"{len(facts['failed'])} failed units.")  # fmt: skip
+            sentence = facts.get("sentence", plain)
             yield passed(name, compose.order.tree.checks, sentence, compose.seconds[name])
 
 

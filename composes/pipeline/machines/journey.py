@@ -94,7 +94,7 @@ def booting(part: str) -> str:
     """Of the console between two proofs what comes from the boot, not from the commands and the shutdown before it."""
     before = part.rpartition(DONE)[2]
     down = before.find(DOWN)
-    start = down if down >= 0 else before.find("GRUB")
+    start = down if down >= 0 else max(before.find("GRUB"), before.find("BdsDxe"))
     return before[start:] if start >= 0 else ""
 
 

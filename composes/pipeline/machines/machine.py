@@ -41,7 +41,7 @@ FATAL = re.compile(
 class MachineSpec:
     """`folder` is the machine's own: it gets the serial log and the console's picture."""
 
-    disk: Path
+    disk: Path | None
     disk_format: str
     firmware: str  # bios or uefi
     accelerator: str  # kvm or tcg
@@ -49,7 +49,10 @@ class MachineSpec:
     folder: Path
     credentials: Mapping[str, str] = field(default_factory=lambda: CREDENTIALS)
     data: Path | None = None  # a file the machine may read as a disk with the serial number DATA_SERIAL
+    seed: Path | None = None  # a disk that cloud-init reads
     relay: str = ""  # the command that carries each connection to GATE_ADDRESS; empty: there is none
+    medium: Path | None = None  # a CD, which is started before the disk
+    writes: bool = False  # what it writes to the disk stays there
     reboots: bool = False  # a reset starts it again; otherwise it ends there
 
     @property
@@ -62,16 +65,15 @@ class MachineSpec:
 
 
 def qemu_command(spec: MachineSpec, monitor_fd: int) -> list[str]:
-    """The disk is opened with snapshot=on: the machine writes to a temporary file, never to the image."""
+    """A disk that is not to keep what is written has snapshot=on: the machine writes to a temporary file."""
     cpu = "host" if spec.accelerator == "kvm" else EMULATED_CPU
     threads = ",thread=multi" if spec.accelerator == "tcg" else ""
     return [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35",
         "-accel", f"{spec.accelerator}{threads}", "-cpu", cpu, "-m", str(spec.memory), "-smp", "2",
         *([] if spec.reboots else ["-no-reboot"]), *_firmware(spec),
-        "-drive", f"file={spec.disk},format={spec.disk_format},if=none,id=disk,snapshot=on,cache=unsafe",
-        "-device", "virtio-blk-pci,drive=disk,bootindex=0",
-        *_data(spec), "-nic", f"user,model=virtio-net-pci,restrict=on{_relayed(spec)}",
+        *_medium(spec), *_disk(spec), *_data(spec), *_seed(spec),
+        "-nic", f"user,model=virtio-net-pci,restrict=on{_relayed(spec)}",
         "-vga", "std", "-display", "none",
         "-device", "virtio-rng-pci", "-serial", f"file:{spec.serial}",
         "-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control",
@@ -86,11 +88,33 @@ def _firmware(spec: MachineSpec) -> list[str]:
             "-drive", f"if=pflash,format=raw,file={spec.folder / 'vars.fd'}"]  # fmt: skip
 
 
+def _medium(spec: MachineSpec) -> list[str]:
+    if not spec.medium:
+        return []
+    return ["-drive", f"file={spec.medium},format=raw,if=none,id=medium,media=cdrom,readonly=on",
+            "-device", "ide-cd,drive=medium,bootindex=0"]  # fmt: skip
+
+
+def _disk(spec: MachineSpec) -> list[str]:
+    if not spec.disk:
+        return []
+    kept = "discard=unmap,detect-zeroes=unmap" if spec.writes else "snapshot=on"
+    return ["-drive", f"file={spec.disk},format={spec.disk_format},if=none,id=disk,{kept},cache=unsafe",
+            "-device", f"virtio-blk-pci,drive=disk,bootindex={1 if spec.medium else 0}"]  # fmt: skip
+
+
 def _data(spec: MachineSpec) -> list[str]:
     if not spec.data:
         return []
     return ["-drive", f"file={spec.data},format=raw,if=none,id=data,readonly=on",
             "-device", f"virtio-blk-pci,drive=data,serial={DATA_SERIAL}"]  # fmt: skip
+
+
+def _seed(spec: MachineSpec) -> list[str]:
+    if not spec.seed:
+        return []
+    return ["-drive", f"file={spec.seed},format=raw,if=none,id=seed,readonly=on",
+            "-device", "virtio-blk-pci,drive=seed"]  # fmt: skip
 
 
 def _relayed(spec: MachineSpec) -> str:
@@ -143,6 +167,17 @@ class Monitor:
         return line
 
 
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What a machine is to come to: the signs on its way, the last one, and those that it cannot any more."""
+
+    name: str = "reach multi-user.target"
+    milestones: tuple[tuple[str, re.Pattern[str], float], ...] = MILESTONES
+    end: str = END
+    fatal: re.Pattern[str] = FATAL
+    refused: str = "The image does not boot"
+
+
 @dataclass(kw_only=True)
 class Watcher:
     """Reads the serial console as it grows, and knows how far the machine is."""
@@ -151,6 +186,7 @@ class Watcher:
     monitor: Monitor
     timeout: float  # seconds
     reached: Callable[[str, float, float], object]  # milestone, how far (0 to 1), seconds
+    goal: Goal = field(default_factory=Goal)
     started: float = field(default_factory=time.monotonic)
     seen: dict[str, float] = field(default_factory=dict)
     text: str = ""
@@ -163,21 +199,21 @@ class Watcher:
     def look(self) -> None:
         """Called again and again while the machine runs. Raises ToolError when it can only fail."""
         self.text = console_text(self.spec.serial)
-        for name, pattern, fraction in MILESTONES:
+        for name, pattern, fraction in self.goal.milestones:
             if name not in self.seen and pattern.search(self.text):
                 self.seen[name] = round(self.seconds, 1)
                 self.reached(name, fraction, self.seen[name])
-        if END in self.text:
+        if self.goal.end in self.text:
             self.picture()
-        elif found := FATAL.search(self.text):
+        elif found := self.goal.fatal.search(self.text):
             self.picture()
-            raise ToolError(f"The image does not boot ({self.spec.firmware}): {found[0].strip()}.",
+            raise ToolError(f"{self.goal.refused} ({self.spec.firmware}): {found[0].strip().rstrip('.')}.",
                             lines=last_lines(self.text))  # fmt: skip
         if self.seconds > self.timeout:
             self.picture()
             last = next(reversed(self.seen), "nothing")
             raise TimedOut(
-                f"The image did not reach multi-user.target in {self.timeout:g} s ({self.spec.firmware}); "
+                f"The image did not {self.goal.name} in {self.timeout:g} s ({self.spec.firmware}); "
                 f"the last thing seen was: {last}.", lines=last_lines(self.text),
             )  # fmt: skip
 

@@ -31,8 +31,8 @@ class Previous:
         return {"commit": self.commit, "ref": self.ref, "disk": sha256(self.disk)}
 
 
-def read(folder: Path) -> Previous:
-    """What a compose left in its output folder. Raises InputError."""
+def read(folder: Path, *, disk: bool = True) -> Previous:
+    """What a compose left in its output folder; its disk may come later. Raises InputError."""
     path = folder / "result.json"
     try:
         content = json.loads(path.read_text())
@@ -41,11 +41,11 @@ def read(folder: Path) -> Previous:
         raise InputError(f"{folder} holds no earlier compose: it has no result.json.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not the result of a compose.") from error
-    disk = next((folder / name for name in DISKS if (folder / name).is_file()), None)
-    if disk is None or not CHECKSUM.match(commit):
+    found = next((folder / name for name in DISKS if (folder / name).is_file()), None if disk else folder / DISKS[0])
+    if found is None or not CHECKSUM.match(commit):
         raise InputError(f"The compose in {folder} has no disk to upgrade: one of {', '.join(DISKS)}.")
     return Previous(identity=str(content.get("identity", "")) or folder.name, ref=ref, commit=commit, version=version,
-                    disk=disk)  # fmt: skip
+                    disk=found)  # fmt: skip
 
 
 def unpacked(disk: Path, folder: Path) -> tuple[Path, str]:

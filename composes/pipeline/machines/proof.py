@@ -12,7 +12,7 @@ from dataclasses import dataclass
 WORD = "debatomic-proof:"
 BEGIN, END = f"{WORD} begin", f"{WORD} end of proof"  # no other line begins so
 ANSWER = re.compile(rf"{WORD} ([^\n]*)")
-SECTION = re.compile(r"\[(status|failed|mounts|time|tests)\]")
+SECTION = re.compile(r"\[(status|failed|mounts|time|first-boot|tests)\]")
 # Shell, in an argument of a unit's command too: $ is doubled there, and ' is not used.
 WAIT = 'n=0; while [ "$(systemctl is-system-running)" = starting ] && [ $n -lt 300 ]; do sleep 1; n=$((n+1)); done'
 PROVE = (
@@ -60,6 +60,7 @@ class Proof:
     status: tuple[str, ...]
     time: str
     tests: tuple[str, ...] = ()
+    first_boot: tuple[str, ...] = ()
 
 
 def read_proof(text: str) -> Proof | None:
@@ -74,6 +75,7 @@ def read_proof(text: str) -> Proof | None:
         state=head.get("state", ""), kernel=head.get("kernel", ""), commit=next(running, ""),
         failed=tuple(sections.get("failed", [])), mounts=_pairs(sections.get("mounts", []), " "), status=tuple(status),
         time=" ".join(sections.get("time", [])[:1]), tests=tuple(sections.get("tests", [])),
+        first_boot=tuple(sections.get("first-boot", [])),
     )  # fmt: skip
 
 

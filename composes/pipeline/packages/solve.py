@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from composes.pipeline.packages.indexes import NAME, Source, base_names, field, names, stanzas, write_archive
+from composes.pipeline.packages.indexes import NAME, Source, base_names, field, names, of_names, write_archive
 from composes.pipeline.packages.lock import Lock, Package
 from composes.pipeline.tools import Tools
 from composes.pipeline.treefiles.marks import Text, place_of
@@ -136,8 +136,8 @@ def _packages(printed: str, listed: Sequence[Listed]) -> list[Package]:
     for repository, each in by_name.items():
         files = {file for name, file in wanted if name == repository}
         known = {file.split("_", 1)[0] for file in files}
-        for stanza in stanzas(each.text):
-            if field(stanza, "Package") in known and (package := _package(stanza, each.source)).file_name in files:
+        for stanza in of_names(each.text, known):
+            if (package := _package(stanza, each.source)).file_name in files:
                 found.append(package)
                 files.discard(package.file_name)
     if not found or len(found) != len(wanted):

@@ -25,7 +25,7 @@ def publish(served: Served, source: Path, ref: str, *, commit: str = "", keep_as
     Each object's checksum is verified on the way. `keep_as` holds the commit beyond the time the ref names it. What it
     returns is described at `Served.move`.
     """
-    with _as_folder(source, served.scratch) as folder:
+    with as_folder(source, served.scratch) as folder:
         found = _commit(Repo(served.repo.tools, folder), ref, commit)
         _import(served, folder, found)
         if keep_as:
@@ -55,7 +55,7 @@ def _import(served: Served, source: Path, commit: str) -> None:
 
 
 @contextmanager
-def _as_folder(source: Path, scratch: Path) -> Iterator[Path]:
+def as_folder(source: Path, scratch: Path) -> Iterator[Path]:
     if source.is_dir():
         yield source
         return

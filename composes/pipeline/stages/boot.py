@@ -14,8 +14,17 @@ from composes.pipeline.gating import gates
 from composes.pipeline.gating.gates import GateFailed
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
+from composes.pipeline.machines import first_boot
 from composes.pipeline.machines.kvm import accelerator
-from composes.pipeline.machines.machine import MachineSpec, Monitor, Watcher, console_text, last_lines, qemu_command
+from composes.pipeline.machines.machine import (
+    Goal,
+    MachineSpec,
+    Monitor,
+    Watcher,
+    console_text,
+    last_lines,
+    qemu_command,
+)
 from composes.pipeline.machines.proof import BEGIN, Proof, credentials, read_proof
 from composes.pipeline.machines.selftest import COMMAND, ScriptRun, read_runs, write_tar
 from composes.pipeline.treefiles.checks import Script
@@ -32,7 +41,7 @@ def wanted(order: Order, firmware: str) -> bool:
 
 def options(order: Order, firmware: str) -> Facts:
     tests = [asdict(each) for each in tested(order, firmware)]
-    return {"memory": order.memory, **({"tests": tests} if tests else {})}
+    return {"memory": order.memory, "first_boot": order.tree.first_boot, **({"tests": tests} if tests else {})}
 
 
 def tested(order: Order, firmware: str) -> tuple[Script, ...]:
@@ -47,20 +56,23 @@ def make(job: Job, firmware: str) -> Facts:
     spec = _machine(job, firmware)
     if firmware == "uefi":
         shutil.copyfile(job.tools.root / "usr/share/OVMF/OVMF_VARS_4M.fd", spec.folder / "vars.fd")
-    job.log.line(f"Booting {spec.disk.name} by {firmware.upper()} with {spec.accelerator}.")
+    disk = spec.disk.name if spec.disk else ""
+    job.log.line(f"Booting {disk} by {firmware.upper()} with {spec.accelerator}.")
+    timeout = job.order.boot_timeout + sum(each.time_limit for each in tested(job.order, firmware))
     try:
-        watcher = _watched(job, spec)
+        watcher = watched(job, spec, timeout=timeout, goal=Goal())
         proof = judged(job, watcher)
     finally:
         _keep(job, spec, firmware)
-    for path in (*spec.folder.glob("*.credential"), *spec.folder.glob("vars.fd"), *spec.folder.glob("tests.tar")):
-        path.unlink()
+    for name in ("*.credential", "vars.fd", "tests.tar", "seed.img"):
+        for path in spec.folder.glob(name):
+            path.unlink()
     seconds = watcher.seen.get("multi-user.target", watcher.seen["proof"])
     job.log.line(f"{firmware.upper()}: multi-user.target after {seconds:.1f} s, 0 failed units")
     runs = read_runs(proof.tests, tested(job.order, firmware))
     said: dict[str, Any] = json.loads(json.dumps({**asdict(proof), "tests": [asdict(each) for each in runs]}))
     facts = {"firmware": firmware, "accelerator": spec.accelerator, "seconds": seconds, "milestones": watcher.seen,
-             "disk": spec.disk.name, **said}  # fmt: skip
+             "disk": disk, **said}  # fmt: skip
     _judge_tests(job, runs, facts)
     return facts
 
@@ -80,22 +92,27 @@ def _machine(job: Job, firmware: str) -> MachineSpec:
     tests, data = tested(job.order, firmware), job.folder / "tests.tar"
     if tests:
         write_tar(tests, data)
+    seed = job.folder / "seed.img" if job.tree.first_boot == "cloud-init" else None
+    if seed:
+        first_boot.write_seed(job.tools, seed)
+    more = first_boot.commands(job.tree.first_boot) + (COMMAND if tests else "")
     packed = firmware == "uefi" and "qcow2" in job.inputs
     disk = job.input("qcow2", "disk.qcow2") if packed else job.input("disk", "disk.raw")
     return MachineSpec(disk=disk, disk_format="qcow2" if packed else "raw", firmware=firmware,
                        accelerator=accelerator(job.tools, job.input("rootfs", "tree"), job.folder, job.log.line),
-                       memory=job.order.memory, folder=job.folder, data=data if tests else None,
-                       credentials=credentials(COMMAND if tests else ""))  # fmt: skip
+                       memory=job.order.memory, folder=job.folder, data=data if tests else None, seed=seed,
+                       credentials={**credentials(more), **first_boot.credentials(job.tree.first_boot)})  # fmt: skip
 
 
-def _watched(job: Job, spec: MachineSpec) -> Watcher:
+def watched(job: Job, spec: MachineSpec, *, timeout: float, goal: Goal) -> Watcher:
+    """The machine run to its end. Raises ToolError when it cannot come to its goal, or not in `timeout` seconds."""
+
     def reached(name: str, fraction: float, seconds: float) -> None:
         job.log.line(f"{seconds:7.1f} s  {name}")
         job.progress.report(_half(spec.firmware, fraction), f"{spec.firmware.upper()}: {name}")
 
-    timeout = job.order.boot_timeout + sum(each.time_limit for each in tested(job.order, spec.firmware))
     with Monitor() as monitor:
-        watcher = Watcher(spec=spec, monitor=monitor, timeout=timeout, reached=reached)
+        watcher = Watcher(spec=spec, monitor=monitor, timeout=timeout, reached=reached, goal=goal)
         try:
             job.tools.run(
                 qemu_command(spec, monitor.theirs.fileno()), tick=watcher.look, tick_seconds=0.3,
@@ -131,6 +148,9 @@ def judged(job: Job, watcher: Watcher) -> Proof:
                         lines=proof.status)  # fmt: skip
     if "ro" not in proof.mounts.get("/usr", "").split(","):
         raise ToolError(f"The system booted, but its /usr can be written to ({firmware}).", lines=[str(proof.mounts)])
+    if missing := first_boot.missing(job.tree.first_boot, proof.first_boot):
+        raise ToolError(f"The system booted, but {job.tree.first_boot} did not do as it was told ({firmware}): it "
+                        f"lacks {missing[0]}.", lines=proof.first_boot)  # fmt: skip
     return proof
 
 
@@ -154,7 +174,7 @@ def _stage(firmware: str) -> Stage:
     return Stage(
         name=f"boot-{firmware}", phase="test", needs=("rootfs", "commit", "disk", "qcow2"), gate=f"boot-{firmware}",
         options=functools.partial(options, firmware=firmware),
-        schema=takes(memory=COUNT, tests={"type": "array", "items": {"type": "object"}}),
+        schema=takes("first_boot", memory=COUNT, tests={"type": "array", "items": {"type": "object"}}),
         make=functools.partial(make, firmware=firmware), wanted=functools.partial(wanted, firmware=firmware),
         deliver=functools.partial(deliver, firmware=firmware),
     )  # fmt: skip

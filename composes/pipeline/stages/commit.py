@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
-from chroots.engine.state import locked
 from composes.pipeline.delivery import copy_repository, delivered, replacing
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
+from composes.pipeline.publishing import caches
 from composes.pipeline.publishing.ostree import CHECKSUM, Repo
 from composes.pipeline.publishing.publish import export_repo
-from composes.pipeline.store import bytes_below, remove_tree
 from composes.pipeline.treefiles.options import COMMIT, COUNT, takes
 from debatomic.tools.errors import InputError
 from debatomic.tools.files import sha256
-
-CACHE_BYTES = 6 << 30
 
 
 def options(order: Order) -> Facts:
@@ -46,17 +42,13 @@ def version_of(debian_version: str, suite: str, date: int, respin: int) -> str:
 def make(job: Job) -> Facts:
     gathered = job.inputs["gather"].facts
     version = version_of(gathered["debian_version"], job.tree.suite, gathered["date"], job.order.respin)
-    caches = job.order.state.root / "composes/ostree"
-    with locked(caches / "lock"):
-        _trim(caches)
-        build, archive = (Repo(job.tools, caches / name).have(mode)
-                          for name, mode in (("build", "bare-user"), ("archive", "archive")))  # fmt: skip
+    with caches.opened(job) as (build, archive):
         commit_id = _commit(job, build, version)
         job.progress.report(0.3, "compressing new objects")
-        archive.pull(build.path, commit_id)
+        archive.pull(build.path, commit_id, synced=False)
         job.progress.report(0.8, "repository of this compose")
         result = Repo(job.tools, job.folder / "repo").have("archive")
-        result.pull(archive.path, commit_id)
+        result.pull(archive.path, commit_id, synced=False)
     result.set_ref(job.tree.ref, commit_id)
     result.summary()
     commit = result.show(commit_id)
@@ -80,13 +72,6 @@ def _commit(job: Job, build: Repo, version: str) -> str:
         *(f"--add-metadata-string={key}={value}" for key, value in metadata.items()),
         f"--tree=dir={job.input('rootfs', 'tree')}",
     ).splitlines()[-1]  # fmt: skip
-
-
-def _trim(caches: Path) -> None:
-    """The caches of objects begin anew when they have grown too large."""
-    for name in ("build", "archive"):
-        if (caches / name).exists() and bytes_below(caches / name) > CACHE_BYTES:
-            remove_tree(caches / name)
 
 
 def deliver(order: Order, result: Result) -> list[Deliverable]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from composes.pipeline.delivery import delivered
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
 
 
-def stage(kind: str, make: Callable[[Job], Facts], needs: tuple[str, ...] = ("disk",)) -> Stage:
+def stage(kind: str, make: Callable[[Job], Facts], needs: tuple[str, ...] = ("disk",), **more: Any) -> Stage:
     """Made where `image.formats` names it; `make` leaves `disk.KIND` and tells `digest` and `virtual_size`."""
     return Stage(name=kind, phase="image", make=make, needs=needs, wanted=partial(_wanted, kind),
-                 deliver=partial(_deliver, kind))  # fmt: skip
+                 deliver=partial(_deliver, kind), **more)  # fmt: skip
 
 
 def _wanted(kind: str, order: Order) -> bool:

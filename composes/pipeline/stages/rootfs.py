@@ -10,7 +10,9 @@ from chroots.engine.archives import openpgp
 from composes.pipeline.customized import applying
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.job import Job, Order
-from composes.pipeline.system import layout
+from composes.pipeline.store import ResultStore
+from composes.pipeline.system import first_boot, layout, systemd_boot
+from composes.pipeline.system.initramfs import Initramfs
 from composes.pipeline.system.inside import inside
 from composes.pipeline.system.layout import LayoutOptions
 from composes.pipeline.system.lint import Finding, lint
@@ -32,8 +34,10 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 def options(order: Order) -> Facts:
     wanted = order.tree.part("kargs", "enable", "disable", "mask", "purge_packages", "suite", "components",
-                             "customizations")  # fmt: skip
-    return {**wanted, "trusted_keys": order.trusted_keys}
+                             "customizations", "first_boot")  # fmt: skip
+    image = order.tree.image
+    return {**wanted, "trusted_keys": order.trusted_keys, "filesystem": image.filesystem,
+            "bootloader": image.bootloader}  # fmt: skip
 
 
 def make(job: Job) -> Facts:
@@ -42,7 +46,10 @@ def make(job: Job) -> Facts:
     job.progress.report(0.6, "copying the installed tree")
     checked(["cp", "-a", "--reflink=auto", os.fspath(job.input("tree", "tree")), os.fspath(root)])
     _purge_packages(job, root)
-    version = inside(root, layout.prepare_boot)
+    version = inside(root, layout.prepare_boot, _composefs(job, root))
+    inside(root, first_boot.prepare, job.tree.first_boot)
+    if job.tree.image.bootloader == "systemd-boot":
+        inside(root, systemd_boot.prepare, job.tree.image.bootloader)
     job.progress.report(0.7, "initramfs")
     with system_mounts(root):
         applying.apply(root, job.tree.customizations, lambda args: _in_tree(root, args, job))
@@ -57,6 +64,16 @@ def make(job: Job) -> Facts:
     inside(root, _move_etc)
     return {"kernel": version, "lint": [{"rule": each.rule, "fatal": each.fatal, "details": each.details[:20]}
                                         for each in findings]}  # fmt: skip
+
+
+def _composefs(job: Job, root: Path) -> str:
+    """Whether the root is a composefs: yes, where the tree's ostree can; bootc takes maybe as well."""
+    if not (root / "usr/bin/ostree").exists():
+        return "maybe"
+    shown = checked(["chroot", os.fspath(root), "ostree", "--version"], capture=True).stdout
+    can = "composefs" in {line.strip("- '\"\t") for line in shown.splitlines()}
+    job.log.line(f"the tree's ostree was built {'with' if can else 'without'} composefs")
+    return "yes" if can else "maybe"
 
 
 def _move_etc(root: Path) -> None:
@@ -95,8 +112,14 @@ def _set_units(job: Job, root: Path) -> None:
 
 
 def _make_initramfs(job: Job, root: Path, version: str) -> None:
-    image = f"/usr/lib/modules/{version}/initramfs.img"
-    _in_tree(root, ["dracut", "--force", "--kver", version, image], job, DRACUT_NO_XATTR="1")
+    def run(args: Sequence[str], *, captured: bool = False, **more: str) -> str:
+        if captured:
+            return checked(["chroot", os.fspath(root), *args], capture=True).stdout
+        _in_tree(root, args, job, **more)
+        return ""
+
+    kept = Initramfs(root=root, version=version).have(ResultStore(job.order.state), run, again=job.again)
+    job.log.line(f"initramfs {'kept: nothing changed that it is made of' if kept else 'made'}")
 
 
 def _layout_options(job: Job) -> LayoutOptions:
@@ -104,6 +127,7 @@ def _layout_options(job: Job) -> LayoutOptions:
     text = APT_SOURCES.format(suite=tree.suite, components=" ".join(tree.components))
     keys = openpgp.binary(job.order.trusted_keys.encode(), "trusted keys") if job.order.trusted_keys else b""
     return LayoutOptions(trusted_keys=keys, kargs=tuple(map(str, tree.kargs)), apt_sources=text,
+                         filesystem=tree.image.filesystem, esp_written=tree.image.bootloader == "systemd-boot",
                          bootc_architecture=BOOTC_ARCHITECTURES[tree.architecture])  # fmt: skip
 
 
@@ -113,6 +137,7 @@ def _tell(job: Job, findings: Sequence[Finding]) -> None:
         job.log.line(f"lint {level}: {each.rule}: {'; '.join(each.details[:20])}")
 
 
-STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options,
+STAGE = Stage(name="rootfs", phase="rootfs", make=make, needs=("tree",), options=options, revision=2,
               schema=takes("kargs", "enable", "disable", "mask", "purge_packages", "suite", "components",
-                           "customizations", trusted_keys=TEXT))  # fmt: skip
+                           "customizations", "first_boot", trusted_keys=TEXT, filesystem=TEXT,
+                           bootloader=TEXT))  # fmt: skip

@@ -13,7 +13,7 @@ from composes.pipeline.gating import gates
 from composes.pipeline.gating.gates import GateFailed
 from composes.pipeline.graph import Deliverable, Facts, Result, Stage
 from composes.pipeline.job import Job, Order
-from composes.pipeline.machines import journey, previous
+from composes.pipeline.machines import first_boot, journey, previous
 from composes.pipeline.machines.candidate import Served, candidate, served
 from composes.pipeline.machines.guide import Guide, picture_of
 from composes.pipeline.machines.journey import Step
@@ -38,7 +38,8 @@ def wanted(order: Order) -> bool:
 
 def options(order: Order) -> Facts:
     assert order.previous
-    return {"memory": order.memory, "firmware": firmware(order), **order.previous.facts}
+    return {"memory": order.memory, "firmware": firmware(order), "first_boot": order.tree.first_boot,
+            **order.previous.facts}  # fmt: skip
 
 
 def firmware(order: Order) -> str:
@@ -53,7 +54,8 @@ def make(job: Job) -> Facts:
     repo, other = candidate(job, job.tree.ref, OTHER_REF)
     with served(repo.path, job.folder) as serving, Monitor() as monitor:
         steps = _steps(job, serving.url, other)
-        spec = _machine(job, disk, disk_format, journey.credentials(steps), serving)
+        told = {**journey.credentials(steps), **first_boot.credentials(job.tree.first_boot)}
+        spec = _machine(job, disk, disk_format, told, serving)
         job.log.line(f"Upgrading {before.identity} ({before.version}) to {steps[1].commit} with {spec.accelerator}.")
         guide = Guide(spec=spec, monitor=monitor, steps=steps, timeout=job.order.boot_timeout * STEP,
                       reached=functools.partial(_reached, job))  # fmt: skip
@@ -156,5 +158,5 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
 
 STAGE = Stage(name="upgrade", phase="test", needs=("rootfs", "commit"), options=options, make=make, wanted=wanted,
               deliver=deliver, gate="upgrade",
-              schema=takes(memory=COUNT, firmware={"enum": ["bios", "uefi"]}, commit=COMMIT, ref=TEXT,
+              schema=takes("first_boot", memory=COUNT, firmware={"enum": ["bios", "uefi"]}, commit=COMMIT, ref=TEXT,
                            disk=DIGEST))  # fmt: skip

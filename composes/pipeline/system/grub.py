@@ -9,7 +9,7 @@ from composes.pipeline.system.gpt import SECTOR, Layout
 from debatomic.tools.errors import Kind, ToolError
 
 MODULES = (
-    "part_gpt", "ext2", "fat", "normal", "configfile", "search", "search_fs_uuid", "search_label", "linux", "linux16",
+    "part_gpt", "fat", "normal", "configfile", "search", "search_fs_uuid", "search_label", "linux", "linux16",
     "syslinuxcfg", "serial", "terminal", "test", "echo", "ls", "cat", "reboot", "halt", "all_video", "gfxterm",
     "minicmd", "regexp",
 )  # fmt: skip
@@ -20,12 +20,12 @@ serial --unit=0 --speed=115200
 terminal_input serial console
 terminal_output serial console
 insmod part_gpt
-insmod ext2
 insmod syslinuxcfg
 syslinux_configfile -s /boot/loader/syslinux.cfg
 """
 # Without UI and TIMEOUT GRUB would start the first entry instead of showing a menu; libostree keeps these lines.
 SYSLINUX_HEADER = "UI menu.c32\nTIMEOUT 20\n"
+READS = {"ext4": "ext2", "xfs": "xfs", "btrfs": "btrfs"}  # the module for the root's file system
 TARGETS = {"uefi": "x86_64-efi", "bios": "i386-pc"}
 
 
@@ -35,9 +35,9 @@ def embedded_configuration(root_uuid: str) -> str:
             "set prefix=($root)/boot/grub\nconfigfile ($root)/boot/grub/grub.cfg\n")  # fmt: skip
 
 
-def mkimage_command(firmware: str, embedded: Path, output: Path) -> list[str]:
-    """Makes the core image for `bios` or `uefi`."""
-    own = ["biosdisk"] if firmware == "bios" else []
+def mkimage_command(firmware: str, embedded: Path, output: Path, filesystem: str = "ext4") -> list[str]:
+    """Makes the core image for `bios` or `uefi`, that reads a root of this file system."""
+    own = [READS[filesystem], *(["biosdisk"] if firmware == "bios" else [])]
     return ["grub-mkimage", "-O", TARGETS[firmware], "-c", str(embedded), "-p", "/boot/grub", "-o", str(output),
             *MODULES, *own]  # fmt: skip
 

@@ -18,12 +18,12 @@ from composes.pipeline.system.accounts import configuration_lines, numbers, writ
 from debatomic.tools.errors import InputError
 
 SYSIMAGE = "usr/lib/sysimage"
-PREPARE_ROOT = "[composefs]\nenabled = maybe\n[sysroot]\nreadonly = true\n"
+PREPARE_ROOT = "[composefs]\nenabled = {composefs}\n[sysroot]\nreadonly = true\n"
 DRACUT = """\
 hostonly=no
 hostonly_cmdline=no
 reproducible=yes
-compress=zstd
+compress="zstd -q -6 -T0"
 add_dracutmodules+=" ostree systemd "
 add_drivers+=" virtio_blk virtio_pci virtio_scsi virtio_net ext4 btrfs xfs erofs overlay vfat nls_ascii "
 """
@@ -51,7 +51,7 @@ Description=EFI system partition
 What=/dev/disk/by-partlabel/esp
 Where=/efi
 Type=vfat
-Options=umask=0077,ro
+Options=umask=0077{more}
 """
 EFI_AUTOMOUNT = """\
 [Unit]
@@ -71,6 +71,8 @@ class LayoutOptions:
     kargs: tuple[str, ...]
     bootc_architecture: str  # Rust's name: x86_64
     apt_sources: str
+    filesystem: str = "ext4"  # that bootc installs on
+    esp_written: bool = False  # the machine itself writes to the EFI system partition
     trusted_keys: bytes = b""  # OpenPGP keys: who signs commits this system may become
 
 
@@ -85,13 +87,13 @@ def kernel_version(root: Path) -> str:
     return found[0]
 
 
-def prepare_boot(root: Path) -> str:
+def prepare_boot(root: Path, composefs: str = "maybe") -> str:
     """What must be there before the initramfs is made, because it goes into it. Returns the kernel's version."""
     version = kernel_version(root)
     if not (root / "usr/lib/dracut/modules.d").is_dir() or not (root / "usr/bin/ostree").exists():
         raise InputError("A system needs the packages dracut, ostree and ostree-boot to boot.",
                          hint="Add them to packages in the treefile.")  # fmt: skip
-    _write(root / "usr/lib/ostree/prepare-root.conf", PREPARE_ROOT)
+    _write(root / "usr/lib/ostree/prepare-root.conf", PREPARE_ROOT.format(composefs=composefs))
     _write(root / "usr/lib/dracut/dracut.conf.d/10-debatomic.conf", DRACUT)
     return version
 
@@ -100,7 +102,7 @@ def transform(root: Path, options: LayoutOptions) -> list[str]:
     """Lay the tree out; returns notes about what was dropped."""
     move_kernel(root, kernel_version(root))
     _write(root / "usr/lib/systemd/network/89-ether.network", NETWORK)
-    _write(root / "usr/lib/systemd/system/efi.mount", EFI_MOUNT)
+    _write(root / "usr/lib/systemd/system/efi.mount", EFI_MOUNT.format(more="" if options.esp_written else ",ro"))
     _write(root / "usr/lib/systemd/system/efi.automount", EFI_AUTOMOUNT)
     _link(root / "usr/lib/systemd/system/local-fs.target.wants/efi.automount", "../efi.automount")
     clean_etc(root, options)
@@ -237,7 +239,8 @@ def write_bootc(root: Path, options: LayoutOptions) -> None:
     kargs = ", ".join(f'"{each}"' for each in options.kargs)
     _write(root / "usr/lib/bootc/kargs.d/00-debatomic.toml",
            f'kargs = [{kargs}]\nmatch-architectures = ["{options.bootc_architecture}"]\n')  # fmt: skip
-    _write(root / "usr/lib/bootc/install/00-debatomic.toml", '[install.filesystem.root]\ntype = "ext4"\n')
+    _write(root / "usr/lib/bootc/install/00-debatomic.toml",
+           f'[install.filesystem.root]\ntype = "{options.filesystem}"\n')  # fmt: skip
     _write(root / "usr/lib/kernel/install.conf.d/00-ostree.conf", "layout=ostree\n")
 
 

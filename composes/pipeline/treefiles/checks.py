@@ -16,7 +16,7 @@ LEVELS = (BLOCK, WARN, OFF)
 SIZES = ("maximum-image-size", "maximum-tree-size", "maximum-update-size")
 FLAGS = ("signed-sources", "no-critical-vulnerabilities")
 POLICIES = (*SIZES, "forbidden-packages", *FLAGS)
-GATES = ("lint", "container", "boot", "tests", "upgrade", *POLICIES)
+GATES = ("lint", "container", "boot", "iso", "tests", "upgrade", *POLICIES)
 TEST_SECONDS = 60
 MAX_SCRIPT_BYTES = 64 << 10
 

@@ -10,6 +10,9 @@ from composes.pipeline.treefiles.shapes import mapping as _mapping
 from composes.pipeline.treefiles.shapes import text as _text
 
 REMOVE = "remove-"
+FILESYSTEMS = ("ext4", "xfs", "btrfs")  # of the root
+BOOTLOADERS = ("grub", "systemd-boot")
+FIRST_BOOTS = ("none", "cloud-init", "systemd-firstboot")  # who asks what a machine shall be
 
 PACKAGE = _text(r"[a-z0-9*?\[][a-z0-9+.*?\[\]-]+", "the name of a Debian package, or a pattern such as fonts-*")
 UNIT = _text(
@@ -36,13 +39,22 @@ REPOSITORY = _mapping({
 DEB = _mapping({
     "file": BESIDE, "sha256": _text(r"[0-9a-f]{64}", "a SHA-256: 64 hexadecimal digits in small letters"),
 }, "file", "sha256")  # fmt: skip
+ISO = _mapping(
+    {
+        "start": {"enum": ["live", "install"]},
+        "disk": _text(r"(auto|/dev/[A-Za-z0-9][A-Za-z0-9_.:+/-]*)", "auto, or the name of a disk such as /dev/sda"),
+        "erase": YES_OR_NO,
+        "then": {"enum": ["poweroff", "reboot"]},
+    }
+)
 LISTS: dict[str, Schema] = {
     "forbidden-packages": PACKAGE,
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
     "repositories": REPOSITORY, "debs": DEB, "kargs": KARG, "channels": WORD, "enable": UNIT, "disable": UNIT,
-    "mask": UNIT, "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "tar", "oci"]},
+    "mask": UNIT, "formats": {"enum": ["raw", "qcow2", "vmdk", "vhd", "iso", "tar", "oci"]},
     "firmware": {"enum": ["bios", "uefi"]},
 }  # fmt: skip
+LISTS["failable"] = LISTS["formats"]
 
 
 def _lists(*names: str) -> dict[str, Schema]:
@@ -63,9 +75,13 @@ CONDITIONED: dict[str, Schema] = {
                       "a time such as 2026-11-01 or 20261101T120000Z"),
     "units": _mapping(_lists("enable", "disable", "mask")),
     "customizations": CUSTOMIZATIONS,
+    "first-boot": {"enum": list(FIRST_BOOTS)},
     "image": _mapping({
         "size": _text(r"([1-9][0-9]{0,5}[MG]|auto)", "a size such as 1500M or 3G, or auto"),
-        **_lists("formats", "firmware"),
+        "filesystem": {"enum": list(FILESYSTEMS)},
+        "bootloader": {"enum": list(BOOTLOADERS)},
+        **_lists("formats", "firmware", "failable"),
+        "iso": ISO,
     }),
     "container": _mapping({
         "compression": {"enum": ["zstd", "gzip"]},

@@ -12,7 +12,7 @@ from composes.pipeline.treefiles import checks
 from composes.pipeline.treefiles.sizes import size_text
 from composes.pipeline.treefiles.treefile import Tree
 
-NESTED = ("units", "image", "container", "metadata", "remote", "tests", "policies", "gates")
+NESTED = ("units", "image", "image.iso", "container", "metadata", "remote", "tests", "policies", "gates")
 
 
 def as_treefile(tree: Tree) -> dict[str, Any]:
@@ -71,6 +71,7 @@ def _flat(tree: Tree) -> dict[str, Any]:
     lists = {name: [json.dumps(each, sort_keys=True) for each in plain.pop(name)] for name in ("repositories", "debs")}
     lists |= {f"customizations.{key}": [json.dumps(each, sort_keys=True) for each in _each(value)]
               for key, value in plain.pop("customizations", {}).items()}  # fmt: skip
+    plain["image.iso"] = plain["image"].pop("iso")
     nested = {f"{above}.{key}": value for above in NESTED
               for key, value in plain.pop(above, {}).items()}  # fmt: skip
     del plain["architectures"], plain["variants"]

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from composes.pipeline.customized import folding
-from composes.pipeline.system import gpt
 from composes.pipeline.treefiles import beside, checks, marks, mistakes
 from composes.pipeline.treefiles.checks import Checks
+from composes.pipeline.treefiles.image import ImageOptions, image_of
 from composes.pipeline.treefiles.marks import place_of
 from composes.pipeline.treefiles.parts import (
     Part,
@@ -24,7 +24,6 @@ from composes.pipeline.treefiles.parts import (
     merge,
     packages_of,
 )
-from composes.pipeline.treefiles.sizes import size_in_bytes
 from debatomic.tools.errors import InputError
 
 LISTS = ("components", "packages", "exclude", "purge_packages", "kargs", "channels")
@@ -35,6 +34,7 @@ DEFAULTS: Part = {
     "groups": [], "exclude": [], "purge-packages": [], "recommends": False, "documentation": False, "repositories": [],
     "units": {}, "kargs": [], "channels": [], "image": {}, "container": {}, "metadata": {}, "remote": {}, "tests": {},
     "policies": {}, "gates": {}, "debs": [], "snapshot": "", "check-valid-until": True, "customizations": {},
+    "first-boot": "none",
 }  # fmt: skip
 
 
@@ -60,16 +60,6 @@ class Deb:
 
     file: str
     sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageOptions:
-    """`size` of the whole disk in bytes, 0 for just enough."""
-
-    size: int = 0
-    formats: tuple[str, ...] = ("raw", "qcow2", "oci")
-    firmware: tuple[str, ...] = ("bios", "uefi")
-    place: str = field(default="", compare=False)  # where `size` was written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +100,7 @@ class Tree:
     debs: tuple[Deb, ...]
     snapshot: str  # the archives' time, 20261101T000000Z; empty: now
     check_valid_until: bool
+    first_boot: str  # none, cloud-init or systemd-firstboot
     customizations: Mapping[str, Any] = field(hash=False)  # as the treefile has them, less what other fields say
     checks: Checks = field(default_factory=Checks)
 
@@ -240,7 +231,8 @@ def _tree(words: dict[str, str], part: Part, groups: dict[str, Part | None]) -> 
     return Tree(
         **plain, ref=refs[0], refs=refs, repositories=tuple(_repository(each) for each in part["repositories"]),
         debs=tuple(Deb(**each) for each in part["debs"]), check_valid_until=part["check-valid-until"],
-        image=_image(part["image"], folded), container=ContainerOptions(**part["container"]),
+        first_boot=part["first-boot"],
+        image=image_of(part["image"], folded), container=ContainerOptions(**part["container"]),
         remote=(remote.get("name", ""), remote.get("url", "")), metadata=tuple(sorted(part["metadata"].items())),
         customizations=folded.rest, checks=checks.of(part),
     )  # fmt: skip
@@ -271,11 +263,3 @@ def _ref(template: str, words: dict[str, str]) -> str:
         known = ", ".join(f"{{{word}}}" for word in words)
         raise InputError(f"{place_of(template) or 'ref'}: ref {template} may use only {known}.")
     return ref
-
-
-def _image(part: Part, folded: folding.Folded) -> ImageOptions:
-    known: dict[str, Any] = {key: tuple(part[key]) for key in ("formats", "firmware") if part.get(key)}
-    size = part.get("size", "auto")
-    least = gpt.disk_bytes(folded.root_bytes) if folded.root_bytes else 0
-    place = folded.root_place if least > size_in_bytes(size) else place_of(size)
-    return ImageOptions(size=max(size_in_bytes(size), least), place=place, **known)

@@ -12,7 +12,6 @@ from chroots.engine.state import State
 from debatomic.tools.errors import InputError, ToolError
 from debatomic.tools.run import PROGRESS_FD_VARIABLE, contained, run
 
-STORE_VARIABLE = "DEBATOMIC_COMPOSE_STORE_GIB"
 INSIDE_VARIABLE = "DEBATOMIC_PIPELINE_CONTAINED"
 TOP = Path(__file__).resolve().parents[3]
 
@@ -46,5 +45,5 @@ def contained_run(options: argparse.Namespace, given: Sequence[str], work: Calla
 
 
 def _own_variables() -> dict[str, str]:
-    names = ("DEBATOMIC_HOME", "DEBATOMIC_MIRROR", STORE_VARIABLE)
+    names = ("DEBATOMIC_HOME", "DEBATOMIC_MIRROR")
     return {name: os.environ[name] for name in names if name in os.environ}

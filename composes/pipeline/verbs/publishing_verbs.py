@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -12,6 +13,7 @@ from typing import Any
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.signing import Signer, write_public
 from composes.pipeline.job import Log
+from composes.pipeline.publishing import attesting
 from composes.pipeline.publishing import publish as publishing
 from composes.pipeline.publishing.served import Served, opened, steps
 from composes.pipeline.tools import chroot_spec
@@ -30,7 +32,13 @@ def add(verbs: Any, shared: Callable[[Parser], None]) -> None:
     one.add_argument("--ref", required=True)
     one.add_argument("--commit", default="", help="refuse any other commit than this")
     one.add_argument("--keep-as", default="", metavar="NAME", help="hold the commit until prune --let-go NAME")
+    one.add_argument("--attest", type=Path, metavar="FILE", help="JSON of what else is signed")
     _repository_options(one, shared)
+    one = verbs.add_parser("sign", help="sign a compose's files and its container")
+    one.add_argument("folder", type=Path, help="its output folder, which gets the signatures")
+    one.add_argument("--signing-home", type=Path, required=True, metavar="DIR", help="gpg's folder")
+    one.add_argument("--reference", default="", metavar="HOST/NAME:TAG", help="where the container is pulled from")
+    one.add_argument("--lookaside", type=Path, metavar="DIR", help="gets the container's signatures as pullers look")
     one = verbs.add_parser("move", help="have refs name other commits that the repository holds")
     one.add_argument("refs", nargs="+", metavar="REF=COMMIT")
     one.add_argument("--expect", nargs="+", default=[], metavar="REF=COMMIT", help="refuse if it is another one now")
@@ -55,6 +63,22 @@ def _repository_options(verb: Parser, shared: Callable[[Parser], None]) -> None:
 
 def publish(options: argparse.Namespace, given: Sequence[str]) -> int:
     return contained_run(options, given, lambda options: _noted(options, _published))
+
+
+def sign(options: argparse.Namespace, _: Sequence[str]) -> int:
+    try:
+        said = json.loads((options.folder / "result.json").read_text())
+    except (OSError, ValueError) as error:
+        return told(InputError(f"{options.folder} is no output folder of a compose: {error}."))
+    files = {each["path"]: each["sha256"] for each in said["deliverables"] if "/" not in each["path"]}
+    digest = said["container"].get("digest", "") if options.reference else ""
+    try:
+        what = attesting.read({"files": files, "digest": digest, "reference": options.reference})
+        made = attesting.attest(Signer(options.signing_home.absolute()), what, options.folder, options.lookaside)
+    except ToolError as error:
+        return told(error)
+    print("\n".join(made), flush=True)
+    return 0
 
 
 def move(options: argparse.Namespace, given: Sequence[str]) -> int:
@@ -97,6 +121,10 @@ def _published(options: argparse.Namespace) -> Facts:
     source: Path = options.source.absolute()
     with _opened(options, *([source] if source.is_dir() else [])) as served:
         facts = publishing.publish(served, source, options.ref, commit=options.commit, keep_as=options.keep_as)
+        if options.attest and served.signer and options.output:
+            what = attesting.read(json.loads(options.attest.read_text()))
+            lookaside = options.target.absolute().parent / "signatures"
+            facts["attested"] = attesting.attest(served.signer, what, options.output, lookaside)
     print(f"{options.ref} is now {facts['commit']}", flush=True)
     return facts
 
