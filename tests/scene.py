@@ -17,7 +17,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
-from builds.models import Build, Tag, Target
+from builds.models import Build, Repository, Tag, Target
 from chroots.models import Chroot, Refresh
 from composes.models import Compose, Definition, ReleaseChannel, Revision
 from debatomic.access.models import User
@@ -202,6 +202,7 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
     failed_compose = compose(by, on.channel, number=2)
     fail(begin(failed_compose, host))
     waiting, private = build(by, on), build(by, on, public=False)
+    Repository.objects.create(tag=on.tag, suite=on.tag.name)
     return {
         "waiting": waiting.pk, "failed": failed.pk, "finished": finished.pk, "private": private.pk,
         "waiting_task": waiting.task.children.get().pk, "failed_task": failed_task.pk,

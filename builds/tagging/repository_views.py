@@ -58,7 +58,7 @@ def repository_list(request: PageRequest) -> HttpResponse:
 
 
 @require_safe
-@reading("builds.view", public=True)
+@reading(public=True)
 def repository_detail(request: PageRequest, suite: str) -> HttpResponse:
     repository = _repository(request, suite)
     context = {
@@ -70,7 +70,7 @@ def repository_detail(request: PageRequest, suite: str) -> HttpResponse:
 
 
 @require_safe
-@reading("builds.view", public=True)
+@reading(public=True)
 def sources(request: PageRequest, suite: str) -> HttpResponse:
     """The file for /etc/apt/sources.list.d, with the keys in it."""
     repository = _repository(request, suite)

@@ -33,7 +33,7 @@ def tag_list(request: PageRequest) -> HttpResponse:
 
 
 @require_safe
-@reading("builds.view", public=True)
+@reading(public=True)
 def tag_detail(request: PageRequest, name: str) -> HttpResponse:
     """`?at=`: as it was then; `?source=`: of packages whose names begin so."""
     tag = _tag(request, name)
@@ -55,7 +55,7 @@ def tag_detail(request: PageRequest, name: str) -> HttpResponse:
 
 
 @require_safe
-@reading("builds.view", public=True)
+@reading(public=True)
 def tag_history(request: PageRequest, name: str) -> HttpResponse:
     """Every entry there was, the newest first."""
     tag = _tag(request, name)
