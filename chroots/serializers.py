@@ -14,6 +14,7 @@ from chroots.definition import LENGTH, blamed, composed
 from chroots.engine.configuration.values import VARIANTS
 from chroots.models import Chroot, ChrootCopy, Refresh
 from debatomic.access.fields import NameField
+from debatomic.access.rows import RowSerializer
 from debatomic.tools.errors import InputError
 from hosts.api.serializers import LinesField, page_of
 from hosts.models import Host, State
@@ -22,7 +23,7 @@ KEYS = {"base": "base", "suite": "suite", "architecture": "architecture", "varia
         "components": "components", "+packages": "packages", "mirror": "mirror"}  # fmt: skip
 
 
-class ChrootCopySerializer(serializers.ModelSerializer[ChrootCopy]):
+class ChrootCopySerializer(RowSerializer[ChrootCopy]):
     """The base as it lies on one host; `size` in bytes."""
 
     host: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
@@ -32,7 +33,7 @@ class ChrootCopySerializer(serializers.ModelSerializer[ChrootCopy]):
         fields = ("host", "base_id", "packages", "size", "made_at", "task")
 
 
-class ChrootSerializer(serializers.ModelSerializer[Chroot]):
+class ChrootSerializer(RowSerializer[Chroot]):
     """`own_definition`: it does not come with DebAtomic. `refresh_at`: when it is refreshed by itself the next time."""
 
     components = LinesField(read_only=True)
@@ -128,7 +129,7 @@ class ConfigurationSerializer(serializers.Serializer[Any]):
     settings = SettingSerializer(many=True)
 
 
-class RefreshSerializer(serializers.ModelSerializer[Refresh]):
+class RefreshSerializer(RowSerializer[Refresh]):
     """A making of the base on one host; counts are against the one before there. `listed`: its packages are known."""
 
     state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)

@@ -14,12 +14,13 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from debatomic.access.checks import person
+from debatomic.access.rows import RowSerializer
 from hosts.api.serializers import page_of
 from hosts.models import Occurrence, Schedule
 from hosts.schedule import schedules
 
 
-class OccurrenceSerializer(serializers.ModelSerializer[Occurrence]):
+class OccurrenceSerializer(RowSerializer[Occurrence]):
     """One time that came: its task, or the reason why there is none."""
 
     class Meta:
@@ -32,7 +33,7 @@ class ParametersField(serializers.JSONField):
     """Texts by name, as the order wants them."""
 
 
-class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
+class ScheduleSerializer(RowSerializer[Schedule]):
     """An order that is submitted by its line of cron, or once `at` a time."""
 
     parameters = ParametersField()

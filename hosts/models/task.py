@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
-from django.urls import reverse
 from django.utils import timezone
 
 from debatomic.access.checks import may, owns
+from debatomic.addresses import address_of
 from hosts.models.event import Event
 from hosts.queue.order import Line
 from hosts.states import FINAL, HELD, LIVE, State
@@ -156,7 +156,7 @@ class Task(models.Model):
         return self.title
 
     def get_absolute_url(self) -> str:
-        return reverse("task", args=[self.pk])
+        return address_of("task", self.pk)
 
     @property
     def is_live(self) -> bool:
