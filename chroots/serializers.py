@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -16,7 +15,7 @@ from chroots.models import Chroot, ChrootCopy, Refresh
 from debatomic.access.fields import NameField
 from debatomic.access.rows import RowSerializer
 from debatomic.tools.errors import InputError
-from hosts.api.serializers import LinesField, page_of
+from hosts.api.serializers import LinesField
 from hosts.models import Host, State
 
 KEYS = {"base": "base", "suite": "suite", "architecture": "architecture", "variant": "variant",
@@ -52,10 +51,6 @@ class ChrootSerializer(RowSerializer[Chroot]):
 
     def get_own_definition(self, chroot: Chroot) -> bool:
         return bool(chroot.definition)
-
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, chroot: Chroot) -> str:
-        return page_of(chroot, self.context)
 
 
 class DefinitionSerializer(serializers.Serializer[Any]):

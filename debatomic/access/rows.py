@@ -7,6 +7,7 @@ ways. How the fields of a class are read stays the same: here it is found out on
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
 from operator import attrgetter
@@ -15,12 +16,24 @@ from typing import Any, TypeVar
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import Field, SkipField
 from rest_framework.relations import PrimaryKeyRelatedField, RelatedField
 
 M = TypeVar("M", bound=Model)
-Reader = Callable[[Any, Any], Any]  # of the serializer and the row: what the field shows
+AnyField = Field[Any, Any, Any, Any]
+PLAIN = (Field.get_attribute, RelatedField.get_attribute)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one field of a class of serializers is read."""
+
+    name: str
+    value: Callable[[Any], Any]  # of the row: the attribute
+    otherwise: Callable[[Any], Any]  # the same where the row has no such attribute: a default, or SkipField
+    show: Callable[[Any], Callable[[Any], Any]]  # of the serializer: what makes the answer's value of the attribute
 
 
 class RowSerializer(serializers.ModelSerializer[M]):
@@ -28,78 +41,72 @@ class RowSerializer(serializers.ModelSerializer[M]):
     # (No docstring: the API's description would take it for that of every serializer without one.)
 
     @cached_property
-    def within(self) -> dict[serializers.BaseSerializer[Any], Any]:
-        """The serializers of its fields, each with the request."""
-        return {}
+    def site(self) -> str:
+        """What addresses begin with: scheme and host as they were asked for; nothing where nobody asks."""
+        request = self.context.get("request")
+        return f"{request.scheme}://{request.get_host()}" if request else ""
+
+    @extend_schema_field(serializers.URLField)
+    def get_page(self, row: Any) -> str:
+        """The address of the page that shows it to people, for serializers with such a field."""
+        return f"{self.site}{row.get_absolute_url()}"
+
+    @cached_property
+    def _bound(self) -> list[tuple[str, Any, Any, Any]]:
+        return [(each.name, each.value, each.otherwise, each.show(self)) for each in _readers(type(self))]
 
     def to_representation(self, instance: M) -> dict[str, Any]:
         row = {}
-        for name, read in _readers(type(self)):
+        for name, value, otherwise, show in self._bound:
             try:
-                row[name] = read(self, instance)
-            except SkipField:
-                continue
+                found = value(instance)
+            except (AttributeError, ObjectDoesNotExist):
+                try:
+                    found = otherwise(instance)
+                except SkipField:
+                    continue
+            row[name] = None if found is None else show(found)
         return row
 
 
 @cache
-def _readers(kind: type[RowSerializer[Any]]) -> list[tuple[str, Reader]]:
-    """How to read each field that a serializer of this class shows."""
-    return [(name, _reader(field)) for name, field in kind().fields.items() if not field.write_only]
+def _readers(kind: type[RowSerializer[Any]]) -> list[Reader]:
+    """Those of all fields that a serializer of this class shows."""
+    return [_reader(field) for field in kind().fields.values() if not field.write_only]
 
 
-def _reader(field: Field[Any, Any, Any, Any]) -> Reader:
-    if isinstance(field, serializers.SerializerMethodField):
-        method: Reader = getattr(type(field.parent), field.method_name or f"get_{field.field_name}")
-        return method
-    if isinstance(field, serializers.BaseSerializer):
-        return _beneath(field)
-    value, show = _value(field), _show(field)
-
-    def read(_: Any, row: Any) -> Any:
-        found = value(row)
-        return None if found is None else show(found)
-
-    return read
+def _reader(field: AnyField) -> Reader:
+    return Reader(field.field_name or "", _value(field), field.get_attribute, _show(field))
 
 
-def _beneath(field: serializers.BaseSerializer[Any]) -> Reader:
-    """Of a serializer within: one that knows the request takes its place."""
-    many = isinstance(field, serializers.ListSerializer)
-    kind: Any = type(field.child if isinstance(field, serializers.ListSerializer) else field)
-
-    def read(serializer: Any, row: Any) -> Any:
-        found = field.get_attribute(row)
-        if found is None:
-            return None
-        if field not in serializer.within:
-            serializer.within[field] = kind(many=many, context=serializer.context)
-        return serializer.within[field].to_representation(found)
-
-    return read
-
-
-def _value(field: Field[Any, Any, Any, Any]) -> Callable[[Any], Any]:
-    """The attribute that the field shows."""
+def _value(field: AnyField) -> Callable[[Any], Any]:
     if isinstance(field, PrimaryKeyRelatedField):
         return attrgetter(f"{field.source}_id")
-    if type(field).get_attribute not in (Field.get_attribute, RelatedField.get_attribute):
-        return field.get_attribute
-    attribute = attrgetter(str(field.source))
-
-    def value(row: Any) -> Any:
-        try:
-            return attribute(row)
-        except (AttributeError, ObjectDoesNotExist):
-            return field.get_attribute(row)  # it knows what to say instead
-
-    return value
+    if field.source == "*":
+        return _same
+    return attrgetter(str(field.source)) if type(field).get_attribute in PLAIN else field.get_attribute
 
 
-def _show(field: Field[Any, Any, Any, Any]) -> Callable[[Any], Any]:
+def _show(field: AnyField) -> Callable[[Any], Callable[[Any], Any]]:
+    if isinstance(field, serializers.SerializerMethodField):
+        return attrgetter(field.method_name or f"get_{field.field_name}")
+    if isinstance(field, serializers.BaseSerializer):
+        return _beneath(field)
     if isinstance(field, PrimaryKeyRelatedField):
-        return lambda key: key
-    return _moment if type(field) is serializers.DateTimeField else field.to_representation
+        return lambda _: _same
+    show = _moment if type(field) is serializers.DateTimeField else field.to_representation
+    return lambda _: show
+
+
+def _beneath(field: serializers.BaseSerializer[Any]) -> Callable[[Any], Callable[[Any], Any]]:
+    """Of a serializer within another: the same with the other's request."""
+    many = isinstance(field, serializers.ListSerializer)
+    kind: Any = type(field.child if isinstance(field, serializers.ListSerializer) else field)
+    return lambda serializer: kind(many=many, context=serializer.context).to_representation
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _moment(value: datetime) -> str:

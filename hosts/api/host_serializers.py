@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from debatomic.access.rows import RowSerializer
-from hosts.api.serializers import LinesField, page_of
+from hosts.api.serializers import LinesField
 from hosts.fleet import history, registering
 from hosts.models import Channel, Host, Registration, ScalingAct
 
@@ -55,10 +55,6 @@ class HostSerializer(RowSerializer[Host]):
 
     def get_out_of_service(self, host: Host) -> str:
         return f"{host} {host.out_of_service}" if host.out_of_service else ""
-
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, host: Host) -> str:
-        return page_of(host, self.context)
 
 
 class ReasonSerializer(serializers.Serializer[Any]):

@@ -15,7 +15,6 @@ from rest_framework.viewsets import GenericViewSet
 
 from debatomic.access.checks import person
 from debatomic.access.rows import RowSerializer
-from hosts.api.serializers import page_of
 from hosts.models import Occurrence, Schedule
 from hosts.schedule import schedules
 
@@ -48,10 +47,6 @@ class ScheduleSerializer(RowSerializer[Schedule]):
         fields = ("name", "order", "parameters", "cron", "time_zone", "at", "enabled", "next_at", "created_by",
                   "created_at", "page")  # fmt: skip
         read_only_fields = ("enabled", "next_at", "created_at")
-
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, schedule: Schedule) -> str:
-        return page_of(schedule, self.context)
 
 
 class ScheduleChangeSerializer(serializers.Serializer[Any]):

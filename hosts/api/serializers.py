@@ -25,21 +25,6 @@ OF_A_TASK = (
 )  # fmt: skip
 
 
-def site(context: dict[str, Any]) -> str:
-    """What addresses begin with: scheme and host as they were asked for; nothing where nobody asks."""
-    if "site" not in context:
-        request = context.get("request")
-        context["site"] = f"{request.scheme}://{request.get_host()}" if request else ""
-    begin: str = context["site"]
-    return begin
-
-
-def page_of(thing: Any, context: dict[str, Any]) -> str:
-    """The address of the page that shows the thing to people."""
-    address: str = thing.get_absolute_url()
-    return site(context) + address
-
-
 class ProgressSerializer(serializers.Serializer[Any]):
     """How far a task is: in phase `number` of `total`, of which `fraction` (0 to 1) is done."""
 
@@ -68,10 +53,6 @@ class RunByTask(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(source="task.finished_at", read_only=True, allow_null=True)
     page = serializers.SerializerMethodField()
 
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, thing: Any) -> str:
-        return page_of(thing, self.context)
-
 
 @extend_schema_field(serializers.ListField(child=serializers.CharField()))
 class LinesField(serializers.JSONField):
@@ -97,7 +78,7 @@ class LogSerializer(RowSerializer[Log]):
 
     @extend_schema_field(serializers.URLField)
     def get_url(self, log: Log) -> str:
-        return site(self.context) + address_of("api:task-log", log.task_id, log.attempt, log.name)
+        return self.site + address_of("api:task-log", log.task_id, log.attempt, log.name)
 
 
 class TaskSerializer(RowSerializer[Task]):
@@ -112,17 +93,13 @@ class TaskSerializer(RowSerializer[Task]):
     cancel_asked = serializers.BooleanField(read_only=True)
     progress = ProgressField(read_only=True)
     decisive = LinesField(read_only=True, help_text="The lines of the log that say why it failed.")
-    logs = LogSerializer(many=True, read_only=True)
+    logs = LogSerializer(source="all_logs", many=True, read_only=True)
     page = serializers.SerializerMethodField()
 
     class Meta:
         model = Task
         fields: tuple[str, ...] = OF_A_TASK
         read_only_fields = fields
-
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, task: Task) -> str:
-        return page_of(task, self.context)
 
 
 class AttemptSerializer(RowSerializer[Attempt]):
@@ -232,4 +209,4 @@ class ArtifactSerializer(RowSerializer[Artifact]):
 
     @extend_schema_field(serializers.URLField)
     def get_download(self, artifact: Artifact) -> str:
-        return site(self.context) + address_of("api:artifact-download", artifact.pk)
+        return self.site + address_of("api:artifact-download", artifact.pk)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from debatomic.access.checks import may, owns
 from debatomic.addresses import address_of
@@ -18,6 +19,7 @@ from hosts.states import FINAL, HELD, LIVE, State
 
 if TYPE_CHECKING:
     from debatomic.access.models import User
+    from hosts.models.artifact import Log
 
 DEFAULT_PRIORITY = 20
 LONG = ("request", "limits", "retries", "result", "decisive")  # columns that lists do not show
@@ -182,6 +184,11 @@ class Task(models.Model):
         """The names under which pages listen for this task's changes."""
         own = ["tasks", f"task:{self.pk}", f"method:{self.method}"]
         return [*own, f"task:{self.parent_id}"] if self.parent_id else own
+
+    @cached_property
+    def all_logs(self) -> list[Log]:
+        """Its logs by attempt; long lists fetch those of all their tasks at once."""
+        return list(self.logs.all())
 
     def announce(self, what: str) -> None:
         """Write the event that pages follow; call it in the transaction that made the change."""
