@@ -93,10 +93,10 @@ REFRESHES = f"""INSERT INTO chroots_refresh (chroot_id, task_id, base_id, packag
         removed, upgraded)
     SELECT %(chroot)s + mod(id / 20, {CHROOTS}), id, 'x', 180, 1000000, finished_at, repeat('0', 64), 1, 0, 2
     FROM hosts_task WHERE method = 'benchmark' AND mod(id, 20) = 15 AND mod(id / 20, 5) = 0 ORDER BY id"""
-COMPOSES = """INSERT INTO composes_compose (identity, revision_id, variant, architectures, version, task_id,
-        created_by_id, created_at)
-    SELECT 'debian-atomic-minimal-' || id || '.0', %(revision)s, 'minimal', '["amd64"]', '13.0', id, created_by_id,
-        created_at FROM hosts_task WHERE method = 'compose' ORDER BY id"""
+COMPOSES = """INSERT INTO composes_compose (identity, revision_id, variant, architectures, label, version,
+        overridden, task_id, created_by_id, created_at)
+    SELECT 'debian-atomic-minimal-' || id || '.0', %(revision)s, 'minimal', '["amd64"]', '', '13.0', '{}', id,
+        created_by_id, created_at FROM hosts_task WHERE method = 'compose' ORDER BY id"""
 AUDIT = """INSERT INTO access_auditentry (at, user_id, act, thing, address, details)
     SELECT created_at, created_by_id, CASE WHEN is_parent THEN 'build.submit' ELSE 'task.cancel' END,
         title, '192.0.2.1', '{"build": 5}' FROM hosts_task WHERE mod(id, 2) = 0 ORDER BY id"""

@@ -22,6 +22,7 @@ from debatomic.access.checks import may, person, readable, require
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
+from debatomic.access.rows import RowSerializer
 from hosts.api.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 from hosts.causes import CHOICES
 from hosts.models import Artifact, State, Task
@@ -34,7 +35,7 @@ OF_A_BUILD = (
 )  # fmt: skip
 
 
-class TargetSerializer(serializers.ModelSerializer[Target]):
+class TargetSerializer(RowSerializer[Target]):
     """Where builds are made, and the tag that takes them."""
 
     chroots: Any = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
@@ -71,7 +72,7 @@ class SourceFilesField(serializers.JSONField):
     """The files of the source package, as they were frozen at submit."""
 
 
-class BinaryPackageSerializer(serializers.ModelSerializer[BinaryPackage]):
+class BinaryPackageSerializer(RowSerializer[BinaryPackage]):
     class Meta:
         model = BinaryPackage
         fields = ("name", "version", "architecture", "artifact")
@@ -89,7 +90,7 @@ class ComparedSerializer(serializers.Serializer[Any]):
     reports = ArtifactSerializer(many=True)
 
 
-class ComparisonSerializer(serializers.ModelSerializer[Comparison]):
+class ComparisonSerializer(RowSerializer[Comparison]):
     """A build beside the archive; its state is its task's."""
 
     state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)
@@ -101,7 +102,7 @@ class ComparisonSerializer(serializers.ModelSerializer[Comparison]):
         fields = ("task", "state", "reason", "packages", "created_at")
 
 
-class BuildSerializer(RunByTask, serializers.ModelSerializer[Build]):
+class BuildSerializer(RunByTask, RowSerializer[Build]):
     """A build as lists show it; its state is its task's."""
 
     target: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)

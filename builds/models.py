@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.urls import reverse
 
 from builds import submit
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
+from debatomic.addresses import address_of
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import LIVE, Artifact, State, Task
@@ -104,7 +104,7 @@ class Build(models.Model):
         return f"{self.source} {self.version}"
 
     def get_absolute_url(self) -> str:
-        return reverse("build", args=[self.pk])
+        return address_of("build", self.pk)
 
     @property
     def state(self) -> str:

@@ -37,7 +37,7 @@ def build_list(request: PageRequest) -> HttpResponse:
 def build_row(request: PageRequest, pk: int) -> HttpResponse:
     """One row of the list, for its live refresh."""
     build = get_object_or_404(Build.objects.visible_to(request.user).for_lists(), pk=pk)
-    return render(request, "builds/_build_row.html", {"build": build})
+    return render(request, "builds/_build_rows.html", {"builds": [build]})
 
 
 @require_safe

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
 
 from chroots import definition, refreshing
 from chroots.engine.archives.archive import Archive
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State as EngineState
 from debatomic.access.checks import may
+from debatomic.addresses import address_of
 from hosts.models import LIVE, State, Task
 from hosts.models.task import LONG
 
@@ -63,7 +63,7 @@ class Chroot(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("chroot", args=[self.name])
+        return address_of("chroot", self.name)
 
     @property
     def request(self) -> dict[str, str]:

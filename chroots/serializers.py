@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -14,15 +13,16 @@ from chroots.definition import LENGTH, blamed, composed
 from chroots.engine.configuration.values import VARIANTS
 from chroots.models import Chroot, ChrootCopy, Refresh
 from debatomic.access.fields import NameField
+from debatomic.access.rows import RowSerializer
 from debatomic.tools.errors import InputError
-from hosts.api.serializers import LinesField, page_of
+from hosts.api.serializers import LinesField
 from hosts.models import Host, State
 
 KEYS = {"base": "base", "suite": "suite", "architecture": "architecture", "variant": "variant",
         "components": "components", "+packages": "packages", "mirror": "mirror"}  # fmt: skip
 
 
-class ChrootCopySerializer(serializers.ModelSerializer[ChrootCopy]):
+class ChrootCopySerializer(RowSerializer[ChrootCopy]):
     """The base as it lies on one host; `size` in bytes."""
 
     host: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
@@ -32,7 +32,7 @@ class ChrootCopySerializer(serializers.ModelSerializer[ChrootCopy]):
         fields = ("host", "base_id", "packages", "size", "made_at", "task")
 
 
-class ChrootSerializer(serializers.ModelSerializer[Chroot]):
+class ChrootSerializer(RowSerializer[Chroot]):
     """`own_definition`: it does not come with DebAtomic. `refresh_at`: when it is refreshed by itself the next time."""
 
     components = LinesField(read_only=True)
@@ -51,10 +51,6 @@ class ChrootSerializer(serializers.ModelSerializer[Chroot]):
 
     def get_own_definition(self, chroot: Chroot) -> bool:
         return bool(chroot.definition)
-
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, chroot: Chroot) -> str:
-        return page_of(chroot, self.context)
 
 
 class DefinitionSerializer(serializers.Serializer[Any]):
@@ -128,7 +124,7 @@ class ConfigurationSerializer(serializers.Serializer[Any]):
     settings = SettingSerializer(many=True)
 
 
-class RefreshSerializer(serializers.ModelSerializer[Refresh]):
+class RefreshSerializer(RowSerializer[Refresh]):
     """A making of the base on one host; counts are against the one before there. `listed`: its packages are known."""
 
     state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)

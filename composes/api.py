@@ -26,6 +26,7 @@ from debatomic.access.checks import person
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.refusals import allow
+from debatomic.access.rows import RowSerializer
 from debatomic.paging import number_in
 from hosts.api.serializers import ArtifactSerializer, LinesField, RunByTask, WishesSerializer
 from hosts.models import Artifact
@@ -68,7 +69,7 @@ class OverrideSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(min_length=LEAST_REASON, max_length=MOST_REASON)
 
 
-class DeliverableSerializer(serializers.ModelSerializer[Deliverable]):
+class DeliverableSerializer(RowSerializer[Deliverable]):
     """One thing a compose delivered, with what is known of it."""
 
     class Meta:
@@ -76,7 +77,7 @@ class DeliverableSerializer(serializers.ModelSerializer[Deliverable]):
         fields = ("kind", "architecture", "name", "artifact", "facts")
 
 
-class ComposeSerializer(RunByTask, serializers.ModelSerializer[Compose]):
+class ComposeSerializer(RunByTask, RowSerializer[Compose]):
     """A compose as lists show it; its state is its task's, in Pungi's words."""
 
     definition = serializers.CharField(source="revision.definition.name", read_only=True)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.urls import reverse
 
 from composes import gates, states, submit
 from composes.fields import OrderedMapping
@@ -15,6 +14,7 @@ from composes.releases.release_models import Move, ReleaseChannel
 from composes.selection import ALL, Selection
 from debatomic.access.checks import may, owns
 from debatomic.access.models import AuditEntry
+from debatomic.addresses import address_of
 from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.models import Artifact, State, Task
@@ -52,7 +52,7 @@ class Definition(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("definition", args=[self.name])
+        return address_of("definition", self.name)
 
     @property
     def latest(self) -> Revision | None:
@@ -128,7 +128,7 @@ class Revision(models.Model):
         return f"{self.definition} r{self.number}"
 
     def get_absolute_url(self) -> str:
-        return reverse("revision", args=[self.definition.name, self.number])
+        return address_of("revision", self.definition.name, self.number)
 
     @property
     def previous(self) -> Revision | None:
@@ -198,7 +198,7 @@ class Compose(models.Model):
         return self.identity
 
     def get_absolute_url(self) -> str:
-        return reverse("compose", args=[self.pk])
+        return address_of("compose", self.pk)
 
     @property
     def state(self) -> str:

@@ -42,7 +42,7 @@ def compose_list(request: PageRequest) -> HttpResponse:
 @reading(public=True)
 def compose_row(request: PageRequest, pk: int) -> HttpResponse:
     """One row of the list, for its live refresh."""
-    return render(request, "composes/_compose_row.html", {"compose": _compose(request, pk)})
+    return render(request, "composes/_compose_rows.html", {"composes": [_compose(request, pk)]})
 
 
 @require_safe

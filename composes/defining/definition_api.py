@@ -18,9 +18,10 @@ from composes.defining import definitions
 from composes.defining.git_api import FollowingMixin
 from composes.models import Definition, Revision
 from debatomic.access.checks import person, readable
+from debatomic.access.rows import RowSerializer
 
 
-class DefinitionSerializer(serializers.ModelSerializer[Definition]):
+class DefinitionSerializer(RowSerializer[Definition]):
     """A definition with the variants of its newest revision."""
 
     revision = serializers.SerializerMethodField(help_text="The number of the newest revision.")
@@ -43,7 +44,7 @@ class DefinitionSerializer(serializers.ModelSerializer[Definition]):
         return newest.variants if newest else {}
 
 
-class RevisionSerializer(serializers.ModelSerializer[Revision]):
+class RevisionSerializer(RowSerializer[Revision]):
     """The files of a definition at one time, as lists show it."""
 
     created_by = serializers.CharField(source="created_by.username", default=None, read_only=True)

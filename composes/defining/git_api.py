@@ -16,6 +16,7 @@ from composes.defining import attachments, git_origins
 from composes.models import Attachment, Definition, GitOrigin
 from debatomic.access.checks import person
 from debatomic.access.refusals import Conflict
+from debatomic.access.rows import RowSerializer
 from debatomic.tools.errors import InputError, ToolError
 from hosts.api.serializers import TaskSerializer
 
@@ -29,7 +30,7 @@ class FollowSerializer(serializers.Serializer[Any]):
     path = serializers.CharField(max_length=200, help_text="Of the main file in the repository.")
 
 
-class OriginSerializer(serializers.ModelSerializer[GitOrigin]):
+class OriginSerializer(RowSerializer[GitOrigin]):
     """What a definition follows, and what came of the last synchronisation."""
 
     name = serializers.CharField(source="definition.name", read_only=True)
@@ -40,7 +41,7 @@ class OriginSerializer(serializers.ModelSerializer[GitOrigin]):
         read_only_fields = fields
 
 
-class AttachmentSerializer(serializers.ModelSerializer[Attachment]):
+class AttachmentSerializer(RowSerializer[Attachment]):
     """A package that a treefile may name in `debs` as `debs/` and its name."""
 
     class Meta:

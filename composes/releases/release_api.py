@@ -22,11 +22,12 @@ from composes.releases.preview import preview
 from composes.releases.release_models import Move, ReleaseChannel
 from debatomic.access.checks import person
 from debatomic.access.idempotency import submitted
+from debatomic.access.rows import RowSerializer
 from debatomic.paging import number_in
 from debatomic.tools.errors import InputError
 
 
-class MoveSerializer(serializers.ModelSerializer[Move]):
+class MoveSerializer(RowSerializer[Move]):
     """A line of the journal: from then on the channel carries `compose`."""
 
     compose = serializers.CharField(source="compose.identity", read_only=True)
@@ -46,7 +47,7 @@ def _shown(move: Move) -> Any:
     return MoveSerializer(move).data
 
 
-class ReleaseChannelSerializer(serializers.ModelSerializer[ReleaseChannel]):
+class ReleaseChannelSerializer(RowSerializer[ReleaseChannel]):
     """One step of the release of a variant, and what it carries."""
 
     definition = serializers.CharField(source="definition.name", read_only=True)

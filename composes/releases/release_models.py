@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.urls import reverse
 
 from debatomic.access.checks import may
+from debatomic.addresses import address_of
 from hosts.models import LIVE, State, Task
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ReleaseChannel(models.Model):
         return f"{self.definition}/{self.variant}/{self.name}"
 
     def get_absolute_url(self) -> str:
-        return reverse("release-channel", args=[self.pk])
+        return address_of("release-channel", self.pk)
 
     @property
     def carries(self) -> Compose | None:

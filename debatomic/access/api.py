@@ -21,9 +21,10 @@ from debatomic.access.checks import person
 from debatomic.access.models import ApiKey, User
 from debatomic.access.pagination import CursorPages
 from debatomic.access.permissions import SignedIn
+from debatomic.access.rows import RowSerializer
 
 
-class MeSerializer(serializers.ModelSerializer[User]):
+class MeSerializer(RowSerializer[User]):
     """Who asks, and which rights this request has (a key may narrow them)."""
 
     roles = serializers.ListField(child=serializers.CharField(), read_only=True)
@@ -48,7 +49,7 @@ class MeView(APIView):
         return Response(MeSerializer(person(request.user)).data)
 
 
-class KeySerializer(serializers.ModelSerializer[ApiKey]):
+class KeySerializer(RowSerializer[ApiKey]):
     """A key of yours; `id` is its beginning. `scopes` are the rights it is limited to (empty: all of yours)."""
 
     id = serializers.CharField(source="token_key", read_only=True)

@@ -12,12 +12,14 @@ from django.forms import BoundField, CheckboxInput, Select
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from debatomic.access import checks
+from debatomic.addresses import address_of
 
 register = template.Library()
+register.simple_tag(address_of, name="address")
 
 # state: (what people read, icon, colour class)
 STATES = {
@@ -81,6 +83,12 @@ def state(value: str) -> SafeString:
     return format_html('<span class="state state-{}">{}{}</span>', colour, icon(picture), word)
 
 
+MENU = (
+    ("dashboard", "Dashboard", ""), ("build-list", "Builds", ""), ("tag-list", "Tags", ""), ("compose-list", "Composes", ""),
+    ("task-list", "Tasks", ""), ("host-list", "Hosts", "hosts.view"), ("chroot-list", "Chroots", ""),
+    ("artifact-list", "Artifacts", ""), ("statistics", "Statistics", "signed-in"),
+)  # address, title, what is needed to see it
+CURRENT = SafeString(' aria-current="page"')
 STEPS = {"waiting": "free"}
 
 
@@ -161,15 +169,18 @@ def since(moment: datetime | None) -> SafeString | str:
     return _time(moment, "{}", "since", units=2)
 
 
+SECONDS = len("2026-11-22 03:15:00")
+
+
 def _time(moment: datetime | None, sentence: str, kind: str, *, units: int) -> SafeString | str:
     if moment is None:
         return ""
     passed = max(int((timezone.now() - moment).total_seconds()), 0)
     text = "just now" if kind == "ago" and passed < 5 else sentence.format(whole(passed, parts=units))
-    return format_html(
-        '<time datetime="{}" title="{}" data-time="{}">{}</time>',
-        moment.isoformat(timespec="seconds"), f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}", kind, text,
-    )  # fmt: skip
+    local = moment.astimezone(timezone.get_default_timezone())
+    full = f"{str(local)[:SECONDS]} {local.tzname()}"
+    exact = moment.isoformat(timespec="seconds")  # nothing in all this needs to be escaped
+    return SafeString(f'<time datetime="{exact}" title="{full}" data-time="{kind}">{text}</time>')
 
 
 @register.simple_tag
@@ -219,13 +230,17 @@ def can(context: template.Context, verb: str, thing: Any) -> bool:
     return bool(user is not None and user.is_authenticated and getattr(thing, f"can_{verb}")(user))
 
 
-@register.inclusion_tag("_nav_link.html", takes_context=True)
-def nav(context: template.Context, name: str, title: str) -> dict[str, Any]:
-    """A link of the main menu, marked where the reader is beneath it."""
-    address = reverse(name)
+@register.simple_tag(takes_context=True)
+def menu_links(context: template.Context) -> SafeString:
+    """The links of the main menu, marked where the reader is beneath one."""
     here = context["request"].path if "request" in context else ""
-    inside = here == address or (address != "/" and here.startswith(address))
-    return {"address": address, "title": title, "current": inside}
+    user = context.get("user")
+    shown = {"": True, "signed-in": bool(user and user.is_authenticated), "hosts.view": may(context, "hosts.view")}
+    links = [(address_of(name), title) for name, title, needed in MENU if shown[needed]]
+    return format_html_join("\n", '<li><a href="{}"{}>{}</a></li>', [
+        (address, CURRENT if here == address or (address != "/" and here.startswith(address)) else "", title)
+        for address, title in links
+    ])  # fmt: skip
 
 
 @register.inclusion_tag("_field.html")

@@ -7,7 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from hosts.api.serializers import LinesField, page_of
+from debatomic.access.rows import RowSerializer
+from hosts.api.serializers import LinesField
 from hosts.fleet import history, registering
 from hosts.models import Channel, Host, Registration, ScalingAct
 
@@ -25,7 +26,7 @@ class ProblemsField(serializers.JSONField):
     """Problems as they are kept."""
 
 
-class HostSerializer(serializers.ModelSerializer[Host]):
+class HostSerializer(RowSerializer[Host]):
     """A machine: `used` is the sum of the weights of what it runs, of `capacity`.
 
     `state` is what people decided (`comment` says why); `in_service` whether it takes tasks now, `out_of_service` why
@@ -55,10 +56,6 @@ class HostSerializer(serializers.ModelSerializer[Host]):
     def get_out_of_service(self, host: Host) -> str:
         return f"{host} {host.out_of_service}" if host.out_of_service else ""
 
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, host: Host) -> str:
-        return page_of(host, self.context)
-
 
 class ReasonSerializer(serializers.Serializer[Any]):
     """Why; maintenance needs it."""
@@ -77,7 +74,7 @@ class HostChangeSerializer(serializers.Serializer[Any]):
     capacity = serializers.FloatField(required=False, min_value=0.01, max_value=registering.MOST_CAPACITY)
 
 
-class RegistrationSerializer(serializers.ModelSerializer[Registration]):
+class RegistrationSerializer(RowSerializer[Registration]):
     """A one-time token, without the token: `state` is open, used (by `host`) or expired."""
 
     channels: Any = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
@@ -104,7 +101,7 @@ class NewRegistrationSerializer(HostChangeSerializer):
     token = serializers.CharField(read_only=True)
 
 
-class ScalingActSerializer(serializers.ModelSerializer[ScalingAct]):
+class ScalingActSerializer(RowSerializer[ScalingAct]):
     """One step: `direction` is up (added), down (drained) or gone (removed); `failure` says why the hook did not."""
 
     class Meta:

@@ -14,12 +14,12 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from debatomic.access.checks import person
-from hosts.api.serializers import page_of
+from debatomic.access.rows import RowSerializer
 from hosts.models import Occurrence, Schedule
 from hosts.schedule import schedules
 
 
-class OccurrenceSerializer(serializers.ModelSerializer[Occurrence]):
+class OccurrenceSerializer(RowSerializer[Occurrence]):
     """One time that came: its task, or the reason why there is none."""
 
     class Meta:
@@ -32,7 +32,7 @@ class ParametersField(serializers.JSONField):
     """Texts by name, as the order wants them."""
 
 
-class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
+class ScheduleSerializer(RowSerializer[Schedule]):
     """An order that is submitted by its line of cron, or once `at` a time."""
 
     parameters = ParametersField()
@@ -47,10 +47,6 @@ class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
         fields = ("name", "order", "parameters", "cron", "time_zone", "at", "enabled", "next_at", "created_by",
                   "created_at", "page")  # fmt: skip
         read_only_fields = ("enabled", "next_at", "created_at")
-
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, schedule: Schedule) -> str:
-        return page_of(schedule, self.context)
 
 
 class ScheduleChangeSerializer(serializers.Serializer[Any]):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.reverse import reverse
 
 from debatomic.access.checks import may
 from debatomic.access.fields import NameField
+from debatomic.access.rows import RowSerializer
+from debatomic.addresses import address_of
 from hosts.live import logs
 from hosts.models import Artifact, Attempt, Channel, Log, Task
 from hosts.queue import why
@@ -22,13 +23,6 @@ OF_A_TASK = (
     "architecture", "channel", "host", "only_on", "priority", "weight", "public", "attempt", "attempts_allowed",
     "cancel_asked", "created_by", "created_at", "claimed_at", "started_at", "finished_at", "logs", "page",
 )  # fmt: skip
-
-
-def page_of(thing: Any, context: Mapping[str, Any]) -> str:
-    """The address of the page that shows the thing to people."""
-    request = context.get("request")
-    address: str = thing.get_absolute_url()
-    return f"{request.scheme}://{request.get_host()}{address}" if request else address
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
@@ -59,17 +53,13 @@ class RunByTask(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(source="task.finished_at", read_only=True, allow_null=True)
     page = serializers.SerializerMethodField()
 
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, thing: Any) -> str:
-        return page_of(thing, self.context)
-
 
 @extend_schema_field(serializers.ListField(child=serializers.CharField()))
 class LinesField(serializers.JSONField):
     """Lines of a log."""
 
 
-class LogSerializer(serializers.ModelSerializer[Log]):
+class LogSerializer(RowSerializer[Log]):
     """A log of one attempt; `size` (bytes) grows until `sealed`."""
 
     size = serializers.SerializerMethodField()
@@ -88,11 +78,10 @@ class LogSerializer(serializers.ModelSerializer[Log]):
 
     @extend_schema_field(serializers.URLField)
     def get_url(self, log: Log) -> str:
-        where = {"pk": log.task_id, "attempt": log.attempt, "name": log.name}
-        return reverse("api:task-log", kwargs=where, request=self.context.get("request"))
+        return self.site + address_of("api:task-log", log.task_id, log.attempt, log.name)
 
 
-class TaskSerializer(serializers.ModelSerializer[Task]):
+class TaskSerializer(RowSerializer[Task]):
     """A task as lists show it."""
 
     channel: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
@@ -104,7 +93,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     cancel_asked = serializers.BooleanField(read_only=True)
     progress = ProgressField(read_only=True)
     decisive = LinesField(read_only=True, help_text="The lines of the log that say why it failed.")
-    logs = LogSerializer(many=True, read_only=True)
+    logs = LogSerializer(source="all_logs", many=True, read_only=True)
     page = serializers.SerializerMethodField()
 
     class Meta:
@@ -112,12 +101,8 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
         fields: tuple[str, ...] = OF_A_TASK
         read_only_fields = fields
 
-    @extend_schema_field(serializers.URLField)
-    def get_page(self, task: Task) -> str:
-        return page_of(task, self.context)
 
-
-class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+class AttemptSerializer(RowSerializer[Attempt]):
     host: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
 
     class Meta:
@@ -205,14 +190,14 @@ class DependenciesSerializer(serializers.Serializer[Any]):
     dependencies: Any = serializers.PrimaryKeyRelatedField(queryset=Task.objects.all(), many=True, allow_empty=False)
 
 
-class ChannelSerializer(serializers.ModelSerializer[Channel]):
+class ChannelSerializer(RowSerializer[Channel]):
     class Meta:
         model = Channel
         fields = ("name", "description", "strategy")
         read_only_fields = ("name", "description")
 
 
-class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
+class ArtifactSerializer(RowSerializer[Artifact]):
     """A kept file; `size` in bytes, `download` its address."""
 
     download = serializers.SerializerMethodField()
@@ -224,4 +209,4 @@ class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
 
     @extend_schema_field(serializers.URLField)
     def get_download(self, artifact: Artifact) -> str:
-        return reverse("api:artifact-download", kwargs={"pk": artifact.pk}, request=self.context.get("request"))
+        return self.site + address_of("api:artifact-download", artifact.pk)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404
 from django_filters.filters import CharFilter, MultipleChoiceFilter, NumberFilter
@@ -113,7 +113,7 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[Task]:
-        tasks = Task.objects.visible_to(self.request.user).prefetch_related("logs")
+        tasks = Task.objects.visible_to(self.request.user).prefetch_related(Prefetch("logs", to_attr="all_logs"))  # type: ignore[no-redef]
         if self.action == "list":
             return tasks.select_related(*NAMED).defer(*NOT_LISTED)
         return tasks.select_related(*NAMED).prefetch_related("attempt_history__host", "dependencies")

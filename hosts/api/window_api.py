@@ -12,11 +12,12 @@ from rest_framework.viewsets import GenericViewSet
 
 from debatomic.access.checks import person
 from debatomic.access.fields import NameField
+from debatomic.access.rows import RowSerializer
 from hosts.models import Channel, Host, Window
 from hosts.queue import windows
 
 
-class WindowSerializer(serializers.ModelSerializer[Window]):
+class WindowSerializer(RowSerializer[Window]):
     """Nothing starts on the host or in the channel: from `starts_at` to `ends_at`, or `minutes` by a line of cron."""
 
     host: Any = NameField("host", queryset=Host.objects.all(), required=False, allow_null=True)

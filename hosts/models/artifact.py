@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.urls import reverse
 
 from debatomic.access.checks import may
+from debatomic.addresses import address_of
 
 
 class ArtifactQuerySet(models.QuerySet["Artifact"]):
@@ -56,7 +56,7 @@ class Artifact(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("artifact-download", args=[self.pk, self.name])
+        return address_of("artifact-download", self.pk, self.name)
 
 
 class Log(models.Model):

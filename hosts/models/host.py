@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models, transaction
-from django.urls import reverse
 from django.utils import timezone
 
 from debatomic.access.checks import may
 from debatomic.access.models import AuditEntry
+from debatomic.addresses import address_of
 from debatomic.tools.errors import InputError
 from hosts.models.event import Event
 from hosts.queue.strategies import DEFAULT, STRATEGIES
@@ -109,7 +109,7 @@ class Host(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("host", args=[self.name])
+        return address_of("host", self.name)
 
     @property
     def is_alive(self) -> bool:

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
 
 from debatomic.access.checks import may, owns
+from debatomic.addresses import address_of
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
@@ -40,7 +40,7 @@ class Schedule(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("schedule", args=[self.name])
+        return address_of("schedule", self.name)
 
     def can_edit(self, user: Any) -> bool:
         return owns(user, self) or may(user, "schedules.edit")

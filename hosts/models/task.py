@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
-from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from debatomic.access.checks import may, owns
+from debatomic.addresses import address_of
 from hosts.models.event import Event
 from hosts.queue.order import Line
 from hosts.states import FINAL, HELD, LIVE, State
 
 if TYPE_CHECKING:
     from debatomic.access.models import User
+    from hosts.models.artifact import Log
 
 DEFAULT_PRIORITY = 20
 LONG = ("request", "limits", "retries", "result", "decisive")  # columns that lists do not show
@@ -157,7 +159,7 @@ class Task(models.Model):
         return self.title
 
     def get_absolute_url(self) -> str:
-        return reverse("task", args=[self.pk])
+        return address_of("task", self.pk)
 
     @property
     def is_live(self) -> bool:
@@ -183,6 +185,11 @@ class Task(models.Model):
         """The names under which pages listen for this task's changes."""
         own = ["tasks", f"task:{self.pk}", f"method:{self.method}"]
         return [*own, f"task:{self.parent_id}"] if self.parent_id else own
+
+    @cached_property
+    def all_logs(self) -> list[Log]:
+        """Its logs by attempt; long lists fetch those of all their tasks at once."""
+        return list(self.logs.all())
 
     def announce(self, what: str) -> None:
         """Write the event that pages follow; call it in the transaction that made the change."""

@@ -47,7 +47,7 @@ def _picks(request: PageRequest) -> bool:
 @reading(public=True)
 def task_row(request: PageRequest, pk: int) -> HttpResponse:
     """One row of the list, for its live refresh."""
-    return render(request, "hosts/_task_row.html", {"task": _task(request, pk), "pick": "pick" in request.GET})
+    return render(request, "hosts/_task_rows.html", {"tasks": [_task(request, pk)], "pick": "pick" in request.GET})
 
 
 @require_safe

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import truncatechars
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from debatomic.templatetags.pages import took
 from hosts.causes import CAUSES
 from hosts.models import State
 
 register = template.Library()
+REASON = 120  # characters
 
 
 @register.simple_tag
@@ -20,6 +24,21 @@ def cause(task: Any) -> SafeString | str:
     if task.state != State.FAILED or not task.cause:
         return ""
     return format_html('<span class="tag cause" title="{}">{}</span>', CAUSES.get(task.cause, ""), task.cause)
+
+
+@register.simple_tag
+def outcome(task: Any, begin: datetime | None) -> SafeString | str:
+    """The reason of a task that has one; else how long it took since then, once it has ended."""
+    if task.reason:
+        return short(task.reason)
+    if not task.finished_at:
+        return ""
+    return format_html('<span class="text-secondary">took {}</span>', took(begin, task.finished_at))
+
+
+def short(reason: str) -> str:
+    """A reason that fits into a list."""
+    return reason if len(reason) <= REASON else truncatechars(reason, REASON)
 
 
 @register.simple_tag
