@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from composes.pipeline.treefiles.treefile import IsoOptions, Tree
+from composes.pipeline.treefiles.iso import IsoOptions
+from composes.pipeline.treefiles.treefile import Tree
 
 OF_THE_DISK = ("root=", "rootflags=", "rootfstype=")
 WITHOUT = ("systemd.mask=efi.automount", "systemd.mask=efi.mount")  # a medium's system has no such partition

@@ -14,6 +14,7 @@ from composes.pipeline.customized import folding
 from composes.pipeline.system import gpt
 from composes.pipeline.treefiles import beside, checks, marks, mistakes
 from composes.pipeline.treefiles.checks import Checks
+from composes.pipeline.treefiles.iso import IsoOptions
 from composes.pipeline.treefiles.marks import place_of
 from composes.pipeline.treefiles.parts import (
     Part,
@@ -63,23 +64,13 @@ class Deb:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IsoOptions:
-    """What the ISO does by itself: `start` live or install; onto `disk`, a device or `auto` for the only empty one."""
-
-    start: str = "live"
-    disk: str = "auto"
-    erase: bool = False
-    then: str = "poweroff"
-
-
-@dataclass(frozen=True, kw_only=True)
 class ImageOptions:
     """`size` of the whole disk in bytes, 0 for just enough."""
 
     size: int = 0
     formats: tuple[str, ...] = ("raw", "qcow2", "oci")
     firmware: tuple[str, ...] = ("bios", "uefi")
-    iso: IsoOptions = IsoOptions()
+    iso: IsoOptions = field(default_factory=IsoOptions)
     place: str = field(default="", compare=False)  # where `size` was written
 
 
