@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from composes.pipeline.live import cpio, initramfs, medium, menu, programs
-from composes.pipeline.treefiles import image, shown, treefile
+from composes.pipeline.treefiles import shown, treefile
+from composes.pipeline.treefiles.iso import IsoOptions
 
 HOUSE = Path(__file__).parents[2] / "composes/definitions/debian-atomic.yaml"
 INSTALLER = initramfs.HERE / "install.sh"
@@ -126,7 +127,7 @@ def test_by_default_nothing_is_installed_that_was_not_chosen() -> None:
 
 def test_what_the_iso_does_is_a_difference_of_its_own() -> None:
     tree = treefile.resolve(treefile.load(HOUSE), "minimal", "amd64")
-    installing = replace(tree.image, iso=image.IsoOptions(start="install", erase=True))
+    installing = replace(tree.image, iso=IsoOptions(start="install", erase=True))
     assert list(shown.differences(tree, replace(tree, image=installing))) == [
         "image.iso.start: live → install", "image.iso.erase: no → yes"]  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from composes.pipeline.treefiles.image import IsoOptions
+from composes.pipeline.treefiles.iso import IsoOptions
 from composes.pipeline.treefiles.treefile import Tree
 
 OF_THE_DISK = ("root=", "rootflags=", "rootfstype=")

@@ -17,7 +17,7 @@ from composes.pipeline.job import Job, Order
 from composes.pipeline.live import initramfs, medium, menu, programs
 from composes.pipeline.stages import formats
 from composes.pipeline.system.inside import inside
-from composes.pipeline.treefiles.image import IsoOptions
+from composes.pipeline.treefiles.iso import IsoOptions
 from composes.pipeline.treefiles.options import FIRMWARE, of_type, takes
 from debatomic.tools.errors import Kind, ToolError
 from debatomic.tools.files import link_or_copy, sha256

@@ -7,19 +7,10 @@ from typing import Any
 
 from composes.pipeline.customized.folding import Folded
 from composes.pipeline.system import gpt
+from composes.pipeline.treefiles.iso import IsoOptions
 from composes.pipeline.treefiles.marks import place_of, prefix
 from composes.pipeline.treefiles.sizes import size_in_bytes
 from debatomic.tools.errors import InputError
-
-
-@dataclass(frozen=True, kw_only=True)
-class IsoOptions:
-    """What the ISO does by itself: `start` live or install; onto `disk`, a device or `auto` for the only empty one."""
-
-    start: str = "live"
-    disk: str = "auto"
-    erase: bool = False
-    then: str = "poweroff"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +23,7 @@ class ImageOptions:
     failable: tuple[str, ...] = ()  # formats without which a compose is still one
     filesystem: str = "ext4"
     bootloader: str = "grub"
-    iso: IsoOptions = IsoOptions()
+    iso: IsoOptions = field(default_factory=IsoOptions)
     place: str = field(default="", compare=False)  # where `size` was written
 
 

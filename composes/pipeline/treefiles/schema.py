@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from composes.pipeline.customized.schema import CUSTOMIZATIONS
 from composes.pipeline.treefiles import gate_schema
+from composes.pipeline.treefiles.iso import ISO
 from composes.pipeline.treefiles.shapes import YES_OR_NO, Schema
 from composes.pipeline.treefiles.shapes import list_of as _list
 from composes.pipeline.treefiles.shapes import mapping as _mapping
@@ -39,14 +40,6 @@ REPOSITORY = _mapping({
 DEB = _mapping({
     "file": BESIDE, "sha256": _text(r"[0-9a-f]{64}", "a SHA-256: 64 hexadecimal digits in small letters"),
 }, "file", "sha256")  # fmt: skip
-ISO = _mapping(
-    {
-        "start": {"enum": ["live", "install"]},
-        "disk": _text(r"(auto|/dev/[A-Za-z0-9][A-Za-z0-9_.:+/-]*)", "auto, or the name of a disk such as /dev/sda"),
-        "erase": YES_OR_NO,
-        "then": {"enum": ["poweroff", "reboot"]},
-    }
-)
 LISTS: dict[str, Schema] = {
     "forbidden-packages": PACKAGE,
     "components": WORD, "packages": PACKAGE, "groups": WORD, "exclude": PACKAGE, "purge-packages": PACKAGE,
