@@ -87,7 +87,7 @@ actions:
     partitiontype: gpt
     colour: red
     mountpoints: [{mountpoint: /, partition: root}, {mountpoint: /home, partition: home}]
-    partitions: [{name: root, fs: ext4, start: 0%, end: 100%}]
+    partitions: [{name: root, fs: xfs, start: 0%, end: 100%}]
   - action: filesystem-deploy
     append-kernel-cmdline: console=ttyS0 quiet
   - action: pack
@@ -160,7 +160,7 @@ def test_a_recipe_becomes_a_treefile_and_the_rest_is_named(recipe: Path) -> None
     assert tree.recommends
     assert tree.enable == ("box.service", "systemd-networkd.service", "ssh.socket")
     assert (tree.mask, tree.kargs) == (("ctrl-alt-del.target",), ("console=ttyS0", "quiet"))
-    assert (tree.image.size, tree.image.formats) == (4 << 30, ("raw", "tar"))
+    assert (tree.image.size, tree.image.formats, tree.image.filesystem) == (4 << 30, ("raw", "tar"), "xfs")
     assert tree.customizations == {
         "files": [{"path": "/etc/motd", "mode": "0644", "data": "hello\n"}],
         "hostname": "box",

@@ -7,7 +7,7 @@ from typing import Any
 
 from composes.pipeline.debos.taken import Action, Taken
 from composes.pipeline.treefiles.marks import Text, place_of, prefix
-from composes.pipeline.treefiles.schema import LISTS
+from composes.pipeline.treefiles.schema import FILESYSTEMS, LISTS
 from debatomic.tools.errors import InputError
 
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([MGT])i?B?")
@@ -44,19 +44,23 @@ def image_partition(taken: Taken, action: Action) -> None:
     if action.text("partitiontype", "gpt") != "gpt":
         taken.leave(action.text("partitiontype"), "partitiontype: an image has a GPT.")
     action.ignore("imagename", "gpt_gap", "diskid")
+    mounted = action.items("mountpoints")
+    roots = [each.get("partition") for each in mounted if isinstance(each, dict) and each.get("mountpoint") == "/"]
     for each in action.items("partitions"):
-        _partition(taken, each)
-    for each in action.items("mountpoints"):
+        _partition(taken, each, roots)
+    for each in mounted:
         if isinstance(each, dict) and each.get("mountpoint") not in ("/", *BOOT):
             where = each.get("mountpoint", "")
             taken.leave(where, f"the mount point {where} has no counterpart: an image has one root file system.")
 
 
-def _partition(taken: Taken, said: Any) -> None:
+def _partition(taken: Taken, said: Any, roots: list[Any]) -> None:
     if not isinstance(said, dict) or "name" not in said:
         raise InputError("image-partition: each of partitions needs a name.")
     kind = str(said.get("fs", ""))
-    if kind not in ("ext4", "vfat", "fat", "fat16", "fat32", "none", ""):
+    if kind in FILESYSTEMS and said["name"] in roots:
+        taken.treefile["image"]["filesystem"] = said["fs"]
+    elif kind not in ("ext4", "vfat", "fat", "fat16", "fat32", "none", ""):
         taken.leave(said["fs"], f"the file system {kind} has no counterpart: choose it in image, if it is there.")
 
 

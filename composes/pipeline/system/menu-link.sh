@@ -1,7 +1,8 @@
 #!/bin/sh
 # In the initramfs: the menu on the EFI system partition may be one change older than the root file system, when power
 # was lost between the two. Its paths then begin with the one of libostree's two folders that is gone.
-for word in $(cat /proc/cmdline); do
+read -r arguments </proc/cmdline
+for word in $arguments; do
     case $word in ostree=/ostree/boot.[01]/*) path=${word#ostree=} ;; esac
 done
 [ -n "${path:-}" ] || exit 0
