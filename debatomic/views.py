@@ -26,7 +26,7 @@ def dashboard(request: PageRequest) -> HttpResponse:
     tasks = Task.objects.visible_to(request.user).for_rows().filter(is_parent=False)
     waiting = list(tasks.filter(state=State.FREE).select_related("channel").in_queue_order()[: SHOWN + 1])
     running = list(tasks.filter(state__in=HELD).order_by("started_at", "pk")[: MOST_RUNNING + 1])
-    hosts = list(busiest(Host.objects.visible_to(request.user))[: SHOWN + 1])
+    hosts = list(busiest(Host.objects.visible_to(request.user)).prefetch_related(None)[: SHOWN + 1])
     context = {
         "running": running[:MOST_RUNNING],
         "more_run": len(running) > MOST_RUNNING,

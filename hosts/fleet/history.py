@@ -71,10 +71,10 @@ def of_queue(span: Span) -> Chart:
     since = timezone.now() - span.length
     rows = list(
         QueueSample.objects.filter(grain__in=(MINUTE, TEN_MINUTES, HOUR, DAY), at__gte=since)
-        .values("at").annotate(waiting=Sum("waiting"), running=Sum("running")).order_by("at")
+        .values_list("at").annotate(Sum("waiting"), Sum("running")).order_by("at")
     )  # fmt: skip
-    waiting = Line(name="Waiting", points=thinned([(row["at"], row["waiting"]) for row in rows], span.step))
-    running = Line(name="Running", points=thinned([(row["at"], row["running"]) for row in rows], span.step))
+    waiting = Line(name="Waiting", points=thinned([(at, waited) for at, waited, _ in rows], span.step))
+    running = Line(name="Running", points=thinned([(at, ran) for at, _, ran in rows], span.step))
     return _chart("Tasks that wait and run", [waiting, running], span)
 
 

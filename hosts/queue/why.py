@@ -20,6 +20,7 @@ from hosts.queue.windows import Closed
 
 ANYWHERE = ("", "all")
 SOON = timedelta(seconds=1)
+NOT_ASKED = ("labels", "warning", "token_hash", "state_at", "trusted_at", "sampled_at", "created_at")
 SWITCHED_OFF = "is switched off"
 
 
@@ -72,9 +73,8 @@ def candidates() -> list[Candidate]:
     for host, channel in Host.channels.through.objects.values_list("host", "channel"):
         channels.setdefault(host, []).append(channel)
     closed = Closed()
-    return [
-        candidate(host, *loads.get(host.pk, (0.0, 0)), channels.get(host.pk, ()), closed) for host in Host.objects.all()
-    ]
+    hosts = Host.objects.defer(*NOT_ASKED)
+    return [candidate(host, *loads.get(host.pk, (0.0, 0)), channels.get(host.pk, ()), closed) for host in hosts]
 
 
 def unsuitable(task: Task, host: Candidate) -> str:
@@ -124,12 +124,16 @@ def unwilling(task: Task) -> str:
         return f"Task {task.pk} is {task.get_state_display()}."
     if task.is_parent:
         return "It runs with its tasks."
-    needed = list(task.dependencies.exclude(state=State.COMPLETED).order_by("pk").values_list("pk", "title"))
-    if needed:
+    if task.ready_at is None and (needed := list(_needed(task))):
         return waits_for(needed)
     if task.not_before_at and task.not_before_at > timezone.now():
         return f"Tries again in {_seconds(task.not_before_at - timezone.now())}: {task.reason}".rstrip(": ")
     return ""
+
+
+def _needed(task: Task) -> Iterable[tuple[int, str]]:
+    """Number and title of each task it depends on that is not completed."""
+    return task.dependencies.exclude(state=State.COMPLETED).order_by("pk").values_list("pk", "title")
 
 
 def waits_for(needed: Sequence[tuple[int, str]]) -> str:
@@ -159,10 +163,18 @@ class Queue:
     def __init__(self) -> None:
         self.history = History()
         self._lines: dict[tuple[int, str], list[Line]] = {}
+        self._suitable: dict[tuple[int | None, int, str, str], list[Candidate]] = {}
 
     @cached_property
     def hosts(self) -> list[Candidate]:
         return candidates()
+
+    def suitable(self, task: Task) -> list[Candidate]:
+        """The hosts that could run it."""
+        kind = (task.only_on_id, task.channel_id, task.architecture, task.method)
+        if kind not in self._suitable:
+            self._suitable[kind] = [host for host in self.hosts if not unsuitable(task, host)]
+        return self._suitable[kind]
 
     def place(self, task: Task) -> int:
         """The place of the task among what waits for the same kind of host."""
@@ -196,7 +208,7 @@ def _why(task: Task, queue: Queue) -> str:
         return _why(first, queue) if first else ""
     if reason := unwilling(task):
         return reason
-    suitable = [host for host in queue.hosts if not unsuitable(task, host)]
+    suitable = queue.suitable(task)
     if not suitable:
         return _nobody(task, queue.hosts)
     alive = [host for host in suitable if host.is_alive]
