@@ -156,3 +156,20 @@ def test_without_a_menu_the_partition_stays_as_it_is(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "There is no boot entry in" in ended.stderr
     assert menu.files() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "has", "linked"),
+    [
+        ("/ostree/boot.1/debian/aaaa/0", "boot.0", "boot.1"), ("/ostree/boot.0/debian/aaaa/0", "boot.1", "boot.0"),
+        ("/ostree/boot.1/debian/aaaa/0", "boot.1", ""), ("/elsewhere", "boot.0", ""),
+    ],
+)  # fmt: skip
+def test_an_older_menu_still_finds_its_deployment(path: str, has: str, linked: str, tmp_path: Path) -> None:
+    (tmp_path / "ostree" / has / "debian/aaaa").mkdir(parents=True)
+    (tmp_path / "cmdline").write_text(f"root=x ostree={path} quiet\n")
+    script = Path(systemd_boot.__file__).with_name("menu-link.sh")
+    subprocess.run(["sh", script, tmp_path, tmp_path / "cmdline"], check=True)
+    links = [each.name for each in (tmp_path / "ostree").iterdir() if each.is_symlink()]
+    assert links == ([linked] if linked else [])
+    assert not linked or (tmp_path / path.lstrip("/")).parent.is_dir()
