@@ -32,7 +32,7 @@ OF_ONE = {"previous": UPGRADE, "previous_container": "oci"}  # what one delivera
 
 def is_shared(channel: Channel, architecture: str) -> bool:
     """Whether several hosts may make deliverables, so that results must travel."""
-    serving = Host.objects.in_service().filter(channels=channel).values_list("architectures", flat=True)
+    serving = Host.objects.in_service().alive().filter(channels=channel).values_list("architectures", flat=True)
     return sum(architecture in architectures for architectures in serving) > 1
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from chroots.engine.state import State as HostState
 from composes import fanout
@@ -201,6 +202,7 @@ def test_results_travel_only_where_another_host_may_take_them(
     if hosts == 2:
         second = Host.objects.create(name="second", architectures=["amd64"], capacity=2)
         second.channels.set(host.channels.all())
+    Host.objects.update(seen_at=timezone.now())
     made = Compose.objects.submit(definition=definition, variant="minimal", by=users["release-manager"])
     request = made.task.children.get(method="compose-arch").request
     job = Job(task=1, attempt=1, claim="", method="", title="", architecture="amd64", request=request, limits={})
