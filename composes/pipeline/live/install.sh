@@ -65,21 +65,18 @@ choose() {
     disk=${fit# }
 }
 
-# Zeros first, which many disks do at once; then only what is not zero; each piece is read back.
+# Zeros first, which many disks do at once; then the pieces that are not zero, each read back.
 copy() {
     echo "writing $((needed / mib)) MiB to $disk"
-    broken="$disk could not be written; it holds no system now."
     blkdiscard --zeroout --length "$needed" "$disk" </dev/null || refuse "$disk is in use, or cannot be written."
-    at=0 piece=$((128 * mib))
-    while [ "$at" -lt "$needed" ]; do
-        [ $((at + piece)) -le "$needed" ] || piece=$((needed - at))
-        dd if="$image" of="$disk" bs=256K skip="$at" seek="$at" count="$piece" \
-            iflag=skip_bytes,count_bytes oflag=seek_bytes conv=sparse,notrunc,fsync status=none || refuse "$broken"
+    while read -r at piece; do
+        dd if="$image" of="$disk" bs=1M skip="$at" seek="$at" count="$piece" \
+            iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc,fsync status=none ||
+            refuse "$disk could not be written; it holds no system now."
         blockdev --flushbufs "$disk"
         cmp -i "$at" -n "$piece" "$image" "$disk" || refuse "$disk does not hold what was written."
-        at=$((at + piece))
-        echo "$((at * 100 / needed)) %"
-    done
+        echo "$(((at + piece) * 100 / needed)) %"
+    done <"$here/pieces"
 }
 
 # The root file system takes the rest of the disk.
