@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from composes.pipeline.live import cpio, initramfs, medium, menu, programs
+from composes.pipeline.live.pieces import pieces
 from composes.pipeline.treefiles import shown, treefile
 from composes.pipeline.treefiles.iso import IsoOptions
 
@@ -41,7 +42,8 @@ def installer(tmp_path: Path) -> Path:
         (tmp_path / "bin" / name).chmod(0o755)
     (tmp_path / "install.sh").write_bytes(INSTALLER.read_bytes())
     (tmp_path / "layout").write_text("root_number=3\nroot_type=ext4\nroot_last=no\ncommit=0d02\n")
-    (tmp_path / "disk.raw").write_bytes(b"system" + bytes(2 * MIB - 6))
+    (tmp_path / "disk.raw").write_bytes(b"system" + bytes(2 * MIB - 12) + b"backup")
+    (tmp_path / "pieces").write_text("".join(f"{at} {size}\n" for at, size in pieces(tmp_path / "disk.raw")))
     return tmp_path
 
 
@@ -96,6 +98,22 @@ def test_a_disk_with_data_is_overwritten_when_that_is_said(installer: Path) -> N
     status, said = installed(installer, str(target), "yes")
     assert status == 0, said
     assert target.read_bytes()[: 2 * MIB] == (installer / "disk.raw").read_bytes()
+
+
+def test_pieces_are_what_is_not_zero_wherever_the_file_has_holes(tmp_path: Path) -> None:
+    sparse, full = tmp_path / "sparse", tmp_path / "full"
+    with sparse.open("wb") as file:
+        for at, content in ((5, b"a"), (4 * MIB - 1, b"bc"), (7 * MIB, bytes(100)), (9 * MIB + 9, b"d")):
+            file.seek(at)
+            file.write(content)
+    full.write_bytes(sparse.read_bytes())
+    assert list(pieces(sparse)) == [(0, MIB), (3 * MIB, 2 * MIB), (9 * MIB, 10)]
+    assert list(pieces(full)) == list(pieces(sparse))
+
+
+def test_a_long_piece_is_parted(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(b"x" * (3 * MIB))
+    assert list(pieces(tmp_path / "image", longest=2 * MIB)) == [(0, 2 * MIB), (2 * MIB, MIB)]
 
 
 def test_the_menu_starts_what_the_treefile_says(tmp_path: Path) -> None:

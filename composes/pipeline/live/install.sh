@@ -65,29 +65,26 @@ choose() {
     disk=${fit# }
 }
 
-# Zeros first, which many disks do at once; then only what is not zero; each piece is read back.
+# Zeros first, which many disks do at once; then the pieces that are not zero, each read back.
 copy() {
     echo "writing $((needed / mib)) MiB to $disk"
-    broken="$disk could not be written; it holds no system now."
     blkdiscard --zeroout --length "$needed" "$disk" </dev/null || refuse "$disk is in use, or cannot be written."
-    at=0 piece=$((128 * mib))
-    while [ "$at" -lt "$needed" ]; do
-        [ $((at + piece)) -le "$needed" ] || piece=$((needed - at))
-        dd if="$image" of="$disk" bs=256K skip="$at" seek="$at" count="$piece" \
-            iflag=skip_bytes,count_bytes oflag=seek_bytes conv=sparse,notrunc,fsync status=none || refuse "$broken"
+    while read -r at piece; do
+        dd if="$image" of="$disk" bs=1M skip="$at" seek="$at" count="$piece" \
+            iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc,fsync status=none ||
+            refuse "$disk could not be written; it holds no system now."
         blockdev --flushbufs "$disk"
         cmp -i "$at" -n "$piece" "$image" "$disk" || refuse "$disk does not hold what was written."
-        at=$((at + piece))
-        echo "$((at * 100 / needed)) %"
-    done
+        echo "$(((at + piece) * 100 / needed)) %"
+    done <"$here/pieces"
 }
 
 # The root file system takes the rest of the disk.
 grow() {
     have=$(blockdev --getsize64 "$disk")
     [ "$root_last" = yes ] && [ $((have - needed)) -ge $((8 * mib)) ] || return 0
-    sfdisk --quiet --no-reread --no-tell-kernel --relocate gpt-bak-std "$disk" &&
-        echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel -N "$root_number" "$disk" || return 1
+    sfdisk --quiet --no-reread --no-tell-kernel --relocate gpt-bak-std "$disk" 2>/dev/null &&
+        echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel -N "$root_number" "$disk" 2>/dev/null || return 1
     blockdev --rereadpt "$disk" || return 1
     case $disk in *[0-9]) part=${disk}p$root_number ;; *) part=$disk$root_number ;; esac
     for _ in 1 2 3 4 5 6 7 8 9 10; do [ -b "$part" ] && break; sleep 1; done

@@ -15,6 +15,7 @@ from typing import Any
 from composes.pipeline.graph import Facts
 from composes.pipeline.job import Job, Order
 from composes.pipeline.live import initramfs, medium, menu, programs
+from composes.pipeline.live.pieces import pieces
 from composes.pipeline.stages import formats
 from composes.pipeline.system.inside import inside
 from composes.pipeline.treefiles.iso import IsoOptions
@@ -85,7 +86,9 @@ def _system(job: Job, root: Root, target: Path) -> None:
     last = "yes" if root.last else "no"
     (system / "layout").write_text(f"root_number={root.number}\nroot_type={root.type}\nroot_last={last}\n"
                                    f"commit={job.inputs['commit'].facts['commit']}\n")  # fmt: skip
-    link_or_copy(job.input("disk", "disk.raw"), system / "disk.raw")
+    disk = job.input("disk", "disk.raw")
+    (system / "pieces").write_text("".join(f"{start} {size}\n" for start, size in pieces(disk)))
+    link_or_copy(disk, system / "disk.raw")
     medium.squash(job.tools, system, target, date=int(job.inputs["commit"].facts["date"]))
     shutil.rmtree(system)
 
