@@ -137,17 +137,19 @@ def make_tarball(bench: Bench) -> None:
 
 def make_base(bench: Bench) -> None:
     """What pbuilder unpacks for each build."""
-    if (bench.pbuilder / "base.tgz").exists():
+    base, new = bench.pbuilder / "base.tgz", bench.pbuilder / "new.tgz"
+    if base.exists():
         return
     for name in ("place", "packages"):
         (bench.pbuilder / name).mkdir(parents=True, exist_ok=True)
-    run(["pbuilder", "create", *pbuilder_options(bench), "--mirror", default_mirror(), "--components", "main",
+    run(["pbuilder", "create", *pbuilder_options(bench, new), "--mirror", default_mirror(), "--components", "main",
          "--debootstrapopts", "--variant=buildd"])  # fmt: skip
+    new.rename(base)
 
 
-def pbuilder_options(bench: Bench) -> list[str]:
+def pbuilder_options(bench: Bench, base: Path) -> list[str]:
     folder = bench.pbuilder
-    return ["--distribution", SUITE, "--basetgz", str(folder / "base.tgz"), "--buildplace", str(folder / "place"),
+    return ["--distribution", SUITE, "--basetgz", str(base), "--buildplace", str(folder / "place"),
             "--aptcache", str(folder / "packages")]  # fmt: skip
 
 
@@ -184,8 +186,8 @@ def sbuild(bench: Bench) -> Taken:
 
 def pbuilder(bench: Bench) -> Taken:
     with tempfile.TemporaryDirectory(dir=bench.folder) as output:
-        args = ["pbuilder", "build", *pbuilder_options(bench), "--buildresult", output, "--debbuildopts", f"-j{JOBS}",
-                str(bench.dsc)]  # fmt: skip
+        args = ["pbuilder", "build", *pbuilder_options(bench, bench.pbuilder / "base.tgz"), "--buildresult", output,
+                "--debbuildopts", f"-j{JOBS}", str(bench.dsc)]  # fmt: skip
         return timed(lambda: run(args, cwd=Path(output)))
 
 
