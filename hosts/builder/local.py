@@ -85,11 +85,11 @@ def not_kept(sha256: str) -> InputError:
 class LocalHub:
     """Speaks in the database (hosts.builder.connection.Hub)."""
 
-    def claim(self, token: str, slots: int) -> Claimed | None:
+    def claim(self, token: str, slots: int) -> list[Claimed]:
         with _database():
             host = Host.objects.filter(name=settings.HOST_NAME).first()
-            task = hub.claim(host, token=uuid.UUID(token), slots=slots) if host else None
-        return Claimed(task.pk, str(task.claim)) if task else None
+            tasks = hub.claim_some(host, token=uuid.UUID(token), slots=slots) if host else []
+        return [Claimed(task.pk, str(task.claim)) for task in tasks]
 
     def report(self, said: Mapping[str, Any]) -> list[Held]:
         with _database():
