@@ -12,7 +12,8 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
 from composes.releases.ostree_files import Files  # noqa: E402
+from hosts.live.presence import Present  # noqa: E402
 from hosts.live.routing import websocket_urlpatterns  # noqa: E402
 
 sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
-application = ProtocolTypeRouter({"http": Files(pages), "websocket": sockets})
+application = Present(ProtocolTypeRouter({"http": Files(pages), "websocket": sockets}))

@@ -23,7 +23,7 @@ from hosts.models.task import TaskQuerySet
 from hosts.queue.choosing import Choice
 from hosts.queue.heads import heads
 from hosts.queue.order import Line, in_order
-from hosts.queue.turns import Waiting, Window, turns
+from hosts.queue.turns import BETWEEN, Waiting, Window, turns
 from hosts.queue.windows import Closed
 
 ANYWHERE = ("", "all")  # architectures that every host has
@@ -131,9 +131,12 @@ def _claim(
 def _assign(host: Host, given: Sequence[tuple[Task, uuid.UUID]]) -> None:
     """Write down who has these locked tasks, each under its claim."""
     moment = timezone.now()
-    common: dict[str, Any] = {"host": host, "claimed_at": moment, "lease_ends_at": moment + settings.LEASE,
-                              "progress": {}, "reason": ""}  # fmt: skip
-    move_all([(task, {**common, "claim": claim, "attempt": task.attempt + 1}) for task, claim in given], State.ASSIGNED)
+    common: dict[str, Any] = {"host": host, "lease_ends_at": moment + settings.LEASE, "progress": {}, "reason": ""}
+    changes = [
+        (task, {**common, "claim": claim, "attempt": task.attempt + 1, "claimed_at": moment + number * BETWEEN})
+        for number, (task, claim) in enumerate(given)
+    ]
+    move_all(changes, State.ASSIGNED)
     Attempt.objects.bulk_create(_attempt(task, host) for task, _ in given)
 
 
@@ -152,8 +155,9 @@ def _several(
 
     def read(line: Line) -> Window:
         rows = fitting.filter(priority=line.priority, share=line.share).order_by("pk")[:LOOK]
-        found = tuple(Waiting(*row) for row in rows.values_list("pk", "weight", "ready_at", "not_before_at"))
-        return Window(tasks=found, whole=len(found) < LOOK)
+        found = list(rows.values_list("pk", "weight", "ready_at", "not_before_at"))
+        tasks = tuple(Waiting(pk, weight, ready, later) for pk, weight, ready, later in found if ready)
+        return Window(tasks=tasks, whole=len(found) < LOOK)
 
     moment = timezone.now()
     ids = turns(lines, read, room, moment=moment, settled_at=moment - settings.GRACE, most=most)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hosts.queue.order import Line, in_order
+
+BETWEEN = timedelta(microseconds=1)  # two turns: who was served first is known afterwards
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,13 @@ def turns(
         elif mine.since > settled_at:
             break
         else:
-            got.append(mine)
             windows[key] = replace(window, tasks=tuple(task for task in window.tasks if task != mine))
-            rest = [_after(one, line, mine, moment) for one in rest]
+            rest = [_after(one, line, mine, moment + len(got) * BETWEEN) for one in rest]
+            got.append(mine)
     return [task.id for task in got]
 
 
-def _after(one: Line, line: Line, got: Waiting, moment: datetime) -> Line:
+def _after(one: Line, line: Line, got: Waiting, served_at: datetime) -> Line:
     """A line after a host took this task of that line; `first` and `since` are looked at when its turn comes."""
     used = one.used + got.weight if one.share == line.share else one.used
-    return replace(one, used=used, served_at=moment if one == line else one.served_at)
+    return replace(one, used=used, served_at=served_at if one == line else one.served_at)
