@@ -10,7 +10,7 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from hosts.builder import cluster
+from hosts.builder import bell, cluster
 from hosts.builder.connection import Claimed, ClaimLost, Hub, Unreachable
 from hosts.builder.local import LocalHub
 from hosts.builder.remote import RemoteHub
@@ -42,10 +42,17 @@ class ClaimBroker(Broker):
             self._token = str(uuid.uuid4())
             return None
         if not claimed:
-            time.sleep(settings.POLL_SECONDS)
+            self._pause(self._hub)
             return None
         self._token = str(uuid.uuid4())
         return [(one.task, message(one)) for one in claimed]
+
+    def _pause(self, here: Hub) -> None:
+        try:
+            word = here.listen()
+        except Unreachable:
+            word = None
+        bell.pause(settings.POLL_SECONDS, word)
 
     def enqueue(self, task: object) -> None:
         raise NotImplementedError("Work is submitted with hosts.hub.submit.")

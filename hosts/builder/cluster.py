@@ -17,7 +17,7 @@ from django.db import connection
 from django_q.cluster import Cluster
 from django_q.signals import post_spawn
 
-from hosts.builder import lifeline
+from hosts.builder import bell, lifeline
 
 _folder: Path | None = None  # inherited by the processes that the cluster forks
 
@@ -55,6 +55,7 @@ def serve(folder: Path, builder: int) -> None:
     (folder / "workers").mkdir(parents=True, exist_ok=True)
     connection.settings_dict["CONN_HEALTH_CHECKS"] = False  # whatever is said to the hub is said again if need be
     post_spawn.connect(_sign_in)
+    bell.hang()
     running = Cluster()
     gc.collect()
     gc.freeze()  # what is there now stays, shared by all forks: no collector touches it

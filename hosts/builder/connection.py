@@ -64,6 +64,9 @@ class Hub(Protocol):
     def claim(self, token: str, slots: int) -> list[Claimed]:
         """The next tasks for this host; the same token gets the same ones again, and ClaimLost once they are over."""
 
+    def listen(self) -> int | None:
+        """A file descriptor that can be read when there may be new work; None where no word comes."""
+
     def report(self, said: Mapping[str, Any]) -> list[Held]:
         """Tell how this host is, and learn what it holds."""
 

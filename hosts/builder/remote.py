@@ -76,6 +76,9 @@ class RemoteHub:
     def claim(self, token: str, slots: int) -> list[Claimed]:
         return [Claimed(**one) for one in self._post("claim", {"token": token, "slots": slots})["claimed"]]
 
+    def listen(self) -> int | None:
+        return None
+
     def report(self, said: Mapping[str, Any]) -> list[Held]:
         return [Held(**held) for held in self._post("report", said)["held"]]
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from debatomic.tools.errors import Kind
 from hosts import registry
+from hosts.hub.waking import wake
 from hosts.models import Attempt, Event, State, Task
 from hosts.queue.retries import policy
 from hosts.states import FINAL, HELD, MOVES
@@ -139,6 +140,7 @@ def note_ready(tasks: Iterable[int]) -> None:
     blocked = set(needs.values_list("from_task", flat=True))
     Task.objects.filter(pk__in=blocked).update(ready_at=None)
     Task.objects.filter(pk__in=numbers - blocked).update(ready_at=timezone.now())
+    wake()
 
 
 def _columns(was: State, to: State) -> dict[str, Any]:
