@@ -1,4 +1,4 @@
-"""What ends a pause of the claimer early: a worker that came free, and word of new work where the database carries it."""
+"""What ends a pause of the claimer early: a free worker, and word of new work where the database carries it."""
 
 from __future__ import annotations
 
