@@ -14,8 +14,9 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from builds.tagging import repository_views  # noqa: E402
 from composes.releases import ostree_views  # noqa: E402
 from debatomic.served_files import Files  # noqa: E402
+from hosts.live.presence import Present  # noqa: E402
 from hosts.live.routing import websocket_urlpatterns  # noqa: E402
 
 sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
 files = Files(pages, ostree_views.tree, repository_views.tree)
-application = ProtocolTypeRouter({"http": files, "websocket": sockets})
+application = Present(ProtocolTypeRouter({"http": files, "websocket": sockets}))

@@ -165,7 +165,7 @@ Q_CLUSTER: dict[str, Any] = {
     "poll": POLL_SECONDS,
     "guard_cycle": 0.5,
     "scheduler": False,
-    "recycle": 50,
+    "recycle": 500,
     "catch_up": False,
     "ALT_CLUSTERS": {},
 }

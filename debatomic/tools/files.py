@@ -21,8 +21,11 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def whole(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
-    """A file to write that takes its name only when the block ends well; otherwise nothing is left."""
+def whole(path: Path, mode: int = 0o644, *, lasting: bool = True) -> Iterator[IO[bytes]]:
+    """A file to write that takes its name only when the block ends well; otherwise nothing is left.
+
+    One that need not outlast a crash of the machine (`lasting` false) is not waited for until it is on the disk.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -30,7 +33,8 @@ def whole(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -47,7 +51,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, *, lasting: bool = True) -> None:
     """Write JSON for people and programs, whole or not at all."""
-    with whole(path) as file:
+    with whole(path, lasting=lasting) as file:
         file.write(json.dumps(content, indent=2, sort_keys=True, default=str).encode() + b"\n")

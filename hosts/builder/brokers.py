@@ -1,4 +1,4 @@
-"""django-q's brokers: they claim one task from the hub at a time; there is no other queue."""
+"""django-q's brokers: they claim from the hub what this host has a free worker for; there is no other queue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from hosts.builder import cluster
+from hosts.builder import bell, cluster
 from hosts.builder.connection import Claimed, ClaimLost, Hub, Unreachable
 from hosts.builder.local import LocalHub
 from hosts.builder.remote import RemoteHub
@@ -30,22 +30,29 @@ class ClaimBroker(Broker):
         raise NotImplementedError
 
     def dequeue(self) -> list[tuple[int, str]] | None:
-        """One message for the worker, or None after a pause when there is nothing to do."""
+        """Messages for free workers, or None after a pause when there is nothing to do."""
         if self._hub is None:
             self._hub = self.connect()  # in the process that uses it: connections do not survive a fork
         try:
-            claimed = self._hub.claim(self._token, Conf.WORKERS) if cluster.may_claim() else None
+            claimed = self._hub.claim(self._token, Conf.WORKERS) if cluster.may_claim() else []
         except Unreachable:
             time.sleep(PAUSE_SECONDS)
             return None  # asked again with the same token: a claim whose answer was lost is not lost
         except ClaimLost:  # the hub gave it a task, could not say so, and has given it up meanwhile
             self._token = str(uuid.uuid4())
             return None
-        if claimed is None:
-            time.sleep(settings.POLL_SECONDS)
+        if not claimed:
+            self._pause(self._hub)
             return None
         self._token = str(uuid.uuid4())
-        return [(claimed.task, message(claimed))]
+        return [(one.task, message(one)) for one in claimed]
+
+    def _pause(self, here: Hub) -> None:
+        try:
+            word = here.listen()
+        except Unreachable:
+            word = None
+        bell.pause(settings.POLL_SECONDS, word)
 
     def enqueue(self, task: object) -> None:
         raise NotImplementedError("Work is submitted with hosts.hub.submit.")

@@ -102,8 +102,8 @@ def _verb(method: str) -> Callable[[View], View]:
 @_verb("POST")
 def claim(request: HttpRequest) -> HttpResponse:
     host, said = _host(request), _said(request)
-    task = hub.claim(host, token=uuid.UUID(said["token"]), slots=int(said["slots"]))
-    return JsonResponse({"task": task.pk, "claim": str(task.claim)}) if task else HttpResponse(status=204)
+    tasks = hub.claim_some(host, token=uuid.UUID(said["token"]), slots=int(said["slots"]))
+    return JsonResponse({"claimed": [{"task": task.pk, "claim": str(task.claim)} for task in tasks]})
 
 
 @_verb("POST")

@@ -6,16 +6,18 @@ once the builder retired it, `retired`: then it takes no more work.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
+from django.db import connection
 from django_q.cluster import Cluster
 from django_q.signals import post_spawn
 
-from hosts.builder import lifeline
+from hosts.builder import bell, lifeline
 
 _folder: Path | None = None  # inherited by the processes that the cluster forks
 
@@ -51,8 +53,12 @@ def serve(folder: Path, builder: int) -> None:
     lifeline.tie_forks()
     _folder = folder
     (folder / "workers").mkdir(parents=True, exist_ok=True)
+    connection.settings_dict["CONN_HEALTH_CHECKS"] = False  # whatever is said to the hub is said again if need be
     post_spawn.connect(_sign_in)
+    bell.hang()
     running = Cluster()
+    gc.collect()
+    gc.freeze()  # what is there now stays, shared by all forks: no collector touches it
     running.start()
     assert running.sentinel is not None
     while running.sentinel.is_alive():

@@ -61,8 +61,11 @@ class File:
 class Hub(Protocol):
     """What a host may say. Every word may raise Unreachable; those that write under a claim also ClaimLost."""
 
-    def claim(self, token: str, slots: int) -> Claimed | None:
-        """The next task for this host; the same token gets the same task again, and ClaimLost once that is over."""
+    def claim(self, token: str, slots: int) -> list[Claimed]:
+        """The next tasks for this host; the same token gets the same ones again, and ClaimLost once they are over."""
+
+    def listen(self) -> int | None:
+        """A file descriptor that can be read when there may be new work; None where no word comes."""
 
     def report(self, said: Mapping[str, Any]) -> list[Held]:
         """Tell how this host is, and learn what it holds."""

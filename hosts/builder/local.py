@@ -13,6 +13,7 @@ from django.conf import settings
 
 from debatomic.tools.errors import InfrastructureError, InputError
 from hosts import hub
+from hosts.builder import bell
 from hosts.builder.connection import Beat, Claimed, ClaimLost, File, Held, Tick, Unreachable
 from hosts.kept import store
 from hosts.live import logs
@@ -85,11 +86,15 @@ def not_kept(sha256: str) -> InputError:
 class LocalHub:
     """Speaks in the database (hosts.builder.connection.Hub)."""
 
-    def claim(self, token: str, slots: int) -> Claimed | None:
+    def claim(self, token: str, slots: int) -> list[Claimed]:
         with _database():
             host = Host.objects.filter(name=settings.HOST_NAME).first()
-            task = hub.claim(host, token=uuid.UUID(token), slots=slots) if host else None
-        return Claimed(task.pk, str(task.claim)) if task else None
+            tasks = hub.claim_some(host, token=uuid.UUID(token), slots=slots) if host else []
+        return [Claimed(task.pk, str(task.claim)) for task in tasks]
+
+    def listen(self) -> int | None:
+        with _database():
+            return bell.listen()
 
     def report(self, said: Mapping[str, Any]) -> list[Held]:
         with _database():

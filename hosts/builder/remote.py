@@ -73,9 +73,11 @@ class RemoteHub:
             raise Unreachable(f"The hub at {settings.HUB_ADDRESS} does not answer: {error}") from error
         return answer.json() if answer.content else None
 
-    def claim(self, token: str, slots: int) -> Claimed | None:
-        answer = self._post("claim", {"token": token, "slots": slots})
-        return Claimed(**answer) if answer else None
+    def claim(self, token: str, slots: int) -> list[Claimed]:
+        return [Claimed(**one) for one in self._post("claim", {"token": token, "slots": slots})["claimed"]]
+
+    def listen(self) -> int | None:
+        return None
 
     def report(self, said: Mapping[str, Any]) -> list[Held]:
         return [Held(**held) for held in self._post("report", said)["held"]]

@@ -20,7 +20,7 @@ from debatomic.tools.errors import Canceled, CommandFailed, Kind, TimedOut, Tool
 from debatomic.tools.run import Completed, contained
 from debatomic.tools.run import run as run_program
 from hosts import registry
-from hosts.builder import cluster, lifeline, workplace
+from hosts.builder import bell, cluster, lifeline, workplace
 from hosts.builder.connection import ClaimLost, File, Hub, Unreachable
 from hosts.builder.hubs import connect
 from hosts.builder.pump import Pump
@@ -50,6 +50,7 @@ def run(task_id: int, claim: str) -> None:
     finally:
         lifeline.reap()
         note.forget()
+        bell.ring()
 
 
 def _started(hub: Hub, claim: str) -> Job | None:

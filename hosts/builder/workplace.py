@@ -74,7 +74,8 @@ class Note:
         return self.born == born(self.pid) != ""
 
     def write(self) -> None:
-        write_json(self.path, asdict(self))
+        """Have it outlast this process. A crash of the machine ends all that it would tell of."""
+        write_json(self.path, asdict(self), lasting=False)
 
     def forget(self) -> None:
         self.spool.unlink(missing_ok=True)
@@ -128,8 +129,12 @@ def _log_unless_gone(function: object, path: str, error: Any) -> None:
 
 
 def remove_strays() -> None:
-    """Remove the work folders that no note knows; only while nothing runs here."""
-    known = {folder_of(note.job["task"], note.job["attempt"]) for note in notes() if note.job}
+    """Remove the work folders that no note knows, and notes that cannot be read; only while nothing runs here."""
+    there = list(notes())
+    for path in notes_folder().glob("*"):
+        if path.stem not in {note.claim for note in there}:
+            path.unlink()
+    known = {folder_of(note.job["task"], note.job["attempt"]) for note in there if note.job}
     if work_folder().is_dir():
         for folder in work_folder().iterdir():
             if folder not in known:

@@ -8,7 +8,7 @@ lost it writes nothing. Anybody: reap.
 from hosts.builder.connection import Beat, File, Held
 from hosts.hub.attempts import beat, fail, finish, holds, release, start
 from hosts.hub.bulk import Batch, cancel_many, picked, retry_many
-from hosts.hub.claiming import claim, eligible
+from hosts.hub.claiming import claim, claim_some, eligible
 from hosts.hub.depending import depend
 from hosts.hub.doctoring import DOCTOR, doctor
 from hosts.hub.people import cancel, retry, set_priority
@@ -17,6 +17,6 @@ from hosts.hub.reporting import report
 from hosts.hub.resubmission import resubmit
 from hosts.hub.submission import submit
 
-__all__ = ["DOCTOR", "Batch", "Beat", "File", "Held", "beat", "cancel", "cancel_many", "claim", "depend", "doctor",
-           "eligible", "fail", "finish", "holds", "picked", "reap", "release", "report", "resubmit", "retry",
+__all__ = ["DOCTOR", "Batch", "Beat", "File", "Held", "beat", "cancel", "cancel_many", "claim", "claim_some", "depend",
+           "doctor", "eligible", "fail", "finish", "holds", "picked", "reap", "release", "report", "resubmit", "retry",
            "retry_many", "set_priority", "start", "submit"]  # fmt: skip

@@ -14,7 +14,7 @@ from django.utils import timezone
 from debatomic.tools.errors import Kind
 from hosts import registry
 from hosts.builder.connection import Beat, File
-from hosts.hub.moves import end_attempt, locked_family, move, whole
+from hosts.hub.moves import end_attempt, locked_under, move, whole
 from hosts.kept import store
 from hosts.live import logs
 from hosts.models import HostCache, State, Task
@@ -41,11 +41,8 @@ def holds(claim: uuid.UUID) -> Task | None:
 
 def _held(claim: uuid.UUID, *states: State) -> Task | None:
     """The locked task of this claim, if it is still in one of these states."""
-    known = Task.objects.filter(claim=claim).order_by().values_list("pk", "parent_id")[:1]
-    if not (found := list(known)):
-        return None
-    task = locked_family(*found[0])
-    return task if task.claim == claim and task.state in (states or HELD) else None
+    task = locked_under(claim)
+    return task if task and task.claim == claim and task.state in (states or HELD) else None
 
 
 @whole

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterable
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, transaction
@@ -13,7 +14,8 @@ from django.utils import timezone
 
 from debatomic.tools.errors import Kind
 from hosts import registry
-from hosts.models import Attempt, State, Task
+from hosts.hub.waking import wake
+from hosts.models import Attempt, Event, State, Task
 from hosts.queue.retries import policy
 from hosts.states import FINAL, HELD, LIVE, MOVES
 
@@ -54,6 +56,23 @@ def locked(task_id: int) -> Task:
     return locked_family(task_id, _parent_of(task_id))
 
 
+def locked_under(claim: uuid.UUID) -> Task | None:
+    """The same for the task of this claim; None if none has it. A task without a parent takes one query."""
+    connection = transaction.get_connection()
+    given = Task._meta.get_field("claim").get_db_prep_value(claim, connection)
+    for alone in Task.objects.raw(_alone_under(connection.vendor), [given]):
+        return alone
+    known = list(Task.objects.filter(claim=claim).order_by().values_list("pk", "parent_id")[:1])
+    return locked_family(*known[0]) if known else None
+
+
+@functools.cache
+def _alone_under(vendor: str) -> str:
+    """The SQL of the query that locks a task without a parent by its claim: its text takes longer than its answer."""
+    wanted = Task.objects.select_for_update(no_key=True).order_by().filter(claim=uuid.UUID(int=0), parent=None)
+    return str(wanted.query.sql_with_params()[0])
+
+
 def locked_family(task_id: int, above: int | None) -> Task:
     """The same where the parent is known."""
     chain = [task_id]
@@ -70,6 +89,20 @@ def _parent_of(task_id: int) -> int | None:
 
 def move(task: Task, to: State, **columns: Any) -> None:
     """Change the state of a locked task, tell its method and the pages, and let parent and dependants follow."""
+    move_all([(task, columns)], to)
+
+
+def move_all(changes: Sequence[tuple[Task, dict[str, Any]]], to: State) -> None:
+    """The same for several locked tasks, each with its columns."""
+    for task, columns in changes:
+        _write(task, to, columns)
+    Event.objects.bulk_create(task.event(to.value) for task, _ in changes)
+    for task, _ in changes:
+        _tell_method(task)
+        _follow(task, to)
+
+
+def _write(task: Task, to: State, columns: Mapping[str, Any]) -> None:
     was = State(task.state)
     if to not in MOVES[was]:
         raise ValueError(f"Task {task.pk} cannot go from {was} to {to}.")
@@ -80,8 +113,10 @@ def move(task: Task, to: State, **columns: Any) -> None:
         setattr(task, name, value)
     if to == State.FREE:
         note_ready([task.pk])
-    task.announce(to.value)
-    _tell_method(task)
+
+
+def _follow(task: Task, to: State) -> None:
+    """What a task's new state means for its parent and for what depends on it."""
     if to != State.ASSIGNED:  # a claim locks nothing but its own row
         _follow_parent(task)
     if to in (State.FAILED, State.CANCELED):
@@ -106,6 +141,7 @@ def note_ready(tasks: Iterable[int]) -> None:
     blocked = set(needs.values_list("from_task", flat=True))
     Task.objects.filter(pk__in=blocked).update(ready_at=None)
     Task.objects.filter(pk__in=numbers - blocked).update(ready_at=timezone.now())
+    wake()
 
 
 def _columns(was: State, to: State) -> dict[str, Any]:

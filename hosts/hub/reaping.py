@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from hosts.hub.attempts import lose
 from hosts.hub.moves import locked, whole
-from hosts.models import Host, Task
+from hosts.models import Host, Task, WebPresence
 
 DEAF = timedelta(seconds=20)  # without a word from any host: each says one every two seconds
 RETURN = timedelta(seconds=40)  # in which every host notices that the hub is back: it asks every ten
@@ -26,8 +26,8 @@ def reap() -> int:
     moment = timezone.now()
     expired = Task.objects.held().filter(is_parent=False, lease_ends_at__lt=moment)
     claims = list(expired.order_by("pk").values_list("pk", "claim"))
-    if claims and (silenced := _silenced(moment)):
-        spared = expired.filter(cancel_asked_at=None).filter(silenced).values_list("pk", flat=True)
+    if claims and (unheard := _silenced(moment) | _cut_off(moment)):
+        spared = expired.filter(cancel_asked_at=None).filter(unheard).values_list("pk", flat=True)
         claims = [(task_id, claim) for task_id, claim in claims if task_id not in set(spared)]
     return sum(_reap(task_id, claim) for task_id, claim in claims if claim)
 
@@ -35,7 +35,7 @@ def reap() -> int:
 def forgive(host: Host, moment: datetime) -> None:
     """Before a host is heard again: if the hub was away, give what ran meanwhile the time to be heard."""
     if host.seen_at and host.seen_at < moment - DEAF and (silenced := _silenced(moment)):
-        _renew(silenced, moment + max(settings.LEASE, RETURN))
+        _renew(silenced, moment + _lasting())
 
 
 @whole
@@ -50,6 +50,17 @@ def _silenced(moment: datetime) -> Q:
         return Q()
     together = Host.objects.filter(seen_at__gte=last - DEAF)
     return Q(host__in=list(together.values_list("pk", flat=True)))
+
+
+def _cut_off(moment: datetime) -> Q:
+    """The tasks of hosts elsewhere while the web is away, or has not been back for long; else empty."""
+    return Q() if WebPresence.objects.has_lasted(_lasting(), moment) else Q(host__is_hub=False)
+
+
+def _lasting() -> timedelta:
+    """In which a host that is there is heard, and has its lease renewed."""
+    lease: timedelta = settings.LEASE
+    return max(lease, RETURN)
 
 
 @whole

@@ -11,6 +11,7 @@ from django.utils import timezone
 from debatomic.tools.errors import InputError, Kind
 from hosts import registry
 from hosts.hub.moves import locked, move, whole
+from hosts.hub.waking import wake
 from hosts.models import Channel, Host, State, Task
 from hosts.models.task import DEFAULT_PRIORITY
 from hosts.queue.limits import checked as checked_limits
@@ -63,6 +64,7 @@ def submit(  # noqa: PLR0913 - the columns of a task, each by its name
     )  # fmt: skip
     task.depend_on(needed)
     task.announce("created")
+    wake()
     if above and above.cancel_asked_at:
         move(task, State.CANCELED, reason=f"Task {above.pk} is being canceled.", kind=Kind.CANCELED)
     return task

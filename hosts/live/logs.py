@@ -52,8 +52,12 @@ def path_of(task_id: int, attempt: int, name: str) -> Path:
     """Where the log grows. Raises NoSuchLog for a name that no log can have."""
     if not NAME.fullmatch(name):
         raise NoSuchLog(f"{name!r} is no name of a log.", hint="Letters, digits and . _ + ~ - only.", field="name")
+    return _folder_of(task_id, attempt) / f"{name}.log"
+
+
+def _folder_of(task_id: int, attempt: int) -> Path:
     folder: Path = settings.LOGS / f"{task_id % 100:02d}" / str(task_id) / str(attempt)
-    return folder / f"{name}.log"
+    return folder
 
 
 def artifact_name(attempt: int, name: str) -> str:
@@ -185,6 +189,8 @@ def tail(task_id: int, attempt: int, name: str, limit: int = TAIL_BYTES) -> byte
 
 def seal(task: Task, attempt: int) -> None:
     """End the logs of an attempt: compressed into artifacts, rows final. Safe to repeat, and to interrupt anywhere."""
+    if not _folder_of(task.pk, attempt).is_dir():  # no byte ever came; a row without a file is `seal_ended`'s
+        return
     for log in Log.objects.filter(task=task, attempt=attempt, sealed_at=None):
         _seal_one(log)
 

@@ -111,6 +111,14 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='WebPresence',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('since_at', models.DateTimeField(null=True)),
+                ('seen_at', models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='QueueSample',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -4,6 +4,7 @@ from hosts.models.artifact import Artifact, Log
 from hosts.models.cache import HostCache
 from hosts.models.event import Event
 from hosts.models.host import Channel, Host, HostState
+from hosts.models.presence import WebPresence
 from hosts.models.registration import Registration
 from hosts.models.sample import HostSample, PeriodCount, QueueSample
 from hosts.models.scaling import ScalingAct
@@ -14,4 +15,4 @@ from hosts.states import FINAL, HELD, LIVE, State
 
 __all__ = ["FINAL", "HELD", "LIVE", "Artifact", "Attempt", "Channel", "Event", "Host", "HostCache",
            "HostSample", "HostState", "Log", "Occurrence", "PeriodCount", "QueueSample", "Registration", "ScalingAct",
-           "Schedule", "State", "Task", "Window"]  # fmt: skip
+           "Schedule", "State", "Task", "WebPresence", "Window"]  # fmt: skip

@@ -193,7 +193,11 @@ class Task(models.Model):
 
     def announce(self, what: str) -> None:
         """Write the event that pages follow; call it in the transaction that made the change."""
-        Event.objects.create(kind="task", key=str(self.pk), what=what, topics=self.topics())
+        self.event(what).save(force_insert=True)
+
+    def event(self, what: str) -> Event:
+        """What pages follow, not written yet."""
+        return Event(kind="task", key=str(self.pk), what=what, topics=self.topics())
 
     def depend_on(self, tasks: Iterable[Task]) -> None:
         self.dependencies.add(*tasks)

@@ -42,8 +42,7 @@ def token() -> str:
 
 
 def started(hub_here: Hub) -> str:
-    claimed = hub_here.claim(token(), 4)
-    assert claimed
+    [claimed] = hub_here.claim(token(), 4)
     assert hub_here.start(claimed.claim)
     return claimed.claim
 
@@ -66,9 +65,9 @@ def test_a_claim_that_was_given_up_before_its_answer_came_keeps_no_host_from_wor
 def test_a_task_from_claim_to_finish(make: Any, hub_here: Hub, tmp_path: Path) -> None:
     task = make(request={"script": "true", "number": 3}, limits={"time_limit": 60})
     mine = token()
-    assert hub_here.claim(mine, 4) == Claimed(task.pk, mine)
-    assert hub_here.claim(mine, 4) == Claimed(task.pk, mine)  # its answer was lost
-    assert hub_here.claim(token(), 4) is None
+    assert hub_here.claim(mine, 4) == [Claimed(task.pk, mine)]
+    assert hub_here.claim(mine, 4) == [Claimed(task.pk, mine)]  # its answer was lost
+    assert hub_here.claim(token(), 4) == []
     job = hub_here.start(mine)
     assert job is not None
     assert (job.task, job.attempt, job.request, job.limits) == (task.pk, 1, task.request, {"time_limit": 60})
