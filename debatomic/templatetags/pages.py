@@ -84,9 +84,14 @@ def state(value: str) -> SafeString:
 
 
 MENU = (
-    ("dashboard", "Dashboard", ""), ("build-list", "Builds", ""), ("compose-list", "Composes", ""),
-    ("task-list", "Tasks", ""), ("host-list", "Hosts", "hosts.view"), ("chroot-list", "Chroots", ""),
-    ("artifact-list", "Artifacts", ""), ("statistics", "Statistics", "signed-in"),
+    ("dashboard", "Dashboard", ""),
+    ("build-list", "Builds", ""),
+    ("compose-list", "Composes", ""),
+    ("task-list", "Tasks", ""),
+    ("host-list", "Hosts", "hosts.view"),
+    ("chroot-list", "Chroots", ""),
+    ("artifact-list", "Artifacts", ""),
+    ("statistics", "Statistics", "signed-in"),
 )  # address, title, what is needed to see it
 CURRENT = SafeString(' aria-current="page"')
 STEPS = {"waiting": "free"}
