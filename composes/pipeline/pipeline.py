@@ -44,7 +44,7 @@ STAGES: tuple[Stage, ...] = (
 )  # fmt: skip
 FORMAT = 1
 EARLIER = ("result.json", "disk.*", "repo.tar", "serial-*.log", "console-*.png", "contents.json.gz",
-           "objects.txt.gz", *outputs.FILES)  # fmt: skip
+           "objects.txt.gz", "SHA256SUMS*", *outputs.FILES)  # fmt: skip
 
 
 class Compose:
