@@ -17,6 +17,10 @@ put() { # FILE TARGET: whole or not at all, and only if it is not there
     mv -f "$2.new" "$2"
 }
 
+same_size() {
+    [ -e "$2" ] && [ "$(wc -c <"$1")" = "$(wc -c <"$2")" ]
+}
+
 names() { # KEY ENTRY: what the lines of that key name
     sed -n "s/^$1[[:space:]][[:space:]]*//p" "$2"
 }
@@ -36,7 +40,8 @@ done
 
 for entry in "$menu"/*.conf; do
     for file in $(names linux "$entry") $(names initrd "$entry"); do
-        put "$sysroot$file" "$esp${file#/boot}"
+        # Their folder is named by what is in them, and they came whole: nobody need read them again.
+        same_size "$sysroot$file" "$esp${file#/boot}" || put "$sysroot$file" "$esp${file#/boot}"
     done
 done
 for entry in "$menu"/*.conf; do
