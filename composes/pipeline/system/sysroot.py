@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from composes.pipeline.job import Job
@@ -9,6 +10,7 @@ from composes.pipeline.publishing.ostree import Repo
 from composes.pipeline.system import grub
 
 STATEROOT = "debian"
+METADATA = ("commit", "commitmeta", "dirmeta", "dirtree")  # kinds of objects that are the same in every repository
 FIXED_KARGS = ("rw", "systemd.gpt_auto=0")
 
 
@@ -27,6 +29,7 @@ def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
         repo.do("remote", "add", f"--set=gpg-verify={verified}", remote, url, job.tree.ref)
     _write_boot(sysroot)
     repo.pull(source.path, job.tree.ref, remote=remote)
+    own_metadata(repo.path / "objects")
     kargs = (f"root=UUID={root_uuid}", *FIXED_KARGS, *job.tree.kargs)
     job.tools.run(
         ["ostree", "admin", "deploy", f"--sysroot={sysroot}", f"--os={STATEROOT}",
@@ -34,6 +37,15 @@ def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
         env={"OSTREE_SYSROOT_DEBUG": "mutable-deployments"},  # no immutable flag
     )  # fmt: skip
     return sysroot
+
+
+def own_metadata(objects: Path) -> None:
+    """Metadata that ostree linked from the source becomes a copy: whoever changes its times changes them here only."""
+    for kind in METADATA:
+        for path in objects.glob(f"*/*.{kind}"):
+            copy = path.with_name(f"{path.name}.own")
+            shutil.copy2(path, copy)
+            copy.replace(path)
 
 
 def _write_boot(sysroot: Path) -> None:
