@@ -16,6 +16,7 @@ from composes.pipeline.delivery import copy_sparse, delivered, replacing
 from composes.pipeline.publishing import publish
 from composes.pipeline.stages.commit import version_of
 from composes.pipeline.store import ResultStore
+from composes.pipeline.system.sysroot import own_metadata
 from debatomic.tools.errors import InputError, ToolError
 
 
@@ -97,6 +98,18 @@ def test_an_altered_result_is_never_served(store: ResultStore, alter: Callable[[
     with store.result("tree-1", make) as (folder, facts, reused):
         assert (reused, facts, (folder / "file").read_text()) == (False, {"digest": "d"}, "x" * 5000)
         assert sorted(path.name for path in folder.iterdir()) == ["file", "result.json"]
+
+
+def test_a_sysroot_shares_no_metadata_with_the_result_it_was_pulled_from(store: ResultStore, tmp_path: Path) -> None:
+    with store.result("commit-1", make) as (folder, _, _):
+        (tmp_path / "objects/ab").mkdir(parents=True)
+        for name in ("cd.dirtree", "ef.commit"):
+            os.link(folder / "file", tmp_path / "objects/ab" / name)
+    own_metadata(tmp_path / "objects")
+    for path in (tmp_path / "objects/ab").iterdir():
+        assert (path.stat().st_nlink, path.stat().st_size) == (1, 5000)
+        os.utime(path, (0, 0))
+    assert store.has("commit-1")
 
 
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:

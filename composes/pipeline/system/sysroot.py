@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from composes.pipeline.job import Job
@@ -12,6 +13,7 @@ from composes.pipeline.system import grub
 STATEROOT = "debian"
 UNSYNCED = {"OSTREE_SYSROOT_DEBUG": "mutable-deployments", "OSTREE_SYSROOT_OPTS": "skip-sync"}  # no immutable flag
 BACKENDS = {"grub": "syslinux", "systemd-boot": "none"}  # libostree's
+METADATA = ("commit", "commitmeta", "dirmeta", "dirtree")  # kinds of objects that are the same in every repository
 FIXED_KARGS = ("rw", "systemd.gpt_auto=0")
 
 
@@ -35,6 +37,7 @@ def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
     _write_boot(sysroot, job.tree.image.bootloader)
     caches.give(job, job.inputs["commit"].facts["commit"], repo)
     repo.pull(source.path, job.tree.ref, remote=remote, synced=False)
+    own_metadata(repo.path / "objects")
     kargs = (f"root=UUID={root_uuid}", *FIXED_KARGS, *job.tree.kargs)
     job.tools.run(
         ["ostree", "admin", "deploy", f"--sysroot={sysroot}", f"--os={STATEROOT}",
@@ -42,6 +45,15 @@ def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
         env=UNSYNCED,
     )  # fmt: skip
     return sysroot
+
+
+def own_metadata(objects: Path) -> None:
+    """Metadata that ostree linked from the source becomes a copy: whoever changes its times changes them here only."""
+    for kind in METADATA:
+        for path in objects.glob(f"*/*.{kind}"):
+            copy = path.with_name(f"{path.name}.own")
+            shutil.copy2(path, copy)
+            copy.replace(path)
 
 
 def boot_arguments(sysroot: Path) -> str:
