@@ -33,6 +33,7 @@ WITHOUT_DOCUMENTATION = (
     "path-exclude=/usr/share/info/*",
 )  # fmt: skip
 PLACE = "run/debatomic"  # where a tree sees the packages
+APT = "run/apt"  # where apt works there
 POLICY = "usr/sbin/policy-rc.d"
 LEFTOVERS = ("var/cache/apt", "var/lib/apt/lists", "var/log", "var/cache/ldconfig")  # with what is in them
 OURS = "trusted.overlay."
@@ -150,13 +151,13 @@ class _Layer:
                                              root), env=self._environment, log=self.told)  # fmt: skip
 
     def _install(self, root: Path, repository: Path) -> None:
-        for name in ("lists/partial", "cache/archives/partial"):
-            (repository / "apt" / name).mkdir(parents=True)
         (repository / "sources.list").write_text(f"deb [trusted=yes] file:/{PLACE} ./\n")
         with (
-            system_mounts(root), mounted("tmpfs", root / "run", "mode=755"), bound(repository, root / PLACE),
-            _no_services(root / POLICY),
+            system_mounts(root), mounted("tmpfs", root / "run", "mode=755"), _no_services(root / POLICY),
+            bound(repository, root / PLACE, "-o", "ro"),  # its files are the store's
         ):  # fmt: skip
+            for name in ("lists/partial", "cache/archives/partial"):
+                (root / APT / name).mkdir(parents=True)
             for args in (["update"], ["install", *self.order.step.names]):
                 checked(["chroot", os.fspath(root), *apt_command(*args, documentation=self.order.documentation)],
                         log=self.told, env=self._environment)  # fmt: skip
@@ -190,7 +191,7 @@ def apt_command(verb: str, *names: str, documentation: bool) -> list[str]:
     """apt-get in the tree, that knows only the packages beside it and writes nothing of its own there."""
     settings = {
         "Dir::Etc::sourcelist": f"/{PLACE}/sources.list", "Dir::Etc::sourceparts": "-", "APT::Sandbox::User": "root",
-        "Dir::State::lists": f"/{PLACE}/apt/lists", "Dir::Cache": f"/{PLACE}/apt/cache", "Dpkg::Use-Pty": "0",
+        "Dir::State::lists": f"/{APT}/lists", "Dir::Cache": f"/{APT}/cache", "Dpkg::Use-Pty": "0",
         "APT::Install-Recommends": "false", "Acquire::Languages": "none",
     }  # fmt: skip
     paths = () if documentation else WITHOUT_DOCUMENTATION
