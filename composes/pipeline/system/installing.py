@@ -42,18 +42,23 @@ Told = Callable[[bytes], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One layer to be: `packages` of the step, the step's own date, and what it stands on."""
+    """One layer to be: `packages` of the step, its dates in seconds since 1970, and what it stands on.
+
+    `epoch` is what packages' scripts take for today where they write a date down: the date of the lowest layer, or
+    /etc/shadow would be another one with every new package.
+    """
 
     step: Step
     packages: tuple[Package, ...]
-    date: int  # of its newest package, or of the newest below; seconds since 1970
+    date: int  # of its newest package, or of the newest below: no file is younger
+    epoch: int
     below: str  # identity of the layer below; empty: there is none
     documentation: bool
     tools: str
 
     @property
     def identity(self) -> str:
-        parts = [REVISION, self.below, self.date, self.documentation, self.tools,
+        parts = [REVISION, self.below, self.date, self.epoch, self.documentation, self.tools,
                  [[each.name, each.version, each.architecture, each.sha256] for each in self.packages]]  # fmt: skip
         return f"layer-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"
 
@@ -66,7 +71,8 @@ def orders(job: Job, lock: Lock, steps: Sequence[Step]) -> list[Order]:
         packages = tuple(by_name[name] for name in step.names)
         dates = [_date(store.path(each.sha256)) for each in packages]
         below = found[-1] if found else None
-        found.append(Order(step=step, packages=packages, date=max([*dates, below.date if below else 0]),
+        date = max([*dates, below.date if below else 0])
+        found.append(Order(step=step, packages=packages, date=date, epoch=found[0].epoch if found else date,
                            below=below.identity if below else "", documentation=job.tree.documentation,
                            tools=job.tools.identity))  # fmt: skip
     return found
@@ -144,7 +150,7 @@ class _Layer:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {"SOURCE_DATE_EPOCH": str(self.order.date), "INITRD": "No", "DEBIAN_FRONTEND": "noninteractive"}
+        return {"SOURCE_DATE_EPOCH": str(self.order.epoch), "INITRD": "No", "DEBIAN_FRONTEND": "noninteractive"}
 
     def _bootstrap(self, root: Path, repository: Path) -> None:
         self.job.tools.run(bootstrap_command(self.order, self.job.tree.suite, self.job.tree.architecture, repository,
