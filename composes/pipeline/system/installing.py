@@ -33,6 +33,7 @@ WITHOUT_DOCUMENTATION = (
     "path-exclude=/usr/share/info/*",
 )  # fmt: skip
 PLACE = "run/debatomic"  # where a tree sees the packages
+APT = "run/apt"  # where apt works there
 POLICY = "usr/sbin/policy-rc.d"
 LEFTOVERS = ("var/cache/apt", "var/lib/apt/lists", "var/log", "var/cache/ldconfig")  # with what is in them
 OURS = "trusted.overlay."
@@ -41,18 +42,23 @@ Told = Callable[[bytes], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One layer to be: `packages` of the step, the step's own date, and what it stands on."""
+    """One layer to be: `packages` of the step, its dates in seconds since 1970, and what it stands on.
+
+    `epoch` is what packages' scripts take for today where they write a date down: the date of the lowest layer, or
+    /etc/shadow would be another one with every new package.
+    """
 
     step: Step
     packages: tuple[Package, ...]
-    date: int  # of its newest package, or of the newest below; seconds since 1970
+    date: int  # of its newest package, or of the newest below: no file is younger
+    epoch: int
     below: str  # identity of the layer below; empty: there is none
     documentation: bool
     tools: str
 
     @property
     def identity(self) -> str:
-        parts = [REVISION, self.below, self.date, self.documentation, self.tools,
+        parts = [REVISION, self.below, self.date, self.epoch, self.documentation, self.tools,
                  [[each.name, each.version, each.architecture, each.sha256] for each in self.packages]]  # fmt: skip
         return f"layer-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"
 
@@ -65,7 +71,8 @@ def orders(job: Job, lock: Lock, steps: Sequence[Step]) -> list[Order]:
         packages = tuple(by_name[name] for name in step.names)
         dates = [_date(store.path(each.sha256)) for each in packages]
         below = found[-1] if found else None
-        found.append(Order(step=step, packages=packages, date=max([*dates, below.date if below else 0]),
+        date = max([*dates, below.date if below else 0])
+        found.append(Order(step=step, packages=packages, date=date, epoch=found[0].epoch if found else date,
                            below=below.identity if below else "", documentation=job.tree.documentation,
                            tools=job.tools.identity))  # fmt: skip
     return found
@@ -143,20 +150,20 @@ class _Layer:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {"SOURCE_DATE_EPOCH": str(self.order.date), "INITRD": "No", "DEBIAN_FRONTEND": "noninteractive"}
+        return {"SOURCE_DATE_EPOCH": str(self.order.epoch), "INITRD": "No", "DEBIAN_FRONTEND": "noninteractive"}
 
     def _bootstrap(self, root: Path, repository: Path) -> None:
         self.job.tools.run(bootstrap_command(self.order, self.job.tree.suite, self.job.tree.architecture, repository,
                                              root), env=self._environment, log=self.told)  # fmt: skip
 
     def _install(self, root: Path, repository: Path) -> None:
-        for name in ("lists/partial", "cache/archives/partial"):
-            (repository / "apt" / name).mkdir(parents=True)
         (repository / "sources.list").write_text(f"deb [trusted=yes] file:/{PLACE} ./\n")
         with (
-            system_mounts(root), mounted("tmpfs", root / "run", "mode=755"), bound(repository, root / PLACE),
-            _no_services(root / POLICY),
+            system_mounts(root), mounted("tmpfs", root / "run", "mode=755"), _no_services(root / POLICY),
+            bound(repository, root / PLACE, "-o", "ro"),  # its files are the store's
         ):  # fmt: skip
+            for name in ("lists/partial", "cache/archives/partial"):
+                (root / APT / name).mkdir(parents=True)
             for args in (["update"], ["install", *self.order.step.names]):
                 checked(["chroot", os.fspath(root), *apt_command(*args, documentation=self.order.documentation)],
                         log=self.told, env=self._environment)  # fmt: skip
@@ -190,7 +197,7 @@ def apt_command(verb: str, *names: str, documentation: bool) -> list[str]:
     """apt-get in the tree, that knows only the packages beside it and writes nothing of its own there."""
     settings = {
         "Dir::Etc::sourcelist": f"/{PLACE}/sources.list", "Dir::Etc::sourceparts": "-", "APT::Sandbox::User": "root",
-        "Dir::State::lists": f"/{PLACE}/apt/lists", "Dir::Cache": f"/{PLACE}/apt/cache", "Dpkg::Use-Pty": "0",
+        "Dir::State::lists": f"/{APT}/lists", "Dir::Cache": f"/{APT}/cache", "Dpkg::Use-Pty": "0",
         "APT::Install-Recommends": "false", "Acquire::Languages": "none",
     }  # fmt: skip
     paths = () if documentation else WITHOUT_DOCUMENTATION
