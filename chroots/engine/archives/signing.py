@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from debatomic.tools.run import Completed, run
 
 ALGORITHM = "rsa3072"  # what every gpgme and gpgv of a machine in the field can check
 NAME = "DebAtomic OSTree signing key"
+AGENT_SECONDS = 10  # that a busy machine may take to end it
 
 
 @dataclass(frozen=True)
@@ -106,17 +108,28 @@ class Signer:
 
     @contextmanager
     def _near(self) -> Iterator[str]:
-        """The home under a short name, as the agent's socket needs it; the agent ends with the block."""
+        """The home under a short name, as the agent's socket needs it; the agent ends with the block.
+
+        One at a time: whoever ends an agent would end it for others, too, and one that is ending answers nobody.
+        """
         if not self.home.is_dir():
             raise ToolError(f"There is no signing key in {self.home}.", kind=Kind.INFRASTRUCTURE,
                             hint="The hub's builder makes one when it starts.")  # fmt: skip
-        with tempfile.TemporaryDirectory(prefix="gpg-") as folder:
+        lock = locked(self.home.parent / f".{self.home.name}.agent.lock")
+        with lock, tempfile.TemporaryDirectory(prefix="gpg-") as folder:
             home = f"{folder}/home"
             Path(home).symlink_to(self.home.absolute())
             try:
                 yield home
             finally:
                 run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=False)
+                self._until_gone()
+
+    def _until_gone(self) -> None:
+        """gpgconf only asks the agent to end; its socket goes when it does."""
+        end = time.monotonic() + AGENT_SECONDS
+        while (self.home / "S.gpg-agent").exists() and time.monotonic() < end:
+            time.sleep(0.01)
 
 
 def write_public(signer: Signer, path: Path) -> None:
