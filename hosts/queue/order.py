@@ -24,6 +24,7 @@ class Line:
     first: int  # the id of the oldest
     number: int
     since: datetime  # its oldest is ready since then
+    weight: float = 0.0  # of its oldest
     used: float = 0.0  # the weight of what hosts hold of this submitter, at any priority
     served_at: datetime | None = None  # when a host last took one of this line
 

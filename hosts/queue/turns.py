@@ -51,27 +51,60 @@ def turns(
     rest = list(lines)
     windows: dict[tuple[int, int], Window] = {}
     got: list[Waiting] = []
-    while rest and len(got) < most and (space := room([task.weight for task in got])) > 0:
+    while len(got) < most and (space := room([task.weight for task in got])) > 0:
+        standing = _standing(rest, space, windows, read)
+        if not standing:
+            break
+        rest = standing
         line = in_order(rest, moment)[0]
-        key = (line.priority, line.share)
-        window = windows[key] = windows.get(key) or read(line)
+        window = _window(line, windows, read)
         mine = next((task for task in window.tasks if task.weight <= space), None)
         if mine is None:
             if not window.whole:
                 break
             rest.remove(line)
-        elif mine.id != line.first:  # what was first does not fit any more: the line may stand elsewhere
-            rest[rest.index(line)] = replace(line, first=mine.id, since=mine.ready_at)
+        elif mine.id != line.first:  # the line may stand elsewhere
+            rest[rest.index(line)] = _beginning(line, mine)
         elif mine.since > settled_at:
             break
         else:
-            windows[key] = replace(window, tasks=tuple(task for task in window.tasks if task != mine))
+            windows[line.priority, line.share] = replace(
+                window, tasks=tuple(task for task in window.tasks if task != mine)
+            )
             rest = [_after(one, line, mine, moment + len(got) * BETWEEN) for one in rest]
             got.append(mine)
     return [task.id for task in got]
 
 
+def _standing(lines: list[Line], space: float, windows: dict[tuple[int, int], Window], read: Read) -> list[Line]:
+    """Each line with the first of its tasks that fits now; nothing where one cannot be told from what was read."""
+    found = []
+    for line in lines:
+        if line.weight <= space:
+            found.append(line)
+            continue
+        window = _window(line, windows, read)
+        if light := next((task for task in window.tasks if task.weight <= space), None):
+            found.append(_beginning(line, light))
+        elif not window.whole:
+            return []
+    return found
+
+
+def _window(line: Line, windows: dict[tuple[int, int], Window], read: Read) -> Window:
+    key = (line.priority, line.share)
+    windows[key] = windows.get(key) or read(line)
+    return windows[key]
+
+
+def _beginning(line: Line, task: Waiting) -> Line:
+    """The line, of which this task is the first that fits."""
+    return replace(line, first=task.id, since=task.ready_at, weight=task.weight)
+
+
 def _after(one: Line, line: Line, got: Waiting, served_at: datetime) -> Line:
     """A line after a host took this task of that line; `first` and `since` are looked at when its turn comes."""
     used = one.used + got.weight if one.share == line.share else one.used
-    return replace(one, used=used, served_at=served_at if one == line else one.served_at)
+    if one != line:
+        return replace(one, used=used)
+    return replace(one, used=used, served_at=served_at, weight=0.0)  # the next one's is not known

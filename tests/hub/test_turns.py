@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -48,6 +49,19 @@ def test_turns(windows: dict[int, Sequence[Waiting]], space: float, got: list[in
         moment=NOW, settled_at=NOW - timedelta(seconds=1), most=8,
     )  # fmt: skip
     assert told == got
+
+
+def test_a_line_whose_first_does_not_fit_any_more_stands_where_its_next_does() -> None:
+    """The next one waited longer, and rises above the other line."""
+    heavy, long = waiting(2, 9, seconds=60), waiting(3, seconds=660)
+    windows = {1: (waiting(1),), 2: (heavy, long), 3: (waiting(4, seconds=60),)}
+    first = replace(line(2, 2), since=heavy.ready_at, weight=9, used=1.0)
+    told = turns(
+        [line(1, 1, priority=10), first, replace(line(3, 4), since=NOW - timedelta(seconds=60))],
+        lambda of: Window(tasks=windows[of.share], whole=True), lambda more: 5 - sum(more) if more else 9,
+        moment=NOW, settled_at=NOW, most=2,
+    )  # fmt: skip
+    assert told == [1, 3]
 
 
 def test_the_turns_end_where_the_rest_of_a_line_is_not_known() -> None:
