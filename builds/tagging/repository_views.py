@@ -96,9 +96,8 @@ def repository_edit(request: SignedInRequest, name: str) -> HttpResponse:
         made = form.save(by=request.user)
         messages.success(request, f"Repository {made} is saved; it is made anew in a moment.")
         return redirect(made)
-    return render(
-        request, "builds/repository_edit.html", {"tag": tag, "form": form}, status=422 if form.errors else 200
-    )
+    context = {"tag": tag, "form": form, "title": f"Repository of {tag}", "verb": "Save"}
+    return render(request, "builds/tag_act.html", context, status=422 if form.errors else 200)
 
 
 def _repository(request: PageRequest, suite: str) -> Repository:

@@ -75,7 +75,8 @@ def tag_edit(request: SignedInRequest, name: str = "") -> HttpResponse:
     if request.method == "POST" and form.is_valid() and (made := form.save(by=request.user)):
         messages.success(request, f"Tag {made} is saved.")
         return redirect(made)
-    return render(request, "builds/tag_edit.html", {"tag": tag, "form": form}, status=422 if form.errors else 200)
+    context = {"tag": tag, "form": form, "title": f"Edit {tag}" if tag else "Make a tag", "verb": "Save"}
+    return render(request, "builds/tag_act.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
