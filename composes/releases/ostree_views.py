@@ -14,12 +14,17 @@ from builds import keys
 from debatomic.served_files import Tree
 from hosts.kept.downloads import pieces
 
-OBJECTS = re.compile(r"objects/[0-9a-f]{2}/[0-9a-f]{62}\.(?:filez|dirtree|dirmeta|commit)\Z")
+OBJECTS = r"objects/[0-9a-f]{2}/[0-9a-f]{62}\.(?:filez|dirtree|dirmeta|commit)\Z"
 
 
 def tree() -> Tree:
     """The repository, as daphne serves it before Django."""
-    return Tree(prefix="/ostree/repo/", root=str(Path(settings.OSTREE) / "repo"), forever=OBJECTS)
+    return Tree(prefix="/ostree/repo/", root=str(Path(settings.OSTREE) / "repo"), forever=re.compile(OBJECTS))
+
+
+def everything() -> Tree:
+    """The repository with what is beside it: signatures of containers."""
+    return Tree(prefix="/ostree/", root=str(settings.OSTREE), forever=re.compile(f"repo/{OBJECTS}"))
 
 
 @require_safe
@@ -36,10 +41,9 @@ def front(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def file(request: HttpRequest, name: str) -> HttpResponseBase:
-    """The same as debatomic.served_files.Files sends, for whatever does not speak ASGI."""
-    asked = {header.lower(): value for header, value in request.headers.items()}
-    found = tree().answer(name.removeprefix("repo/"), asked) if name.startswith("repo/") else None
-    if found is None or found.status == 404:
+    """The same as debatomic.served_files.Files sends, for whatever does not speak ASGI; and what is beside it."""
+    found = everything().answer(name, {header.lower(): value for header, value in request.headers.items()})
+    if found.status == 404:
         raise Http404("There is no such file in the OSTree repository.")
     if found.file is None:
         return HttpResponse(status=found.status, headers=found.headers)

@@ -53,19 +53,6 @@ def test_its_page_shows_that_it_booted(
             assert f"* debian {facts['commit']}.0" in "\n".join(facts["status"])
 
 
-def test_each_deliverable_was_made_by_a_task_of_its_own(
-    application: Application, finished: dict[str, Any], second: dict[str, Any]
-) -> None:
-    """What the tree's task made is taken from the host's store; the next compose has an upgrade to try, too."""
-    names = ["tree", "oci", "raw", "qcow2"]
-    assert [each["name"] for each in finished["parts"]] == names
-    assert {each["name"] for each in second["parts"]} == {*names, "upgrade"}
-    assert {each["state"] for each in (*finished["parts"], *second["parts"])} == {"completed"}
-    raw = application.get(f"tasks/{finished['parts'][2]['task']}/")["result"]
-    assert {each["name"]: each["reused"] for each in raw["stages"]}["commit"] is True
-    assert raw["commit"] == application.task(finished)["result"]["commit"]
-
-
 def test_its_commit_is_served(application: Application, finished: dict[str, Any]) -> None:
     facts = next(one["facts"] for one in finished["deliverables"] if one["kind"] == "commit")
     commit = facts["commit"]
@@ -137,6 +124,19 @@ def test_a_killed_builder_composes_again(
     assert [attempt["outcome"] for attempt in application.task(second)["attempts"]] == ["lost", "completed"]
     assert {one["kind"] for one in second["deliverables"]} == {one["kind"] for one in finished["deliverables"]}
     wait(lambda: not left_of(OURS), 10, lambda: left_of(OURS))
+
+
+def test_each_deliverable_was_made_by_a_task_of_its_own(
+    application: Application, finished: dict[str, Any], second: dict[str, Any]
+) -> None:
+    """What the tree's task made is taken from the host's store; the next compose has an upgrade to try, too."""
+    names = ["tree", "oci", "raw", "qcow2"]
+    assert [each["name"] for each in finished["parts"]] == names
+    assert {each["name"] for each in second["parts"]} == {*names, "upgrade"}
+    assert {each["state"] for each in (*finished["parts"], *second["parts"])} == {"completed"}
+    raw = application.get(f"tasks/{finished['parts'][2]['task']}/")["result"]
+    assert {each["name"]: each["reused"] for each in raw["stages"]}["commit"] is True
+    assert raw["commit"] == application.task(finished)["result"]["commit"]
 
 
 def _channel(application: Application, name: str) -> dict[str, Any]:
