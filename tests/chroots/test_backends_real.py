@@ -79,7 +79,7 @@ def test_cancel_ends_all_that_a_backend_started(
     source = source_package("late-test", "echo here we wait; setsid sleep 4321 & sleep 4321")
     process = start_engine("build", source, *CHROOT, "--output", tmp_path, "--backend", backend)
     assert process.stdout and any(line == "here we wait\n" for line in process.stdout)
-    assert sleepers()
+    wait(sleepers, 30)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     found = result(tmp_path)
