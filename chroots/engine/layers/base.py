@@ -117,7 +117,7 @@ def facts(layer: Layer) -> dict[str, Any]:
 
 def _about(folder: Path) -> dict[str, Any]:
     about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
-    return about
+    return about if "size" in about else about | _measured(folder / "tree")  # an older engine did not note it
 
 
 def _age(home: Path) -> float:
