@@ -43,6 +43,14 @@ def test_files_are_served_as_they_are(repository: Path, client: Client) -> None:
     assert signatures["Cache-Control"] == "no-cache", "keys change"
 
 
+def test_signatures_of_containers_are_beside_it(repository: Path, client: Client) -> None:
+    path = repository.parent / "signatures/house/minimal@sha256=00/signature-1"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"signed")
+    answer = client.get("/ostree/signatures/house/minimal@sha256=00/signature-1")
+    assert (answer.status_code, answer.getvalue(), answer["Cache-Control"]) == (200, b"signed", "no-cache")
+
+
 @pytest.mark.parametrize(("wanted", "status", "content", "told"), [
     ("bytes=3-", 206, b"tent", "bytes 3-6/7"),
     ("bytes=0-2", 206, b"con", "bytes 0-2/7"),
