@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.application import wait
+
 pytestmark = pytest.mark.integration
 
 Engine = Callable[..., tuple[int, str]]
