@@ -319,7 +319,7 @@ def test_a_build_with_all_of_them(
     files = {file["name"]: file["kind"] for file in result["files"]}
     assert files["build.log.xz"] == "log"
     assert {name for name, kind in files.items() if kind == "report"} == {
-        "packages.txt", "lintian.txt", "blhc.txt", "greeting.txt"}  # fmt: skip
+        "packages.json.gz", "packages.txt", "lintian.txt", "blhc.txt", "greeting.txt"}  # fmt: skip
     assert re.search(r"^dpkg \S+ amd64$", (tmp_path / "out/packages.txt").read_text(), re.MULTILINE)
     assert list((engine_state / "buildinfo/plugged").glob("*.buildinfo"))
 
