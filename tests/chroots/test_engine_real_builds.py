@@ -43,7 +43,7 @@ def test_figlet_comes_out_of_the_archive_as_packages(engine: Engine, tmp_path: P
     assert last(output) == f"built: 5 files in {tmp_path / 'one'}"
     assert found["ok"] and found["source"] == "figlet" and found["version"].startswith("2.2.5-")
     kinds = sorted(file["kind"] for file in found["files"])
-    assert kinds == ["buildinfo", "changes", "deb", "deb", "log"]
+    assert kinds == ["buildinfo", "changes", "deb", "deb", "log", "report"]
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == sorted(
         [*(file["name"] for file in found["files"]), "result.json"]
     )
