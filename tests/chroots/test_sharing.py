@@ -117,6 +117,21 @@ def test_a_base_that_somebody_renews_serves_meanwhile(tmp_path: Path) -> None:
         assert base.ensure(TRIXIE, state, lambda chunk: None).identity == "abc"
 
 
+def test_a_base_of_an_older_engine_is_measured(tmp_path: Path) -> None:
+    status = tmp_path / "tree/var/lib/dpkg/status"
+    status.parent.mkdir(parents=True)
+    status.write_text("Package: dash\nStatus: install ok installed\n\nPackage: bash\nStatus: install ok installed\n")
+    write_json(tmp_path / base.ABOUT, {"identity": "abc", "mirror": "http://mirror.example.org/debian"})
+    found = base.stored(tmp_path)
+    assert found
+    told = base.facts(found)
+    assert (told["packages"], told["size"], told["mirror"]) == (
+        2,
+        status.stat().st_size,
+        "http://mirror.example.org/debian",
+    )
+
+
 @pytest.mark.parametrize("size, memory, tmpfs, inside", [
     (1 << 20, 4 << 20, Tmpfs.AUTO, True),
     (3 << 20, 4 << 20, Tmpfs.AUTO, False),

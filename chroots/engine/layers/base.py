@@ -111,13 +111,15 @@ def facts(layer: Layer) -> dict[str, Any]:
     """What is told about a base: identity, digest (of its files), made_at (seconds since 1970), packages (how many),
     size (bytes), mirror."""
     about = _about(layer.tree.parent)
+    if "size" not in about:  # an older engine did not note it
+        about |= _measured(layer.tree)
     shown = ("identity", "digest", "packages", "size", "mirror")
     return {"made_at": int(_made_at(layer))} | {name: value for name, value in about.items() if name in shown}
 
 
 def _about(folder: Path) -> dict[str, Any]:
     about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
-    return about if "size" in about else about | _measured(folder / "tree")  # an older engine did not note it
+    return about
 
 
 def _age(home: Path) -> float:
