@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -61,12 +63,13 @@ def publish(host: Host) -> Task:
     """The host tries to publish, as a builder does: what the command refuses ends the task."""
     task = run(host, "publish")
     assert task.claim is not None
-    try:
-        publish_command(job(task))
-    except ToolError as error:
-        hub.fail(task.claim, reason=error.sentence, kind=error.kind.value, decisive=error.lines)
-    else:
-        hub.finish(task.claim, {}, [])
+    with TemporaryDirectory() as folder:
+        try:
+            publish_command(replace(job(task), folder=Path(folder)))
+        except ToolError as error:
+            hub.fail(task.claim, reason=error.sentence, kind=error.kind.value, decisive=error.lines)
+        else:
+            hub.finish(task.claim, {}, [])
     return Task.objects.get(pk=task.pk)
 
 
