@@ -38,8 +38,8 @@ class Journal:
         fits, self._room = chunk[: self._room], max(0, self._room - len(chunk))
         self._write(fits)
         if len(fits) < len(chunk):
-            raise ToolError(f"The {self._what} wrote more than its log limit of {self._limit >> 20} MiB and was killed.",
-                            kind=Kind.KILLED)  # fmt: skip
+            raise ToolError(f"The {self._what} wrote more than its log limit of {self._limit >> 20} MiB and was "
+                            "killed.", kind=Kind.KILLED)  # fmt: skip
 
     def _write(self, chunk: bytes) -> None:
         self._file.write(chunk)

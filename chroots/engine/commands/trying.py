@@ -24,8 +24,8 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--at", default="/build", metavar="PLACE",
                          help="the folder they go to, where the script begins (/build)")  # fmt: skip
     command.add_argument("--copy-out", action="append", default=[], metavar="PLACE",
-                         help=f"a file, or a folder (comes packed); {MOST_COPIED >> 30} GiB in all; may be given several "
-                              "times")  # fmt: skip
+                         help=f"a file, or a folder (comes packed), {MOST_COPIED >> 30} GiB in all; may be given "
+                              "several times")  # fmt: skip
     command.add_argument("--user", choices=list(USERS), default="builder", help="who runs the script (builder)")
     command.add_argument("--network", action="store_true", help="the host's network; without it there is only loopback")
     command.add_argument("--time-limit", type=float, default=DEFAULTS.time_limit, metavar="S", help="seconds")
@@ -34,7 +34,7 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--log-limit", type=size, default=DEFAULTS.log, metavar="SIZE", help="of the log (512M)")
     limit_options(command)
     command.add_argument("--run", dest="script", default="", metavar="SCRIPT",
-                         help="lines of a shell: /bin/sh -ex runs them, and ends with the first that fails")  # fmt: skip
+                         help="lines of a shell: /bin/sh -ex runs them")  # fmt: skip
 
 
 def trial(options: argparse.Namespace) -> Trial:

@@ -89,7 +89,7 @@ class Buildroot:
     warden: Warden
     gauge: Gauge | None = None  # of what root in it writes; None: only the space of the host counts
 
-    def run(
+    def run(  # noqa: PLR0913 - who, where and what is seen, each by its name
         self,
         args: Sequence[str],
         *,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,8 +40,8 @@ SHELL = ("/bin/sh", "-exc")
 USERS = {"root": 0, "builder": BUILDER_UID}
 MOST_FILES = 300_000  # in the tree, to be compared
 MOST_COPIED = 2 << 30  # bytes copied out
-MOST_TOLD = 20_000  # paths in the difference
-LONGEST_PATH = 1000  # characters of one of them
+MOST_TOLD = 10_000  # paths in the difference, and packages
+LONGEST_PATH = 400  # characters of one of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +216,13 @@ def shown(found: Difference) -> dict[str, Any]:
         told[word] = [visible(_text(path)) for path in paths[:room] if len(path) <= LONGEST_PATH]
         room -= len(told[word])
     told["untold"] = count - sum(len(paths) for paths in told.values())
-    return {**told, "packages": asdict(found.packages)}
+    return {**told, "packages": {word: _few(told) for word, told in asdict(found.packages).items()}}
+
+
+def _few(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody may have written to dpkg's list, at most so much of it."""
+    short = {name: what for name, what in told.items() if len(f"{name}{what}") <= LONGEST_PATH}
+    return {visible(name): what for name, what in islice(short.items(), MOST_TOLD)}
 
 
 def _text(path: str) -> str:
