@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
@@ -29,6 +30,7 @@ from chroots.serializers import (
     RefreshSerializer,
     WhichSerializer,
 )  # fmt: skip
+from chroots.trying.asking import TrialSerializer, asked_for
 from debatomic.access.checks import may, person, require
 from debatomic.access.idempotency import HEADER, submitted
 from debatomic.access.pagination import CursorPages
@@ -99,6 +101,22 @@ class ChrootViewSet(ReadOnlyModelViewSet[Chroot]):
         except ToolError as error:
             raise Conflict(error.sentence) from error
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        request={"application/json": TrialSerializer, "multipart/form-data": TrialSerializer},
+        responses={201: TaskSerializer},
+        parameters=[OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, description="Sent twice, done once.")],
+    )
+    @action(detail=True, methods=["post"], url_path="try", parser_classes=(JSONParser, MultiPartParser))
+    def attempt(self, request: Request, name: str) -> Response:
+        """Try something in a fresh buildroot: packages and files (multipart) in, a script, files out.
+
+        Answers with the task. Its `result` has the script's `status` and how many files `changes` has; its artifacts
+        have what was copied out, and `difference.json`: the paths that were added, changed and removed.
+        """
+        chroot = self.get_object()
+        require(may(request.user, "chroots.try"))
+        return submitted(request, lambda: asked_for(chroot, request), self._shown_task)
 
     @extend_schema(request=None, responses={201: TaskSerializer})
     @action(detail=True, methods=["post"])
@@ -171,8 +189,10 @@ class ChrootViewSet(ReadOnlyModelViewSet[Chroot]):
         return self._task(verb(chroot, host, by=person(request.user)))
 
     def _task(self, task: Task) -> Response:
-        context = self.get_serializer_context()
-        return Response(TaskSerializer(task, context=context).data, status=status.HTTP_201_CREATED)
+        return Response(self._shown_task(task), status=status.HTTP_201_CREATED)
+
+    def _shown_task(self, task: Task) -> Any:
+        return TaskSerializer(task, context=self.get_serializer_context()).data
 
     def _shown(self, chroot: Chroot) -> Any:
         return ChrootSerializer(chroot, context=self.get_serializer_context()).data

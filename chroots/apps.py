@@ -6,5 +6,7 @@ class ChrootsConfig(AppConfig):
 
     def ready(self) -> None:
         from chroots import methods  # noqa: PLC0415  (models exist only now)
+        from chroots.trying import running  # noqa: PLC0415
 
         methods.register_methods()
+        running.register_trials()

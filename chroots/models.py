@@ -88,6 +88,9 @@ class Chroot(models.Model):
     def can_refresh(self, user: Any) -> bool:
         return self.enabled and may(user, "chroots.refresh")
 
+    def can_try(self, user: Any) -> bool:
+        return self.enabled and may(user, "chroots.try")
+
     def why_needed(self) -> str:
         """Why it cannot be deleted; empty if it can."""
         names = list(self.targets.order_by("name").values_list("name", flat=True))
@@ -195,7 +198,7 @@ class ChrootUseQuerySet(models.QuerySet["ChrootUse"]):
 
 
 class ChrootUse(models.Model):
-    """A build's task that runs in a chroot."""
+    """A task that runs in a chroot: a build's, or a trial."""
 
     chroot = models.ForeignKey(Chroot, on_delete=models.CASCADE, related_name="uses")
     task = models.OneToOneField("hosts.Task", on_delete=models.CASCADE, related_name="chroot_use")

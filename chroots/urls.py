@@ -3,6 +3,7 @@
 from django.urls import path
 
 from chroots import verb_views, views
+from chroots.trying import pages as trying
 
 urlpatterns = [
     path("chroots/", views.chroot_list, name="chroot-list"),
@@ -12,6 +13,8 @@ urlpatterns = [
     path("chroots/<str:name>/refreshes/", views.chroot_refreshes, name="chroot-refreshes"),
     path("chroots/<str:name>/difference/", views.chroot_difference, name="chroot-difference"),
     path("chroots/<str:name>/builds/", views.chroot_uses, name="chroot-uses"),
+    path("chroots/<str:name>/try/", trying.chroot_try, name="chroot-try"),
+    path("chroots/<str:name>/tries/<int:pk>/", trying.trial, name="chroot-trial"),
     path("chroots/<str:name>/edit/", verb_views.chroot_edit, name="chroot-edit"),
     path("chroots/<str:name>/delete/", verb_views.chroot_delete, name="chroot-delete"),
     path("chroots/<str:name>/enable/", verb_views.chroot_enable, name="chroot-enable"),

@@ -19,6 +19,8 @@ from django.utils import timezone
 
 from builds.models import Build, Repository, Tag, Target
 from chroots.models import Chroot, Refresh
+from chroots.trying import submitting as trying
+from chroots.trying.submitting import Wanted
 from composes.models import Compose, Definition, ReleaseChannel, Revision
 from debatomic.access.models import User
 from hosts import hub
@@ -162,6 +164,25 @@ def refreshed(chroot: Chroot, host: Host, packages: dict[str, str], folder: Path
     return Refresh.objects.get(task=task)
 
 
+def tried(chroot: Chroot, host: Host, folder: Path, *, by: User) -> Task:
+    """Have the host try a script in the chroot, which ended with status 3. Nothing else may wait for a host."""
+    wanted = Wanted(packages=("figlet",), script="figlet hi > out.txt\nexit 3\n", places=("/build/out.txt", "/no"))
+    trying.submit(chroot, wanted, [("input.txt", io.BytesIO(b"given"))], by=by)
+    task = hub.claim(host)
+    assert task is not None and task.method == trying.TRY and task.claim is not None
+    assert hub.start(task.claim)
+    difference = {"added": ["/build/out.txt"], "changed": ["/etc/<b>"], "removed": [], "untold": 7, "packages": {
+        "added": {"figlet": "2.2.5-3"}, "removed": {}, "upgraded": {"apt": ["3.0", "3.1"]}}}  # fmt: skip
+    path = folder / "difference.json"
+    path.write_text(json.dumps(difference))
+    files = [hub.File(name=name, kind=Artifact.Kind.OTHER, sha256=store.put(path)[0])
+             for name in ("difference.json", "out.txt")]  # fmt: skip
+    copied = {"name": "out.txt", "path": "/build/out.txt", "left_out": ["/build/x (a link to /etc/passwd)"]}
+    result = {"status": 3, "installed": 1, "missing": ["/no"], "changes": {"added": 1}, "files": [copied]}
+    assert hub.finish(task.claim, result, files)
+    return Task.objects.get(pk=task.pk)
+
+
 def source_package(folder: Path) -> Path:
     """The .dsc of a native source package `tiny` 1.0 (Architecture: all), its tarball beside it."""
     folder.mkdir(exist_ok=True)
@@ -193,6 +214,7 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
     chroot = on.chroots.get()
     before = refreshed(chroot, host, {"apt": "3.0", "dpkg": "1.22", "nano": "8.4"}, folder)
     after = refreshed(chroot, host, {"apt": "3.1", "dpkg": "1.22", "sed": "4.9"}, folder)
+    trial = tried(chroot, host, folder, by=by)
     failed = build(by, on)
     failed_task = begin(failed, host)
     fail(failed_task)
@@ -211,6 +233,7 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
         "compose": compose(by, on.channel).pk, "secret_compose": compose(by, on.channel, number=1, public=False).pk,
         "host": host.name, "definition": "debian-atomic", "revision": 1, "variant": "minimal",
         "architecture": "amd64", "form": "yaml", "before": before.pk, "after": after.pk,
+        "trial": trial.pk,
         "registration": Registration.objects.issue(by=None)[0].pk, "schedule": schedule(by).name,
         "window": window(host).pk, "release": release_channel().pk, "metadata": "composeinfo",
     }  # fmt: skip

@@ -18,10 +18,11 @@ class Journal:
     """Writes to the log file and to `echo`, remembers its end, and times the phases; `limit` is in bytes."""
 
     def __init__(self, file: IO[bytes], phases: Sequence[str], *, echo: Callable[[bytes], object], progress: Progress,
-                 limit: int):  # fmt: skip
+                 limit: int, what: str = "build"):  # fmt: skip
         self.seconds: list[tuple[str, float]] = []
         self.current = ""  # the phase we are in, or were in last
         self._file = file
+        self._what = what  # has this log
         self._phases = phases
         self._echo = echo
         self._progress = progress
@@ -37,8 +38,8 @@ class Journal:
         fits, self._room = chunk[: self._room], max(0, self._room - len(chunk))
         self._write(fits)
         if len(fits) < len(chunk):
-            raise ToolError(f"The build wrote more than its log limit of {self._limit >> 20} MiB and was killed.",
-                            kind=Kind.KILLED)  # fmt: skip
+            raise ToolError(f"The {self._what} wrote more than its log limit of {self._limit >> 20} MiB and was "
+                            "killed.", kind=Kind.KILLED)  # fmt: skip
 
     def _write(self, chunk: bytes) -> None:
         self._file.write(chunk)

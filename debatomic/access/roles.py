@@ -39,8 +39,10 @@ TABLE: Final = {
     "composes.define":      "r a",      # a treefile's repositories run code as root on the host that composes
     "targets.edit":         "r a",
     "tags.edit":            "r a",      # what is in a tag, and its repository
+    "chroots.try":          "p r a",    # run a script in a buildroot, as a build's rules run
     "chroots.refresh":      "r a",
     "chroots.edit":         "a",
+    "chroots.network":      "a",        # give that script the network of the host, with what listens on its loopback
     "hosts.edit":           "a",
     "retention.view":       "a",
     "users.edit":           "a",

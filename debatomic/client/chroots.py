@@ -6,10 +6,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from debatomic.client import trials
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import InputError
 
-VERBS = ("add", "refresh", "packages", "remove")
+VERBS = ("add", "refresh", "packages", "try", "remove")
 
 
 def options(made: ArgumentParser) -> None:
@@ -20,8 +21,9 @@ def options(made: ArgumentParser) -> None:
         help="add: its definition in YAML (otherwise the one of its name that comes with DebAtomic)",
     )  # fmt: skip
     made.add_argument("--every", type=int, default=0, metavar="HOURS", help="add: refresh it by itself")
-    made.add_argument("--watch", action="store_true", help="refresh: follow the log to the end")
+    made.add_argument("--watch", action="store_true", help="refresh, try: follow the log to the end")
     made.add_argument("--search", default="", metavar="TEXT", help="packages: only those whose name has this")
+    trials.options(made)
 
 
 def add(asked: Namespace, hub: Hub) -> tuple[Any, str]:

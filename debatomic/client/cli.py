@@ -39,7 +39,7 @@ def parser() -> ArgumentParser:
         ("retry", commands.retry, "run what failed again"),
     ):
         _thing(command(name, does, about), ["build", "compose", "task"])
-    chroots.options(command("chroot", commands.chroot, "make, refresh or remove a chroot, or list its packages"))
+    chroots.options(command("chroot", commands.chroot, "make, refresh or remove a chroot, or try something in it"))
     hosts.options(command("host", hosts.run, "list and show hosts, have them in or out of service, add one"))
     schedules.options(command("schedule", schedules.run, "list, make and change what is submitted by itself"))
     many.tasks_options(command("tasks", many.tasks, "cancel or retry many tasks"))

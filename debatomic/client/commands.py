@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, downloads, releases, sources, tables
+from debatomic.client import account, chroots, downloads, releases, sources, tables, trials
 from debatomic.client.account import Account
 from debatomic.client.answers import answer
 from debatomic.client.hub import Hub
@@ -148,11 +148,13 @@ def retry(asked: Namespace, hub: Hub) -> bool:
 
 def chroot(asked: Namespace, hub: Hub) -> bool:
     """Do something with a chroot."""
-    verbs = {"add": chroots.add, "refresh": chroots.refresh, "packages": chroots.packages, "remove": chroots.remove}
+    verbs = {"add": chroots.add, "refresh": chroots.refresh, "packages": chroots.packages, "try": trials.submit,
+             "remove": chroots.remove}  # fmt: skip
     told, text = verbs[asked.verb](asked, hub)
-    if asked.verb == "refresh" and asked.watch:
+    if asked.verb in ("refresh", "try") and asked.watch:
         _say(text)
-        return _follow(asked, hub, "task", told["id"])
+        done = _follow(asked, hub, "task", told["id"])
+        return done and (asked.verb == "refresh" or trials.good(asked, hub, told["id"], _screen(asked)))
     answer(asked, told, text)
     return True
 

@@ -159,7 +159,7 @@ def test_a_download_goes_on_from_any_byte(
 
 
 def test_a_download_is_saved_never_run(world: dict[str, Any], client_of: Callable[[str], Client]) -> None:
-    Artifact.objects.update(name="x.html", media_type="text/html")
+    Artifact.objects.filter(pk=world["artifact"]).update(name="x.html", media_type="text/html")
     answer = client_of("viewer").get(f"/api/v1/artifacts/{world['artifact']}/download/")
     assert answer["Content-Type"] == "application/octet-stream"
     assert answer["Content-Disposition"] == 'attachment; filename="x.html"'

@@ -121,6 +121,7 @@ TABLE = [
     ("GET", "chroots/trixie-amd64/refreshes/", READ),
     ("GET", "chroots/trixie-amd64/packages/", READ),
     ("GET", "chroots/trixie-amd64/difference/?from={before}&to={after}", READ),
+    ("POST", "chroots/trixie-amd64/try/", "401 404 403 400 400 400"),
     ("POST", "chroots/trixie-amd64/refresh/", "401 404 403 403 201 201"),
     ("POST", "chroots/trixie-amd64/scrub/", "401 404 403 403 400 400"),
     ("POST", "chroots/trixie-amd64/clean/", "401 404 403 403 403 400"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +29,7 @@ from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import LOCK, State, locked
 from debatomic.tools.errors import InfrastructureError, InputError, ToolError
 from debatomic.tools.files import write_json
+from tests.chroots.conftest import ROOT
 
 TRIXIE = ChrootSpec(name="trixie-amd64", suite="trixie", architecture="amd64")
 Trick = Callable[[Path], object]
@@ -35,7 +38,7 @@ Trick = Callable[[Path], object]
 def test_every_verb_of_the_issue_is_there() -> None:
     assert {verb.name for verb in VERBS} == {
         "init", "refresh", "list", "info", "shell", "run", "build", "install", "copy-in", "copy-out", "diff", "clean",
-        "scrub", "config", "doctor", "sources", "sweep", "compare",
+        "scrub", "config", "doctor", "sources", "sweep", "compare", "try",
     }  # fmt: skip
 
 
@@ -430,3 +433,12 @@ def test_two_processes_may_remove_the_same(filled: State) -> None:
     for _ in range(2):
         assert base.remove(folders[0], filled) and expiry.remove(folders[1])
     assert not [folder for folder in folders if folder.exists()]
+
+
+def test_output_that_nobody_reads_is_no_trouble(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "chroots.engine", "list", "--state", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")

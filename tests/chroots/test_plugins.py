@@ -328,4 +328,5 @@ def test_a_build_with_all_of_them(
     result = json.loads((tmp_path / "out/result.json").read_text())
     assert (status, result["class"], result["kind"]) == (1, "lintian", "build")
     assert result["reason"].startswith("The plugin lintian failed: lintian found E: plugged")
-    assert {file["name"] for file in result["files"]} == {"build.log.xz", "packages.txt", "lintian.txt"}
+    assert {file["name"] for file in result["files"]} == {
+        "build.log.xz", "packages.json.gz", "packages.txt", "lintian.txt"}  # fmt: skip

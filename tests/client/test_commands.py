@@ -11,7 +11,8 @@ from builds.models import Build, Target
 from chroots.models import Chroot
 from debatomic.access.models import User
 from debatomic.client import account
-from hosts.models import Host, State
+from hosts import hub
+from hosts.models import Host, State, Task
 from tests import scene
 
 
@@ -57,6 +58,23 @@ def test_what_is_wrong_is_told_with_its_field(
     )
 
 
+def _try_something(debatomic: Callable[..., Any], host: Host, folder: Path) -> None:
+    given = folder / "input.txt"
+    given.write_text("given")
+    said = debatomic("chroot", "try", "small", "--install", "figlet", "--copy-in", given, "--run", "cat input.txt",
+                     "--copy-out", "/build/out.txt", "--as-root", "--json")  # fmt: skip
+    assert said.status == 0, said.err
+    task = Task.objects.get(pk=json.loads(said.out)["id"])
+    assert (task.method, task.request["user"], task.request["network"]) == ("chroot-try", "root", False)
+    assert (task.request["packages"], task.request["places"]) == (["figlet"], ["/build/out.txt"])
+    assert [file["name"] for file in task.request["files"]] == ["input.txt"]
+    said = debatomic("chroot", "try", "small", "--run", "true", "--output", folder / "out")
+    assert said.status == 1 and "--watch" in said.err
+    said = debatomic("chroot", "try", "small", "--install", "Figlet!")
+    assert said.status == 1 and "packages: “Figlet!” is no package's name" in said.err
+    assert Task.objects.filter(method="chroot-try").count() == 1
+
+
 def test_a_chroot_is_added_listed_refreshed_and_removed(
     debatomic: Callable[..., Any], live_server: Any, key_of: Callable[..., str], host: Host, tmp_path: Path
 ) -> None:
@@ -74,6 +92,8 @@ def test_a_chroot_is_added_listed_refreshed_and_removed(
     assert debatomic("chroot", "packages", "small", "--search", "na").out == "nano 8.4\n"
     told = json.loads(debatomic("chroot", "refresh", "small", "--json").out)
     assert (told["method"], told["only_on"]) == ("chroot-init", "builder-1")
+    hub.cancel(Task.objects.get(pk=told["id"]), by=None)
+    _try_something(debatomic, host, tmp_path)
     assert debatomic("chroot", "remove", "small").out == "Chroot small is deleted.\n"
     assert not Chroot.objects.exists()
 

@@ -61,6 +61,8 @@ PAGES = [
     "/chroots/trixie-amd64/",
     "/chroots/new/",
     "/chroots/new/?like=trixie-amd64",
+    "/chroots/trixie-amd64/try/",
+    "/chroots/trixie-amd64/tries/{trial}/",
     "/chroots/trixie-amd64/edit/",
     "/chroots/trixie-amd64/delete/",
     "/chroots/trixie-amd64/packages/",
@@ -168,7 +170,8 @@ PARTS = [
     ("/builds/{failed}/", "log-card"), ("/composes/", "list"), ("/composes/{compose}/", "compose"),
     ("/composes/{compose}/", "log-card"), ("/tasks/", "list"), ("/tasks/{waiting_task}/", "task"),
     ("/tasks/{waiting_task}/", "log-card"), ("/hosts/", "list"), ("/hosts/{host}/", "host"),
-    ("/chroots/trixie-amd64/", "chroot"),
+    ("/chroots/trixie-amd64/", "chroot"), ("/chroots/trixie-amd64/tries/{trial}/", "trial"),
+    ("/chroots/trixie-amd64/tries/{trial}/", "log-card"),
 ]  # fmt: skip
 
 

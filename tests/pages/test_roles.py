@@ -176,6 +176,10 @@ TABLE = [
     ("GET", "/chroots/trixie-amd64/difference/?from={before}&to={after}", READ),
     ("GET", "/chroots/trixie-amd64/difference/", "404 404 404 404 404 404"),
     ("GET", "/chroots/trixie-amd64/builds/", READ),
+    ("GET", "/chroots/trixie-amd64/try/", "302 404 403 200 200 200"),
+    ("POST", "/chroots/trixie-amd64/try/", "302 404 403 422 422 422"),
+    ("GET", "/chroots/trixie-amd64/tries/{trial}/", PRIVATE),
+    ("GET", "/chroots/trixie-amd64/tries/{waiting_task}/", "404 404 404 404 404 404"),  # a build's
     ("GET", "/chroots/trixie-amd64/edit/", ADMINISTRATORS),
     ("POST", "/chroots/trixie-amd64/edit/", "302 404 403 403 403 302"),
     ("GET", "/chroots/trixie-amd64/delete/", ADMINISTRATORS),

@@ -38,6 +38,7 @@ class Warden:
     limits: Limits
     started_at: float  # monotonic
     log: Output
+    what: str = "build"  # is limited so
 
     def remaining(self) -> float | None:
         """Seconds until the time limit."""
@@ -48,10 +49,10 @@ class Warden:
     def out_of_time(self, error: TimedOut) -> TimedOut:
         """The sentence for a limit that ran out."""
         if error.kind == Kind.SILENCE:
-            idle = f"The build wrote nothing for {self.limits.idle_limit:g} s, its idle limit, and was killed."
+            idle = f"The {self.what} wrote nothing for {self.limits.idle_limit:g} s, its idle limit, and was killed."
             return TimedOut(idle, hint=self.refused_processes(), kind=Kind.SILENCE)
-        return TimedOut(f"The build did not end within its time limit of {self.limits.time_limit:g} s and was killed.",
-                        hint=self.refused_processes())  # fmt: skip
+        return TimedOut(f"The {self.what} did not end within its time limit of {self.limits.time_limit:g} s and was "
+                        "killed.", hint=self.refused_processes())  # fmt: skip
 
     def refused_processes(self) -> str:
         """What to add to the reason of a failure that may come of the limit on processes."""
@@ -66,7 +67,8 @@ def group_name(work: Path) -> str:
 
 
 @contextmanager
-def warden(folder: Path, group: str, limits: Limits, memory: int, log: Output) -> Iterator[Warden]:
+def warden(folder: Path, group: str, limits: Limits, memory: int, log: Output, *, what: str = "build"
+           ) -> Iterator[Warden]:  # fmt: skip
     """Make what the programs of a build share; leaving the block ends them all."""
     started_at = time.monotonic()
     with ExitStack() as undo:
@@ -75,7 +77,7 @@ def warden(folder: Path, group: str, limits: Limits, memory: int, log: Output) -
             devices=undo.enter_context(devices(folder / "dev")),
             group=undo.enter_context(limited(
                 group, processes=limits.processes, memory=memory, processors=limits.processors)),
-            limits=limits, started_at=started_at, log=log,
+            limits=limits, started_at=started_at, log=log, what=what,
         )  # fmt: skip
 
 
@@ -87,7 +89,7 @@ class Buildroot:
     warden: Warden
     gauge: Gauge | None = None  # of what root in it writes; None: only the space of the host counts
 
-    def run(
+    def run(  # noqa: PLR0913 - who, where and what is seen, each by its name
         self,
         args: Sequence[str],
         *,
@@ -98,16 +100,20 @@ class Buildroot:
         writable: Mapping[str, Path] | None = None,
         scratch: Sequence[str] = (),
         capture: bool = False,
+        network: bool = False,
     ) -> Completed:
         """Run one program in it to its end, within what is left of the limits; nothing of it lives on.
+
+        `network` gives it the host's, with what listens on its loopback.
 
         Raises: CommandFailed, TimedOut, Canceled as `run` does.
         """
         warden = self.warden
         require_space(warden.folder, reserve=_reserve(user))
+        shown = {**(read_only or {}), **(_resolver() if network else {})}
         with filter_file(building=user != 0) as filter_fd:
-            jail = self._jail(filter_fd, user, folder, environment, read_only=read_only, writable=writable,
-                              scratch=scratch)  # fmt: skip
+            jail = self._jail(filter_fd, user, folder, environment, read_only=shown, writable=writable,
+                              scratch=scratch, network=network)  # fmt: skip
             try:
                 done = run(jailed(jail, args), log=None if capture else warden.log, capture=capture,
                            time_limit=warden.remaining(), idle_limit=warden.limits.idle_limit, tick_seconds=0.5,
@@ -128,7 +134,7 @@ class Buildroot:
                  network: bool) -> int:  # fmt: skip
         """Run one program with our own standard streams; its exit status. A person may talk to it."""
         warden = self.warden
-        shown = {os.fspath(RESOLVER): RESOLVER.resolve()} if network and RESOLVER.exists() else {}
+        shown = _resolver() if network else {}
         with filter_file(building=user != 0) as filter_fd:
             jail = self._jail(filter_fd, user, folder, environment, read_only=shown, network=network)
             attachment = Attachment(devices=warden.devices, user=user, pass_fds=[warden.user_namespace, filter_fd],
@@ -155,6 +161,11 @@ class Buildroot:
             writable=writable or {},
             resource_limits=warden.group.resource_limits(), files_in_memory=warden.group.memory // 2, network=network,
         )  # fmt: skip
+
+
+def _resolver() -> dict[str, Path]:
+    """How names are found with the host's network."""
+    return {os.fspath(RESOLVER): RESOLVER.resolve()} if RESOLVER.exists() else {}
 
 
 def _reserve(user: int) -> int:

@@ -15,6 +15,7 @@ from chroots.engine.state import remove_tree
 from debatomic.tools.errors import InputError, Kind, ToolError
 
 CHUNK = 1 << 20
+DEEPEST = 200  # folders in folders: two descriptors are open for each
 
 
 @dataclass
@@ -73,6 +74,8 @@ def _found(root: Path, path: str) -> Iterator[int]:
 
 def _out(place: int, target: Path, name: str, inside: PurePosixPath, copying: Copying) -> None:
     """Copy what an O_PATH descriptor stands for."""
+    if len(inside.parts) > DEEPEST:
+        raise InputError(f"{name[:100]}… is more than {DEEPEST} folders deep and is not copied.")
     found = os.fstat(place)
     if stat.S_ISLNK(found.st_mode):
         _link_out(place, target, name, inside, copying)

@@ -8,11 +8,16 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from chroots.engine.isolation.inside import opened
 from chroots.engine.layers.installed import STATUS, installed, installed_in
 from chroots.engine.sessions.packages import Changes, changes
+from debatomic.tools.errors import Kind, ToolError
 
+T = TypeVar("T")
+PATH_MAX = 4096  # bytes of a path that the kernel takes at once; somebody may have made longer ones
+LONGEST_STATUS = 64 << 20  # characters of dpkg's list that are read, whoever wrote it
 NOT_TOLD = {"dev", "proc", "run", "sys"}  # what is there comes from the jail
 
 
@@ -26,9 +31,12 @@ class Difference:
     packages: Changes
 
 
-def difference(base: Path, tree: Path) -> Difference:
-    """Compare the mounted `tree`, in which nothing runs, with the base below it."""
-    before, after = dict(_entries(base)), dict(_entries(tree))
+def difference(base: Path, tree: Path, *, most: int | None = None) -> Difference:
+    """Compare the mounted `tree`, in which nothing runs, with the base below it.
+
+    Raises: ToolError where the tree has more than `most` files and folders.
+    """
+    before, after = dict(_entries(base)), dict(_at_most(most, _entries(tree)))
     return Difference(
         added=sorted(path for path in after if path not in before),
         removed=sorted(path for path in before if path not in after),
@@ -36,6 +44,13 @@ def difference(base: Path, tree: Path) -> Difference:
                        if path in before and not _same(base, before[path], tree, found, path)),
         packages=changes(installed_in(base), installed(_status(tree))),
     )  # fmt: skip
+
+
+def _at_most(most: int | None, entries: Iterator[T]) -> Iterator[T]:
+    for number, entry in enumerate(entries):
+        if most is not None and number >= most:
+            raise ToolError(f"There are more than {most} files now, too many to be compared.", kind=Kind.DISK)
+        yield entry
 
 
 def _entries(root: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -46,7 +61,7 @@ def _entries(root: Path) -> Iterator[tuple[str, os.stat_result]]:
         with os.scandir(stack.pop()) as entries:
             for entry in entries:
                 path = entry.path[start:]
-                if path[1:] in NOT_TOLD:
+                if path[1:] in NOT_TOLD or len(os.fsencode(entry.path)) >= PATH_MAX:
                     continue
                 yield path, entry.stat(follow_symlinks=False)
                 if entry.is_dir(follow_symlinks=False):
@@ -68,6 +83,6 @@ def _same(base: Path, before: os.stat_result, tree: Path, after: os.stat_result,
 def _status(tree: Path) -> str:
     try:
         with opened(tree, STATUS, os.O_RDONLY | os.O_NONBLOCK) as fd, open(fd, errors="replace", closefd=False) as file:
-            return file.read()
+            return file.read(LONGEST_STATUS)
     except OSError:
         return ""  # somebody removed it: no package is installed any more
