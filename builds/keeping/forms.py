@@ -11,13 +11,15 @@ from builds.tagging import changing
 from builds.tagging.tag_models import Tag
 from debatomic.access.models import AuditEntry
 
+RULES = ("versions", "days", "least", "keep", "discard_days")
+
 
 class RulesForm(forms.ModelForm):  # type: ignore[type-arg]
     """What a tag keeps, and how long a build stays that left it."""
 
     class Meta:
         model = Tag
-        fields = ("versions", "days", "least", "keep", "discard_days")
+        fields = RULES
         labels = {
             "versions": "Versions to keep", "days": "Days in the tag", "least": "Versions that no age takes out",
             "keep": "Source packages of which all stays", "discard_days": "Days until a build that left may go",
@@ -43,6 +45,7 @@ class RulesForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True, *, by: Any = None) -> Tag:
         """Only the rules are written: what is in the tag may change meanwhile."""
-        self.instance.save(update_fields=list(self._meta.fields))
-        AuditEntry.note(by, "tag.rules", self.instance, **{name: self.cleaned_data[name] for name in self._meta.fields})
-        return self.instance
+        tag: Tag = self.instance
+        tag.save(update_fields=RULES)
+        AuditEntry.note(by, "tag.rules", tag, **{name: self.cleaned_data[name] for name in RULES})
+        return tag

@@ -36,7 +36,9 @@ def superfluous(now: datetime) -> QuerySet[Build]:
     ended = TagEntry.objects.filter(over).order_by().values("build")
     staying = TagEntry.objects.filter(build=OuterRef("pk")).exclude(pk__in=TagEntry.objects.filter(over).values("pk"))
     left = Build.objects.filter(pk__in=ended, kept=False, task__state__in=FINAL)
-    return left.exclude(Exists(staying)).exclude(Exists(Holding.objects.filter(build=OuterRef("pk"))))
+    held = Holding.objects.filter(build=OuterRef("pk"))
+    found: QuerySet[Build] = left.exclude(Exists(staying)).exclude(Exists(held))
+    return found
 
 
 def kept() -> Any:
@@ -48,8 +50,9 @@ def kept() -> Any:
 
 
 def due() -> Any:
-    """The tasks of builds whose day has come."""
-    return Build.objects.filter(leaves_at__lte=timezone.now(), kept=False).order_by().values("task_id")
+    """The tasks of builds whose day has come: those first of which it was just found out that nothing names them."""
+    over = Build.objects.filter(leaves_at__lte=timezone.now(), kept=False)
+    return over.order_by("leaves_at", "pk").values("task_id")[:BATCH]
 
 
 def tend() -> int:

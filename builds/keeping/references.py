@@ -28,8 +28,8 @@ def named(snapshots: Set[tuple[str, str]], contents: Set[str]) -> Named:
     digests: set[str] = set()
     if snapshots or contents:
         for text in _texts():
-            found.update(snapshots.intersection(ADDRESS.findall(text)))
-            digests.update(contents.intersection(DIGEST.findall(text)))
+            found |= snapshots & set(ADDRESS.findall(text))
+            digests |= contents & set(DIGEST.findall(text))
     return Named(frozenset(found), frozenset(digests))
 
 

@@ -36,7 +36,9 @@ def superfluous(now: datetime) -> QuerySet[Snapshot]:
     for days in set(Repository.objects.filter(keep_days__gt=0).order_by().values_list("keep_days", flat=True)):
         old |= Q(repository__keep_days=days, after_at__lt=now - timedelta(days=days))
     mine = found.filter(old, kept=False, removed_at=None, task__state__in=FINAL)
-    return mine.exclude(pk__in=Repository.objects.filter(current__isnull=False).values("current"))
+    current = Repository.objects.filter(current__isnull=False).order_by().values("current")
+    going: QuerySet[Snapshot] = mine.exclude(pk__in=current)
+    return going
 
 
 def prune(repository: Repository, now: datetime) -> Task | None:
@@ -63,8 +65,9 @@ def prune(repository: Repository, now: datetime) -> Task | None:
 
 def _failed_lately(repository: Repository, now: datetime) -> bool:
     task = repository.pruning
-    return task is not None and task.state != State.COMPLETED and bool(task.finished_at) and (
-        now - task.finished_at < WAIT)  # fmt: skip
+    if task is None or task.state == State.COMPLETED or task.finished_at is None:
+        return False
+    return now - task.finished_at < WAIT
 
 
 def dead(repository: Repository, going: Iterable[Snapshot] = ()) -> QuerySet[Holding]:
@@ -73,7 +76,8 @@ def dead(repository: Repository, going: Iterable[Snapshot] = ()) -> QuerySet[Hol
         repository=repository, removed_at=None, published_at__isnull=False,
         pk__gte=OuterRef("first_id"), pk__lt=OuterRef("end_id"),
     ).exclude(pk__in=[each.pk for each in going])  # fmt: skip
-    return repository.holdings.filter(end__isnull=False).exclude(Exists(there))
+    gone: QuerySet[Holding] = repository.holdings.filter(end__isnull=False).exclude(Exists(there))
+    return gone
 
 
 def _paths(repository: Repository, going: Sequence[Snapshot]) -> set[str]:

@@ -42,7 +42,7 @@ class Difference:
 
 def tend() -> None:
     """Have every repository follow its tag; called at every tick, by any number of processes."""
-    repositories = list(Repository.objects.filter(enabled=True).select_related("tag", "current"))
+    repositories = list(Repository.objects.filter(enabled=True).select_related("tag", "current", "pruning"))
     if not repositories:
         return
     lines, revisions = content.lines_at(), dict(Tag.objects.values_list("pk", "revision"))
@@ -50,7 +50,7 @@ def tend() -> None:
     for repository in repositories:
         wanted = content.state_of(repository.tag_id, lines, revisions)
         sign = is_to_be_signed(repository, signing)
-        if wanted == repository.seen and not sign:
+        if (wanted == repository.seen and not sign) or (repository.pruning and repository.pruning.is_live):
             continue
         newest = repository.newest(len(BACK_OFF))
         if _is_free(newest):
@@ -144,7 +144,8 @@ def _difference(repository: Repository, pairs: set[Pair]) -> Difference:
 def _change(repository: Repository, what: Difference | Iterable[Pair], newest: Sequence[Snapshot]) -> dict[str, Any]:
     """Of what comes and goes; or from nothing, of all that it is to have."""
     name = max(datetime.now(UTC), _after(newest)).strftime(DATE)
-    come, gone = (what.come, list(what.go)) if isinstance(what, Difference) else (what, [])
+    come = what.come if isinstance(what, Difference) else what
+    gone = what.go if isinstance(what, Difference) else {}
     base = repository.current.name if repository.current and isinstance(what, Difference) else ""
     entries, files = described(repository, come)
     return {

@@ -188,8 +188,8 @@ def steps(verbs: str) -> list[tuple[str, int, int]]:
 class NothingReferredToGoes(TestCase):
     """The state machine of retention, with time that passes only as it is told."""
 
-    def setup_example(self) -> None:
-        super().setup_example()
+    def begin(self) -> None:
+        """A world of this example's own: it is undone with the example's transaction."""
         channel = Channel.objects.get_or_create(name="default")[0]
         self.somebody = User.objects.create(username="somebody")
         self.target = scene.target(channel)
@@ -206,6 +206,7 @@ class NothingReferredToGoes(TestCase):
     @example(steps("tag snapshot snapshot wait untag snapshot sweep wait prune"))
     @given(STEPS)
     def test_whatever_happens(self, steps: list[tuple[str, int, int]]) -> None:
+        self.begin()
         for verb, which, tag in steps:
             build = Build.objects.filter(pk=self.builds[which].pk).first()
             tagged = set(TagEntry.objects.at().values_list("build_id", flat=True))
@@ -254,8 +255,12 @@ class NothingReferredToGoes(TestCase):
 
     def pass_days(self) -> None:
         """Everything is eight days older."""
-        for model, names in ((TagEntry, ("began_at", "ended_at")), (Build, ("leaves_at",)),
-                             (Snapshot, ("published_at", "leaves_at"))):  # fmt: skip
+        aged: tuple[tuple[Any, tuple[str, ...]], ...] = (
+            (TagEntry, ("began_at", "ended_at")),
+            (Build, ("leaves_at",)),
+            (Snapshot, ("published_at", "leaves_at")),
+        )
+        for model, names in aged:
             for row in model.objects.all():
                 values = {name: getattr(row, name) - 8 * DAY for name in names if getattr(row, name)}
                 model.objects.filter(pk=row.pk).update(**values)
