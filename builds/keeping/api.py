@@ -101,7 +101,9 @@ class LeavingViewSet(GenericViewSet[Build]):
         rows = mine.filter(leaves_at__isnull=False).select_related("repository").order_by("leaves_at", "pk")[:100]
         return Response(LeavingSnapshotSerializer(rows, many=True).data)
 
-    @extend_schema(request=KeepSerializer, responses=LeavingSnapshotSerializer)
+    @extend_schema(request=KeepSerializer, responses=LeavingSnapshotSerializer, parameters=[
+        OpenApiParameter("snapshot", int, OpenApiParameter.PATH, description="Its id."),
+    ])  # fmt: skip
     @action(detail=False, methods=["post"], url_path=r"snapshots/(?P<snapshot>\d+)/keep", url_name="snapshot-keep")
     def keep_snapshot(self, request: Request, snapshot: str) -> Response:
         """Have a snapshot stay whatever its age, or not any more."""
@@ -112,7 +114,8 @@ class LeavingViewSet(GenericViewSet[Build]):
         return Response(LeavingSnapshotSerializer(found).data)
 
     @extend_schema(responses=EndingSerializer(many=True), filters=False, parameters=[
-        TriedSerializer, OpenApiParameter("page", int, description="Of a hundred builds, from 1."),
+        TriedSerializer, OpenApiParameter("name", str, OpenApiParameter.PATH, description="The tag."),
+        OpenApiParameter("page", int, description="Of a hundred builds, from 1."),
     ])  # fmt: skip
     @action(detail=False, pagination_class=None, url_path=r"tags/(?P<name>[-\w]+)")
     def tag(self, request: Request, name: str) -> Response:
