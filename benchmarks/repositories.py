@@ -22,7 +22,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,7 +97,7 @@ def _tar(name: str, content: bytes) -> bytes:
     return out.getvalue()
 
 
-class Contender:
+class Contender(ABC):
     """A tool with a folder of its own; `first` makes the repository, `change` takes one more package."""
 
     def __init__(self, folder: Path, keys: Path) -> None:
@@ -110,11 +111,13 @@ class Contender:
             "PYTHONPATH": os.fspath(Path(__file__).parents[1]),
         }
 
+    @abstractmethod
     def first(self, packages: list[Package]) -> None:
-        raise NotImplementedError
+        """Make the repository of these."""
 
+    @abstractmethod
     def change(self, package: Package) -> None:
-        raise NotImplementedError
+        """Take one more."""
 
     def run(self, *args: str | Path, stdin: str = "") -> str:
         """Run a program, and add what it cost; what it said."""
@@ -245,7 +248,12 @@ class Aptly(Contender):
         self.run("aptly", "-config", self.folder / "aptly.conf", *args)
 
 
-CONTENDERS = {"debatomic": DebAtomic, "apt-ftparchive": FtpArchive, "reprepro": Reprepro, "aptly": Aptly}
+CONTENDERS: dict[str, Callable[[Path, Path], Contender]] = {
+    "debatomic": DebAtomic,
+    "apt-ftparchive": FtpArchive,
+    "reprepro": Reprepro,
+    "aptly": Aptly,
+}
 
 
 def cost(contender: Contender, packages: list[Package]) -> Cost:

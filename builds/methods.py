@@ -9,7 +9,8 @@ from typing import Any
 
 from django.conf import settings
 
-from builds.models import BinaryPackage, Build, Comparison, TagEntry
+from builds.keeping import leaving
+from builds.models import BinaryPackage, Build, Comparison
 from builds.orders import BUILD
 from builds.tagging import changing as tagging
 from builds.tagging.repository_methods import register_repository_methods
@@ -28,6 +29,7 @@ from hosts.registry import (
     register,
     register_contents,
     register_keeper,
+    register_round,
 )
 from hosts.schedule.orders import register as register_order
 
@@ -176,15 +178,6 @@ def source_files(contents: Set[str]) -> set[str]:
     return {file["sha256"] for files in uploaded.iterator() for file in files if file["sha256"] in contents}
 
 
-def kept_builds() -> Any:
-    """The tasks of builds that a tag has: retention leaves them alone."""
-    return TagEntry.objects.order_by().values("build__task_id")
-
-
-def forget_builds(tasks: Sequence[int]) -> None:
-    Build.objects.filter(task__in=tasks).delete()
-
-
 def forget_binaries(artifacts: Sequence[int]) -> None:
     BinaryPackage.objects.filter(artifact__in=artifacts).delete()
 
@@ -193,7 +186,8 @@ def register_methods() -> None:
     register_order(BUILD)
     register_repository_methods()
     register_contents(source_files)
-    register_keeper(Keeper(kept_builds, forget_builds, forget_binaries))
+    register_keeper(Keeper(leaving.kept, leaving.due, leaving.forget_builds, forget_binaries))
+    register_round(leaving.tend)
     register(Method(name="build", changed=build_changed))
     register(
         Method(

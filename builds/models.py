@@ -93,12 +93,17 @@ class Build(models.Model):
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="build")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="builds")
     created_at = models.DateTimeField(auto_now_add=True)
+    kept = models.BooleanField(default=False)  # by a person: retention leaves it alone
+    leaves_at = models.DateTimeField(null=True)  # when it goes with all that it made, by retention
 
     objects: ClassVar = BuildQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-pk"]
-        indexes: ClassVar = [models.Index(fields=["source", "-id"], name="build_source")]
+        indexes: ClassVar = [
+            models.Index(fields=["source", "-id"], name="build_source"),
+            models.Index(fields=["-id"], condition=models.Q(leaves_at__isnull=False), name="build_leaving"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.version}"

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from composes import fanout, gates, upgrades
+from composes.comparing import locked
 from composes.defining import attachments, git_origins
 from composes.defining.definitions import write_files
 from composes.gates import MADE
@@ -32,6 +33,7 @@ from hosts.registry import (
     register,
     register_contents,
     register_keeper,
+    register_kept_texts,
 )
 from hosts.schedule.orders import register as register_order
 
@@ -207,6 +209,7 @@ def register_methods() -> None:
     register_release_methods()
     register_order(SYNC)
     register_keeper(Keeper(kept_composes))
+    register_kept_texts(locked.texts)
     register_contents(attachments.contents)
     register(Method(name="compose", changed=compose_changed, others_go_on=True))
     register(

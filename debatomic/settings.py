@@ -73,6 +73,7 @@ SCALING_FILE = env.text("DEBATOMIC_SCALING_FILE")  # policies that add and remov
 KEEP_LOGS_DAYS = int(env.number("DEBATOMIC_KEEP_LOGS_DAYS", 0, most=36500))  # 0: for ever
 KEEP_ARTIFACTS_DAYS = int(env.number("DEBATOMIC_KEEP_ARTIFACTS_DAYS", 0, most=36500))
 KEEP_TASKS_DAYS = int(env.number("DEBATOMIC_KEEP_TASKS_DAYS", 0, most=36500))
+KEEP_UNDO_DAYS = int(env.number("DEBATOMIC_KEEP_UNDO_DAYS", 7, most=36500))  # between a mark and the removal
 KEEP_COMPOSES = int(env.number("DEBATOMIC_KEEP_COMPOSES", 0, most=100_000))  # finished ones of a variant; 0: all
 KEEP_COMPOSES_DAYS = int(env.number("DEBATOMIC_KEEP_COMPOSES_DAYS", 0, most=36500))  # younger ones stay, too
 LOG_LIMIT_BYTES = int(env.number("DEBATOMIC_LOG_LIMIT_MB", 256, least=1) * 1024 * 1024)  # of one log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,10 +205,12 @@ def _nothing_to_forget(_: Sequence[int]) -> None:
 class Keeper:
     """What retention asks an app: `kept` is a query of the ids of those tasks whose families must stay.
 
-    `forget_tasks` and `forget_artifacts` remove the app's own rows that point to these tasks or artifacts.
+    `forget_tasks` and `forget_artifacts` remove the app's own rows that point to these tasks or artifacts; `due` is a
+    query of the ids of root tasks that go at any age, as soon as nothing keeps them.
     """
 
     kept: Callable[[], Any] = _nothing_kept
+    due: Callable[[], Any] = _nothing_kept
     forget_tasks: Callable[[Sequence[int]], None] = _nothing_to_forget
     forget_artifacts: Callable[[Sequence[int]], None] = _nothing_to_forget
 
@@ -224,6 +226,20 @@ def register_keeper(keeper: Keeper) -> None:
 
 def keepers() -> list[Keeper]:
     return list(_keepers)
+
+
+_texts: list[Callable[[], Iterator[str]]] = []
+
+
+def register_kept_texts(texts: Callable[[], Iterator[str]]) -> None:
+    """Have retention read these, too: what they name, by SHA-256 or by the address of a snapshot, stays."""
+    if texts not in _texts:
+        _texts.append(texts)
+
+
+def kept_texts() -> Iterator[str]:
+    for texts in _texts:
+        yield from texts()
 
 
 def program(module: str, *args: str | Path) -> list[str]:

@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ('enabled', models.BooleanField(default=True)),
                 ('anew', models.BooleanField(default=False)),
                 ('seen', models.TextField(blank=True)),
+                ('pruning', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='hosts.task')),
             ],
             options={
                 'ordering': ['suite'],
@@ -46,6 +47,10 @@ class Migration(migrations.Migration):
                 ('description', models.CharField(blank=True, max_length=200)),
                 ('locked', models.BooleanField(default=False)),
                 ('versions', models.PositiveSmallIntegerField(default=1)),
+                ('days', models.PositiveSmallIntegerField(default=0)),
+                ('least', models.PositiveSmallIntegerField(default=1)),
+                ('keep', models.CharField(blank=True, max_length=500)),
+                ('discard_days', models.PositiveSmallIntegerField(default=0)),
                 ('revision', models.PositiveBigIntegerField(default=0)),
             ],
             options={
@@ -62,6 +67,8 @@ class Migration(migrations.Migration):
                 ('files', models.JSONField(default=list)),
                 ('scratch', models.BooleanField(default=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('kept', models.BooleanField(default=False)),
+                ('leaves_at', models.DateTimeField(null=True)),
                 ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='builds', to=settings.AUTH_USER_MODEL)),
                 ('task', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='build', to='hosts.task')),
             ],
@@ -108,6 +115,9 @@ class Migration(migrations.Migration):
                 ('packages_out', models.PositiveIntegerField(default=0)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('published_at', models.DateTimeField(null=True)),
+                ('signed_by', models.TextField(blank=True)),
+                ('kept', models.BooleanField(default=False)),
+                ('leaves_at', models.DateTimeField(null=True)),
                 ('removed_at', models.DateTimeField(null=True)),
                 ('repository', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='builds.repository')),
                 ('task', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='snapshot', to='hosts.task')),
@@ -232,5 +242,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='build',
             index=models.Index(fields=['source', '-id'], name='build_source'),
+        ),
+        migrations.AddIndex(
+            model_name='build',
+            index=models.Index(condition=models.Q(('leaves_at__isnull', False)), fields=['-id'], name='build_leaving'),
         ),
     ]

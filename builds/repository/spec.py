@@ -61,7 +61,15 @@ class File:
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> File:
-        file = cls(path=str(said["path"]), sha256=str(said["sha256"]))
-        if not POOLED.fullmatch(file.path) or not SHA256.fullmatch(file.sha256):
-            raise InputError(f"{file.path[:200]!r} is no file of a pool.")
+        """Raises InputError for what is none."""
+        file = cls(path=pooled(str(said["path"])), sha256=str(said["sha256"]))
+        if not SHA256.fullmatch(file.sha256):
+            raise InputError(f"{file.path[:200]!r} has no SHA-256.")
         return file
+
+
+def pooled(path: str) -> str:
+    """The path, beneath the repository, of a file of the pool. Raises InputError for what is none."""
+    if not POOLED.fullmatch(path):
+        raise InputError(f"{path[:200]!r} is no file of a pool.")
+    return path

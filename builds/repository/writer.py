@@ -29,12 +29,13 @@ import zstandard
 from builds.repository.blocks import xz_stream
 from builds.repository.release import release
 from builds.repository.shelf import Entry, Piece, Shelf
-from builds.repository.spec import SNAPSHOT, File, Spec
+from builds.repository.spec import SNAPSHOT, File, Spec, pooled
 from debatomic.tools.errors import InputError
 from debatomic.tools.files import link_or_copy
 
 BY_HASH_SECONDS = 6 * 3600  # a client that read an older Release is done by then
 CURRENT = "current"
+COMPRESSED = (".xz", ".zst")
 DATE = "%Y%m%dT%H%M%SZ"
 
 
@@ -117,7 +118,7 @@ class Repository:
         names = [Change.checked(name) for name in snapshots]
         if self.current in names:
             raise InputError(f"{self.current} is what clients read; it stays.")
-        files = [File.read({"path": path, "sha256": "0" * 64}).path for path in paths]
+        files = [pooled(path) for path in paths]
         there = [name for name in names if self._snapshot(name).is_dir()]
         for name in there:
             shutil.rmtree(self._snapshot(name))
@@ -160,7 +161,7 @@ class Repository:
         new.rename(final)
         return {
             "name": wanted.name, "release": sha256(text).hexdigest(),
-            "bytes": sum(size for path, (_, size) in digests.items() if path.endswith((".xz", ".zst"))),
+            "bytes": sum(size for path, (_, size) in digests.items() if path.endswith(COMPRESSED)),
             "packages": shelf.count("Packages"), "sources": shelf.count("Sources"), "seconds": clock.seconds,
         }  # fmt: skip
 
@@ -225,12 +226,14 @@ def _parts(spec: Spec) -> Iterator[str]:
 
 
 def _share(before: Path, suite: Path, files: Mapping[str, tuple[str, int]]) -> bool:
-    """Take the files of an index that did not change from the snapshot before; False where it has them no more."""
-    names = [path for path in files if (before / path).exists()]
-    for path in names:
+    """Take the files of an index that did not change from the snapshot before; False, and none, where one is gone."""
+    written = [path for path in files if path.endswith(COMPRESSED)]  # what clients unpack is only told of
+    if not all((before / path).is_file() for path in written):
+        return False
+    for path in written:
         (suite / path).parent.mkdir(parents=True, exist_ok=True)
         os.link(before / path, suite / path)
-    return bool(names)
+    return True
 
 
 def _write_index(suite: Path, part: str, pieces: Sequence[Piece]) -> Iterator[tuple[str, tuple[str, int]]]:

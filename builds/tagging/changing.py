@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -27,7 +28,7 @@ SUPERSEDED = "a newer version came"
 @transaction.atomic
 def take(tag: Tag, build: Build) -> None:
     """A build that ended well enters its target's tag by itself; one that is locked, or blocks it, stays as it is."""
-    row = _locked(tag)
+    row = locked(tag)
     if not row.locked and not row.blocked.at().filter(source=build.source).exists():
         _enter(row, build, by=build.created_by, reason="")
 
@@ -55,7 +56,7 @@ def remove(tag: Tag, build: Build, *, by: User, reason: str = "") -> None:
     if not row.entries.filter(build=build).end(by, reason):
         raise InputError(f"{build} is not in {row}.", field="build")
     AuditEntry.note(by, "tag.remove", row, build=str(build), reason=reason)
-    _changed(row)
+    changed(row)
 
 
 @transaction.atomic
@@ -75,7 +76,7 @@ def block(tag: Tag, source: str, *, by: User, reason: str = "") -> None:
         raise InputError(f"{source} is blocked in {row} already.", field="source")
     row.blocked.create(source=source, began_by=by, reason=reason)
     AuditEntry.note(by, "tag.block", row, source=source, reason=reason)
-    _changed(row)
+    changed(row)
 
 
 @transaction.atomic
@@ -84,7 +85,7 @@ def unblock(tag: Tag, source: str, *, by: User) -> None:
     if not BlockedPackage.objects.filter(tag=row, source=source).end(by):
         raise InputError(f"{source} is not blocked in {row}.", field="source")
     AuditEntry.note(by, "tag.unblock", row, source=source)
-    _changed(row)
+    changed(row)
 
 
 @transaction.atomic
@@ -105,7 +106,7 @@ def inherit(tag: Tag, parents: Sequence[tuple[Tag, str]], *, by: User) -> None:
         for parent, number, packages in wanted
     )
     AuditEntry.note(by, "tag.inherit", row, parents=[str(parent) for parent, _ in parents])
-    _changed(row)
+    changed(row)
 
 
 @transaction.atomic
@@ -133,13 +134,13 @@ def _check(tag: Tag, parents: Sequence[tuple[Tag, str]]) -> None:
             raise InputError(f"That would be a cycle: {way}.", field="parents")
 
 
-def _locked(tag: Tag) -> Tag:
+def locked(tag: Tag) -> Tag:
     """The row, nobody else's until the transaction ends."""
     return Tag.objects.select_for_update().get(pk=tag.pk)
 
 
 def _open(tag: Tag) -> Tag:
-    row = _locked(tag)
+    row = locked(tag)
     if row.locked:
         raise InputError(f"{row} is locked: nothing enters or leaves.", hint="Unlock it first.", field="tag")
     return row
@@ -149,13 +150,14 @@ def _enter(tag: Tag, build: Build, *, by: User, reason: str) -> None:
     if tag.entries.at().filter(build=build).exists():
         return
     tag.entries.create(build=build, began_by=by, reason=reason)
-    if tag.versions:
+    if tag.versions and not any(fnmatchcase(build.source, pattern) for pattern in tag.keep.split()):
         mine = tag.entries.at().filter(build__source=build.source).order_by("-pk")
         old = list(mine.values_list("pk", flat=True)[tag.versions :])
         TagEntry.objects.filter(pk__in=old).end(None, SUPERSEDED)
-    _changed(tag)
+    changed(tag)
 
 
-def _changed(tag: Tag) -> None:
+def changed(tag: Tag) -> None:
+    """What is in it did: repositories follow, pages are told."""
     Tag.objects.filter(pk=tag.pk).touch()
     Event.objects.create(kind="tag", key=str(tag.pk), what="changed", topics=["tags", f"tag:{tag.pk}"])

@@ -5,12 +5,10 @@ One snapshot at a time, at most one a second; what changes meanwhile is in the n
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import logging
-from collections.abc import Iterable, Mapping, Set
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,74 +17,108 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from builds.models import BinaryPackage, Build
-from builds.repository.paragraphs import binary, control_of, entries_of_binary, entry_of_source, source
-from builds.repository.shelf import Entry
+from builds import keys
+from builds.models import BinaryPackage
 from builds.repository.writer import DATE
 from builds.tagging import content
+from builds.tagging.entries import COMPONENT, Pair, described, owner
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import Tag
 from hosts import hub
 from hosts.kept import store
-from hosts.models import LIVE, Artifact, Channel, State, Task
+from hosts.models import LIVE, Channel, State, Task
 
-logger = logging.getLogger(__name__)
-
-COMPONENT = "main"
-DESCRIPTION = "packages.json.gz"  # of chroots.engine.building.described
 LIMITS = {"time_limit": 3600, "idle_limit": 3600}  # seconds
 BACK_OFF = (2, 10, 60, 600)  # seconds to wait after so many failures in a row
 
-Pair = tuple[int, int | None]  # a build and one of its packages; None: its source package
+
+@dataclass(frozen=True)
+class Difference:
+    """What a repository should have that it has not, and what it should not have, with its holding."""
+
+    come: Sequence[Pair]
+    go: Mapping[Pair, int]
 
 
 def tend() -> None:
     """Have every repository follow its tag; called at every tick, by any number of processes."""
-    repositories = list(Repository.objects.filter(enabled=True).select_related("tag", "current"))
+    repositories = list(Repository.objects.filter(enabled=True).select_related("tag", "current", "pruning"))
     if not repositories:
         return
     lines, revisions = content.lines_at(), dict(Tag.objects.values_list("pk", "revision"))
+    signing = " ".join(sorted(keys.fingerprints()))
     for repository in repositories:
         wanted = content.state_of(repository.tag_id, lines, revisions)
-        if wanted != repository.seen and _is_free(repository):
-            follow(repository, wanted)
+        sign = is_to_be_signed(repository, signing)
+        if (wanted == repository.seen and not sign) or (repository.pruning and repository.pruning.is_live):
+            continue
+        newest = repository.newest(len(BACK_OFF))
+        if _is_free(newest):
+            follow(repository, wanted, newest, sign=sign, signing=signing)
 
 
-def follow(repository: Repository, wanted: str) -> Snapshot | None:
-    """Submit the task that brings it to where its tag is now; None where nothing is to change, or another did it."""
+def is_to_be_signed(repository: Repository, signing: str) -> bool:
+    """Whether half of the time is over for which its index is valid, or other keys sign now (fingerprints)."""
+    if repository.current is None:
+        return False
+    if signing and repository.current.signed_by != signing:
+        return True
+    age = timezone.now() - _moment(repository.current)
+    return bool(repository.valid_days) and age > timedelta(days=repository.valid_days) / 2
+
+
+def follow(
+    repository: Repository, wanted: str, newest: Sequence[Snapshot], *, sign: bool = False, signing: str = ""
+) -> Snapshot | None:
+    """Submit the task that brings it to where its tag is now; None where nothing is to change, or another did it.
+
+    `newest` are its last snapshots; with `sign` there is one more, even of the same content.
+    """
     pairs = _pairs(repository)
-    there = dict(_there(repository))
-    come, go = sorted(pairs - set(there), key=str), [there[pair] for pair in set(there) - pairs]
-    anew = repository.anew or repository.current is None or repository.failed is not None
-    change = _change(repository, sorted(pairs, key=str) if anew else come, go, anew=anew)
-    described = {each["owner"] for each in change["add"]}
-    come = [pair for pair in come if _owner(pair) in described]
+    anew = repository.anew or repository.current is None or newest[0].task.state != State.COMPLETED
+    found = _difference(repository, pairs)
+    if not (found.come or found.go or anew or sign):
+        _seen(repository, wanted)
+        return None
+    change = _change(repository, sorted(pairs, key=str) if anew else found, newest)
+    told = {each["owner"] for each in change["add"]}
+    come = [pair for pair in found.come if owner(pair) in told]
+    if not (come or found.go or anew or sign):  # what their builds did not describe
+        _seen(repository, wanted)
+        return None
     sha256, _ = store.add(io.BytesIO(zstandard.ZstdCompressor().compress(json.dumps(change).encode())))
     with transaction.atomic():
-        won = Repository.objects.filter(pk=repository.pk, seen=repository.seen).update(seen=wanted, anew=False)
-        if not won or (not come and not go and not anew):
+        row = Repository.objects.locked(repository.pk)
+        if row.seen != repository.seen or row.current_id != repository.current_id or row.is_busy:
             return None
-        task = hub.submit(
-            "repository", f"repository {repository}, {change['name']}", by=None, limits=LIMITS, priority=0,
-            channel=Channel.objects.get(name="default"), request={"repository": repository.suite, "change": sha256},
+        Repository.objects.filter(pk=row.pk).update(seen=wanted, anew=False)
+        return repository.snapshots.create(
+            name=change["name"], task=_submitted(repository, change["name"], sha256), signed_by=signing,
+            change={"add": come, "remove": list(found.go.values())}, packages_in=len(come), packages_out=len(found.go),
         )  # fmt: skip
-        return repository.snapshots.create(name=change["name"], task=task, change={"add": come, "remove": go},
-                                           packages_in=len(come), packages_out=len(go))  # fmt: skip
 
 
-def _is_free(repository: Repository) -> bool:
+def _submitted(repository: Repository, name: str, change: str) -> Task:
+    return hub.submit(
+        "repository", f"repository {repository}, {name}", by=None, limits=LIMITS, priority=0,
+        channel=Channel.objects.get(name="default"), request={"repository": repository.suite, "change": change},
+    )  # fmt: skip
+
+
+def _seen(repository: Repository, wanted: str) -> None:
+    Repository.objects.filter(pk=repository.pk, seen=repository.seen).update(seen=wanted)
+
+
+def _is_free(newest: Sequence[Snapshot]) -> bool:
     """Whether nothing is made of it now, the last second is over, and a failure is long enough ago."""
-    newest = repository.snapshots.select_related("task")[: len(BACK_OFF)]
-    failures = 0
-    for snapshot in newest:
-        if snapshot.task.state in LIVE:
-            return False
-        if snapshot.task.state == State.COMPLETED:
-            break
-        failures += 1
-    since = newest[0].created_at if newest else None
+    if not newest:
+        return True
+    states = [snapshot.task.state for snapshot in newest]
+    if states[0] in LIVE:
+        return False
+    failures = next((number for number, state in enumerate(states) if state == State.COMPLETED), len(states))
     wait = BACK_OFF[failures - 1] if failures else 1
-    return since is None or timezone.now() - since > timedelta(seconds=wait)
+    return timezone.now() - newest[0].created_at > timedelta(seconds=wait)
 
 
 def _pairs(repository: Repository) -> set[Pair]:
@@ -100,30 +132,34 @@ def _pairs(repository: Repository) -> set[Pair]:
     return found | {(build, None) for build in builds}
 
 
-def _there(repository: Repository) -> Iterable[tuple[Pair, int]]:
-    for pk, build, package in repository.holdings.filter(end=None).values_list("pk", "build_id", "binary_id"):
-        yield (build, package), pk
+def _difference(repository: Repository, pairs: set[Pair]) -> Difference:
+    rows = repository.holdings.filter(end=None).values_list("build_id", "binary_id", "pk")
+    there = {(build, package): pk for build, package, pk in rows}
+    return Difference(sorted(pairs - set(there), key=str), {pair: there[pair] for pair in set(there) - pairs})
 
 
 # The change, as builds.repository reads it
 
 
-def _change(repository: Repository, come: list[Pair], go: list[int], *, anew: bool) -> dict[str, Any]:
-    name = max(datetime.now(UTC), _after(repository)).strftime(DATE)
-    entries, files = _described(repository, come)
-    gone = Holding.objects.filter(pk__in=go).values_list("build_id", "binary_id")
+def _change(repository: Repository, what: Difference | Iterable[Pair], newest: Sequence[Snapshot]) -> dict[str, Any]:
+    """Of what comes and goes; or from nothing, of all that it is to have."""
+    name = max(datetime.now(UTC), _after(newest)).strftime(DATE)
+    come = what.come if isinstance(what, Difference) else what
+    gone = what.go if isinstance(what, Difference) else {}
+    base = repository.current.name if repository.current and isinstance(what, Difference) else ""
+    entries, files = described(repository, come)
     return {
-        "name": name, "base": "" if anew or repository.current is None else repository.current.name,
-        "spec": _spec(repository), "add": [asdict(each) for each in entries], "files": files,
-        "remove": [] if anew else [_owner(pair) for pair in gone],
+        "name": name, "base": base, "spec": _spec(repository), "add": [asdict(each) for each in entries],
+        "files": files, "remove": [owner(pair) for pair in gone],
     }  # fmt: skip
 
 
-def _after(repository: Repository) -> datetime:
-    newest = repository.snapshots.first()
-    if newest is None:
-        return datetime.fromtimestamp(0, UTC)
-    return datetime.strptime(newest.name, DATE).replace(tzinfo=UTC) + timedelta(seconds=1)
+def _after(newest: Sequence[Snapshot]) -> datetime:
+    return _moment(newest[0]) + timedelta(seconds=1) if newest else datetime.fromtimestamp(0, UTC)
+
+
+def _moment(snapshot: Snapshot) -> datetime:
+    return datetime.strptime(snapshot.name, DATE).replace(tzinfo=UTC)
 
 
 def _spec(repository: Repository) -> dict[str, Any]:
@@ -134,90 +170,6 @@ def _spec(repository: Repository) -> dict[str, Any]:
         "valid_days": repository.valid_days, "automatic": repository.automatic,
         "snapshots": f"{settings.PUBLIC_ADDRESS.rstrip('/')}{repository.path}/snapshots/@SNAPSHOTID@/",
     }  # fmt: skip
-
-
-def _owner(pair: Pair) -> str:
-    build, package = pair
-    return f"s{build}" if package is None else f"b{package}"
-
-
-def _described(repository: Repository, pairs: Iterable[Pair]) -> tuple[list[Entry], list[dict[str, str]]]:
-    """The entries of these in the repository's indexes, and the files of its pool: {path, sha256}."""
-    wanted = list(pairs)
-    packages = BinaryPackage.objects.select_related("build", "artifact").in_bulk(pk for _, pk in wanted if pk)
-    sources = Build.objects.in_bulk(build for build, pk in wanted if pk is None)
-    descriptions: dict[int, Mapping[str, Any]] = {}
-    entries: list[Entry] = []
-    files: list[dict[str, str]] = []
-    for build, pk in wanted:
-        if pk is None:
-            entries += _of_source(sources[build], files)
-        else:
-            entries += _of_binary(packages[pk], repository, files, descriptions)
-    return entries, files
-
-
-def _folder(build: Build) -> str:
-    prefix = build.source[:4] if build.source.startswith("lib") else build.source[0]
-    return f"pool/{COMPONENT}/{prefix}/{build.source}/b{build.pk}"
-
-
-def _of_binary(
-    package: BinaryPackage, repository: Repository, files: list[dict[str, str]],
-    descriptions: dict[int, Mapping[str, Any]],
-) -> list[Entry]:  # fmt: skip
-    artifact = package.artifact
-    listed: list[str] = []
-    if not package.control or repository.contents:
-        task = artifact.task_id or 0
-        if task not in descriptions:
-            descriptions[task] = description(task)
-        told = descriptions[task].get(artifact.name)
-        if told is None:
-            logger.warning("%s is in no repository: its build did not describe it; build it again.", package)
-            return []
-        listed = told["files"] if repository.contents else []
-        if not package.control:
-            package.control = control_of(told["control"])
-            package.save(update_fields=["control"])
-    path = f"{_folder(package.build)}/{artifact.name}"
-    files.append({"path": path, "sha256": artifact.sha256})
-    paragraph = binary(package.control, path=path, size=artifact.size, sha256=artifact.sha256)
-    mine = [package.architecture] if package.architecture != "all" else repository.architectures.split()
-    return entries_of_binary(_owner((package.build_id, package.pk)), paragraph=paragraph, name=package.name,
-                             version=package.version, component=COMPONENT, architectures=mine, contents=listed,
-                             section=_field(package.control, "Section"))  # fmt: skip
-
-
-def _of_source(build: Build, files: list[dict[str, str]]) -> list[Entry]:
-    """Its entry; none where the files are not on this hub."""
-    dsc = next((each for each in build.files if each["name"].endswith(".dsc")), None)
-    if dsc is None or not all(store.has(each["sha256"]) for each in build.files):
-        return []
-    with store.open(dsc["sha256"]) as file:
-        text = file.read().decode(errors="replace")
-    folder = _folder(build)
-    files += [{"path": f"{folder}/{each['name']}", "sha256": each["sha256"]} for each in build.files]
-    paragraph = source(text, folder=folder, files=build.files, component=COMPONENT)
-    return [entry_of_source(_owner((build.pk, None)), paragraph=paragraph, name=build.source, version=build.version,
-                            component=COMPONENT)]  # fmt: skip
-
-
-def description(task: int) -> Mapping[str, Any]:
-    """What the packages that a task made say of themselves, by file; nothing where it was not kept."""
-    found = Artifact.objects.filter(task=task, name=DESCRIPTION).first()
-    if found is None:
-        return {}
-    try:
-        with store.open(found.sha256) as file:
-            said: dict[str, Any] = json.loads(gzip.decompress(file.read()))
-            return said
-    except (OSError, EOFError, ValueError):
-        return {}
-
-
-def _field(control: str, name: str) -> str:
-    return next((line.partition(":")[2].strip() for line in control.splitlines() if line.startswith(f"{name}:")), "")
 
 
 # What the task did

@@ -29,6 +29,7 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = {
             "suite": "Stands in sources.list.d.", "architectures": "By spaces, such as amd64 arm64.",
             "valid_days": "0: never. Otherwise it is signed anew before.",
+            "keep_days": "After another took its place; 0: for ever.",
             "label": "Pinning can name it, and the origin.",
         }  # fmt: skip
 

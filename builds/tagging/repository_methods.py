@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import zstandard
 from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
 
-from builds.tagging import repositories
+from builds.tagging import pruning, repositories
 from builds.tagging.repository_models import Holding, Snapshot
 from debatomic.tools.errors import InfrastructureError
 from debatomic.tools.files import write_json
@@ -51,9 +53,30 @@ def change_outcome(job: Job) -> Outcome:
     return Outcome(result={name: value for name, value in result.items() if name != "ok"})
 
 
+def prune_command(job: Job) -> list[str]:
+    """Remove snapshots, and what only they had."""
+    paths = job.folder / "paths.json"
+    try:
+        store.copy_to(job.request["pool"], paths)
+    except FileNotFoundError as error:
+        raise InfrastructureError(f"The list of files to remove is not in the store: {error}.") from error
+    return program("builds.repository", "prune", settings.REPOSITORIES / job.request["repository"],
+                   *job.request["snapshots"], "--pool", paths, "--output", job.output)  # fmt: skip
+
+
+def prune_outcome(job: Job) -> Outcome:
+    result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
+    return Outcome(result={"removed": result["removed"]})
+
+
 def kept_snapshots() -> Any:
-    """The tasks of snapshots: retention leaves them alone."""
-    return Snapshot.objects.order_by().values("task_id")
+    """The tasks of snapshots that are there, or that tell since when a package is: retention leaves them alone."""
+    holdings = Holding.objects.filter(Q(first=OuterRef("pk")) | Q(end=OuterRef("pk")))
+    return Snapshot.objects.filter(Q(removed_at=None) | Exists(holdings)).order_by().values("task_id")
+
+
+def forget_snapshots(tasks: Sequence[int]) -> None:
+    Snapshot.objects.filter(task__in=tasks).delete()
 
 
 def kept_holdings() -> Any:
@@ -62,9 +85,11 @@ def kept_holdings() -> Any:
 
 
 def register_repository_methods() -> None:
-    register_keeper(Keeper(kept_snapshots))
+    register_keeper(Keeper(kept_snapshots, forget_tasks=forget_snapshots))
     register_keeper(Keeper(kept_holdings))
     register_contents(repositories.needed)
     register_round(repositories.tend)
+    register(Method(name="repository-prune", weight=0.1, command=prune_command, outcome=prune_outcome,
+                    changed=pruning.changed, needs_hub=True))  # fmt: skip
     register(Method(name="repository", weight=0.1, command=change_command, outcome=change_outcome,
                     changed=repositories.changed, needs_hub=True))  # fmt: skip

@@ -16,6 +16,10 @@ class RepositoryQuerySet(models.QuerySet["Repository"]):
     def visible_to(self, user: Any) -> RepositoryQuerySet:
         return self.filter(tag__in=Tag.objects.visible_to(user))
 
+    def locked(self, pk: int) -> Repository:
+        """The row, nobody else's until the transaction ends."""
+        return self.select_for_update(of=("self",)).select_related("pruning").get(pk=pk)
+
 
 class Repository(models.Model):
     """A tag as `apt` reads it."""
@@ -34,6 +38,7 @@ class Repository(models.Model):
     anew = models.BooleanField(default=False)  # whether the next snapshot is made from nothing
     seen = models.TextField(blank=True)  # the tags and their revisions that the newest snapshot was made of
     current = models.ForeignKey("Snapshot", on_delete=models.SET_NULL, null=True, related_name="+")
+    pruning = models.ForeignKey(Task, on_delete=models.SET_NULL, null=True, related_name="+")  # the last one
 
     objects: ClassVar = RepositoryQuerySet.as_manager()
 
@@ -50,6 +55,15 @@ class Repository(models.Model):
     def path(self) -> str:
         """Where machines find it on this hub."""
         return f"/repositories/{self.suite}"
+
+    def newest(self, number: int) -> list[Snapshot]:
+        """Its last snapshots with their tasks, the newest first."""
+        return list(self.snapshots.select_related("task")[:number])
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a task changes or prunes its folder, or is about to."""
+        return self.under_way is not None or (self.pruning is not None and self.pruning.is_live)
 
     @property
     def under_way(self) -> Snapshot | None:
@@ -76,6 +90,9 @@ class Snapshot(models.Model):
     packages_out = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True)
+    signed_by = models.TextField(blank=True)  # fingerprints of the keys that were published when it was submitted
+    kept = models.BooleanField(default=False)  # by a person: retention leaves it alone
+    leaves_at = models.DateTimeField(null=True)  # when its files go, by retention
     removed_at = models.DateTimeField(null=True)  # its files
 
     class Meta:

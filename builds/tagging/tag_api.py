@@ -35,7 +35,8 @@ class TagSerializer(serializers.ModelSerializer[Tag]):
 
     class Meta:
         model = Tag
-        fields = ("name", "description", "locked", "versions", "parents", "blocked", "repository")
+        fields = ("name", "description", "locked", "versions", "days", "least", "keep", "discard_days", "parents",
+                  "blocked", "repository")  # fmt: skip
 
     def get_parents(self, tag: Tag) -> list[str]:
         return [line.parent.name for line in tag.parents.at().select_related("parent").order_by("priority")]
@@ -142,7 +143,8 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
 
     class Meta:
         model = Snapshot
-        fields = ("name", "task", "packages_in", "packages_out", "facts", "created_at", "published_at")
+        fields = ("name", "task", "packages_in", "packages_out", "facts", "created_at", "published_at", "kept",
+                  "leaves_at", "removed_at")  # fmt: skip
 
 
 class RepositorySerializer(serializers.ModelSerializer[Repository]):

@@ -40,6 +40,10 @@ class Tag(models.Model):
     description = models.CharField(max_length=200, blank=True)
     locked = models.BooleanField(default=False)  # nothing enters or leaves
     versions = models.PositiveSmallIntegerField(default=1)  # of a source package that stay, the newest; 0: all
+    days = models.PositiveSmallIntegerField(default=0)  # that a build stays in it; 0: for ever
+    least = models.PositiveSmallIntegerField(default=1)  # versions of a source package that no age takes out
+    keep = models.CharField(max_length=500, blank=True)  # patterns of source packages of which all builds stay
+    discard_days = models.PositiveSmallIntegerField(default=0)  # after which a build that left it may go; 0: never
     revision = models.PositiveBigIntegerField(default=0)  # counts what changed
 
     objects: ClassVar = TagQuerySet.as_manager()

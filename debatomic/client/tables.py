@@ -17,6 +17,8 @@ COLUMNS = {
     "targets": ("name", "enabled", "tag", "chroots"),
     "chroots": ("name", "suite", "architecture", "enabled"),
     "definitions": ("name", "revision", "variants"),
+    "leaving": ("id", "source", "version", "target", "leaves_at"),
+    "snapshots": ("id", "repository", "name", "created_at", "leaves_at"),
     "artifacts": ("id", "kind", "size", "name"),
 }
 

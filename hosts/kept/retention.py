@@ -31,6 +31,7 @@ BATCH = 200  # rows, or families of tasks, in one transaction
 PAUSE_SECONDS = 60.0
 LONG_PAUSE_SECONDS = 1800.0  # when there is nothing to do
 EXAMPLES = 10
+FAMILIES = ("tasks", "discarded")  # kinds that are whole families of tasks
 MOST_DAYS = 36_500
 _next_at = 0.0
 
@@ -116,10 +117,29 @@ def _files(days: int, *, logs: bool) -> QuerySet[Artifact]:
 
 def _tasks(days: int) -> QuerySet[Task]:
     """Such families whose attempts are all in the statistics."""
-    roots, uncounted = _removable(days), Attempt.objects.filter(counted=False).order_by()
+    return _counted(_removable(days))
+
+
+def _discarded() -> QuerySet[Task]:
+    """Such families that an app wants to go, at any age, and that nothing keeps."""
+    due = Q(pk__in=[])
+    for keeper in registry.keepers():
+        due |= Q(pk__in=keeper.due())
+    roots = Task.objects.filter(due, parent=None, state__in=FINAL).exclude(_kept())
+    return _counted(roots.order_by("finished_at", "pk"))
+
+
+def _counted(roots: QuerySet[Task]) -> QuerySet[Task]:
+    uncounted = Attempt.objects.filter(counted=False).order_by()
     for path in ("task", "task__parent", "task__parent__parent"):
         roots = roots.exclude(pk__in=uncounted.filter(**{f"{path}__isnull": False}).values(path))
     return roots
+
+
+def _wanted(kind: str, days: int) -> Any:
+    if kind == "discarded":
+        return _discarded()
+    return _tasks(days) if kind == "tasks" else _files(days, logs=kind == "logs")
 
 
 # The dry run
@@ -161,18 +181,19 @@ def tend() -> int:
 
 
 def remove(kind: str, days: int) -> int:
-    """Remove one batch of logs, artifacts or tasks; the number of those. It can be repeated until that is 0.
+    """Remove one batch of logs, artifacts, tasks, or of what apps discarded; the number of those. It can be repeated
+    until that is 0.
 
     They are looked for without a lock, which may take a while, and looked at again in the transaction.
     """
-    wanted: Any = _tasks(days) if kind == "tasks" else _files(days, logs=kind == "logs")
+    wanted = _wanted(kind, days)
     found = list(wanted.order_by().values_list("pk", flat=True)[:BATCH])
     if not found:
         return 0
     try:
         with transaction.atomic():
             again = wanted.order_by("pk").filter(pk__in=found)
-            number = _remove_tasks(again) if kind == "tasks" else _remove_files(again, logs=kind == "logs")
+            number = _remove_tasks(again) if kind in FAMILIES else _remove_files(again, logs=kind == "logs")
             if number:
                 AuditEntry.note(None, f"retention.{kind}", f"{number} {kind}", days=days)
             return number

@@ -22,6 +22,8 @@ PAGES = [
     "/builds/{finished}/",
     "/builds/{waiting}/",
     "/builds/{failed}/resubmit/",
+    "/builds/leaving/",
+    "/tags/trixie/retention/?versions=1&days=1&least=0",
     "/composes/",
     "/composes/new/",
     "/composes/{compose}/",

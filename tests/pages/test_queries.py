@@ -23,6 +23,7 @@ LISTS = [
     ("/", 24),
     ("/builds/", 6),
     ("/builds/?source=fig&state=live&target=trixie", 7),
+    ("/builds/leaving/?kept=1", 6),
     ("/composes/", 6),
     ("/definitions/", 6),
     ("/releases/", 7),
@@ -47,6 +48,7 @@ def grow(number: int, target: Target, by: Any) -> None:
         build = scene.build(by, target, source=f"figlet{index}")
         compose = scene.compose(by, channel, number=Compose.objects.count())
         scene.carried(compose, somebody=by)
+        Build.objects.filter(pk=build.pk).update(kept=True)
         state = [State.COMPLETED, State.FAILED, State.CANCELED][index % 3]
         ended = {"state": state, "reason": "It said no.", "started_at": timezone.now(), "finished_at": timezone.now()}
         Task.objects.filter(parent__in=[build.task_id, compose.task_id]).update(**ended)

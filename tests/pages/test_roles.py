@@ -64,6 +64,11 @@ TABLE = [
     ("POST", "/tags/trixie/block/", "302 403 403 403 422 422"),
     ("POST", "/tags/trixie/unblock/figlet/", "302 403 403 403 302 302"),  # was not blocked: said so
     ("POST", "/tags/trixie/lock/", "302 403 403 403 302 302"),
+    ("GET", "/builds/leaving/", LIST),
+    ("POST", "/builds/{finished}/keep/", "302 403 403 403 302 302"),
+    ("GET", "/tags/trixie/retention/", "302 403 403 403 200 200"),
+    ("POST", "/tags/trixie/retention/", "302 403 403 403 422 422"),
+    ("POST", "/tags/trixie/retention/snapshots/999999/keep/", "302 403 403 403 404 404"),
     ("GET", "/tags/trixie/repository/", "302 403 403 403 200 200"),
     ("POST", "/tags/trixie/repository/", "302 403 403 403 422 422"),
     ("GET", "/repositories/", LIST),

@@ -19,7 +19,7 @@ from debatomic.tools.files import whole
 from debatomic.tools.run import Completed, run
 
 ALGORITHM = "rsa3072"  # what every gpgme and gpgv of a machine in the field can check
-NAME = "DebAtomic OSTree signing key"
+NAME = "DebAtomic signing key"
 AGENT_SECONDS = 10  # that a busy machine may take to end it
 
 
