@@ -11,6 +11,7 @@ from django.conf import settings
 
 from builds.models import BinaryPackage, Build, Comparison, TagEntry
 from builds.orders import BUILD
+from builds.provenance.package_models import SourcePackage
 from builds.tagging import changing as tagging
 from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
@@ -162,6 +163,7 @@ def build_changed(task: Task) -> None:
         return
     if task.state == State.COMPLETED and not build.scratch:
         tagging.take(build.target.tag, build)
+    SourcePackage.objects.note(build, failed=task.state == State.FAILED)
     announce(build, task.state)
 
 
@@ -182,7 +184,10 @@ def kept_builds() -> Any:
 
 
 def forget_builds(tasks: Sequence[int]) -> None:
-    Build.objects.filter(task__in=tasks).delete()
+    going = Build.objects.filter(task__in=tasks)
+    names = set(going.values_list("source", flat=True))
+    going.delete()
+    SourcePackage.objects.forget(names, Build.objects)
 
 
 def forget_binaries(artifacts: Sequence[int]) -> None:

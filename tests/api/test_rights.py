@@ -124,6 +124,8 @@ TABLE = [
     ("POST", "chroots/trixie-amd64/refresh/", "401 404 403 403 201 201"),
     ("POST", "chroots/trixie-amd64/scrub/", "401 404 403 403 400 400"),
     ("POST", "chroots/trixie-amd64/clean/", "401 404 403 403 403 400"),
+    ("GET", "packages/", LIST),
+    ("GET", "packages/figlet/", READ),
     ("GET", "tags/", LIST),
     ("GET", "tags/trixie/", READ),
     ("GET", "tags/trixie/builds/", READ),

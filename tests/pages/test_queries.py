@@ -23,6 +23,8 @@ LISTS = [
     ("/", 24),
     ("/builds/", 6),
     ("/builds/?source=fig&state=live&target=trixie", 7),
+    ("/packages/", 7),
+    ("/packages/?name=fig&target=trixie", 7),
     ("/composes/", 6),
     ("/definitions/", 6),
     ("/releases/", 7),
