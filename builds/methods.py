@@ -11,6 +11,7 @@ from django.conf import settings
 
 from builds.models import BinaryPackage, Build, Comparison, TagEntry
 from builds.orders import BUILD
+from builds.provenance import indexing
 from builds.provenance.package_models import SourcePackage
 from builds.tagging import changing as tagging
 from builds.tagging.repository_methods import register_repository_methods
@@ -29,6 +30,7 @@ from hosts.registry import (
     register,
     register_contents,
     register_keeper,
+    register_round,
 )
 from hosts.schedule.orders import register as register_order
 
@@ -151,9 +153,10 @@ def _record_binary(build: Build, artifact: Artifact) -> None:
     name, version, rest = artifact.name.rsplit(".", 1)[0].split("_", 2)
     if build.version.partition(":")[2] == version:
         version = build.version  # file names leave the epoch out
-    BinaryPackage.objects.get_or_create(
+    made, _ = BinaryPackage.objects.get_or_create(
         artifact=artifact, defaults={"build": build, "name": name, "version": version, "architecture": rest}
     )
+    indexing.note(made)
 
 
 def build_changed(task: Task) -> None:
@@ -186,17 +189,19 @@ def kept_builds() -> Any:
 def forget_builds(tasks: Sequence[int]) -> None:
     going = Build.objects.filter(task__in=tasks)
     names = set(going.values_list("source", flat=True))
+    indexing.forget(BinaryPackage.objects.filter(build__in=going))
     going.delete()
     SourcePackage.objects.forget(names, Build.objects)
 
 
 def forget_binaries(artifacts: Sequence[int]) -> None:
-    BinaryPackage.objects.filter(artifact__in=artifacts).delete()
+    indexing.forget(BinaryPackage.objects.filter(artifact__in=artifacts))
 
 
 def register_methods() -> None:
     register_order(BUILD)
     register_repository_methods()
+    register_round(indexing.index)
     register_contents(source_files)
     register_keeper(Keeper(kept_builds, forget_builds, forget_binaries))
     register(Method(name="build", changed=build_changed))

@@ -12,6 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
+from builds.provenance.file_views import FilesView
 from builds.provenance.package_api import PackageViewSet
 from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
@@ -79,6 +80,7 @@ class DocsView(SpectacularSwaggerSplitView):
 
 resources: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
+    path("files/", FilesView.as_view(), name="files"),
     path("users/me/", MeView.as_view(), name="me"),
     path("", include(router.urls)),
 ]

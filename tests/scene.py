@@ -207,7 +207,7 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
         "waiting": waiting.pk, "failed": failed.pk, "finished": finished.pk, "private": private.pk,
         "waiting_task": waiting.task.children.get().pk, "failed_task": failed_task.pk,
         "finished_task": finished_task.pk, "private_task": private.task.children.get().pk,
-        "artifact": artifact.pk, "artifact_name": artifact.name, "failed_compose": failed_compose.pk,
+        "artifact": artifact.pk, "binary": finished.binaries.get().pk, "artifact_name": artifact.name, "failed_compose": failed_compose.pk,
         "compose": compose(by, on.channel).pk, "secret_compose": compose(by, on.channel, number=1, public=False).pk,
         "host": host.name, "definition": "debian-atomic", "revision": 1, "variant": "minimal",
         "architecture": "amd64", "form": "yaml", "before": before.pk, "after": after.pk,

@@ -126,6 +126,7 @@ TABLE = [
     ("POST", "chroots/trixie-amd64/clean/", "401 404 403 403 403 400"),
     ("GET", "packages/", LIST),
     ("GET", "packages/figlet/", READ),
+    ("GET", "files/?name=figlet", LIST),
     ("GET", "tags/", LIST),
     ("GET", "tags/trixie/", READ),
     ("GET", "tags/trixie/builds/", READ),

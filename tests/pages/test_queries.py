@@ -25,6 +25,7 @@ LISTS = [
     ("/builds/?source=fig&state=live&target=trixie", 7),
     ("/packages/", 7),
     ("/packages/?name=fig&target=trixie", 7),
+    ("/files/?name=figlet", 6),
     ("/composes/", 6),
     ("/definitions/", 6),
     ("/releases/", 7),

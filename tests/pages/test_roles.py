@@ -50,6 +50,8 @@ TABLE = [
     ("GET", "/packages/", LIST),
     ("GET", "/packages/figlet/", READ),
     ("GET", "/packages/no-such-package/", "404 404 404 404 404 404"),
+    ("GET", "/files/?name=figlet", LIST),
+    ("GET", "/binaries/{binary}/", READ),
     ("GET", "/tags/", LIST),
     ("GET", "/tags/trixie/", READ),
     ("GET", "/tags/trixie/?at=2026-01-01&source=fig", READ),
