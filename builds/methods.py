@@ -11,7 +11,7 @@ from django.conf import settings
 
 from builds.models import BinaryPackage, Build, Comparison, TagEntry
 from builds.orders import BUILD
-from builds.provenance import indexing
+from builds.provenance import attestations, indexing
 from builds.provenance.package_models import SourcePackage
 from builds.tagging import changing as tagging
 from builds.tagging.repository_methods import register_repository_methods
@@ -146,6 +146,7 @@ def architecture_changed(task: Task) -> None:
         for artifact in task.artifacts.filter(kind=Artifact.Kind.BINARY):
             _record_binary(build, artifact)
         ChrootCopy.objects.note(task.request["chroot"], task)
+        attestations.note(task)
     announce(build, task.state)
 
 
@@ -202,6 +203,7 @@ def register_methods() -> None:
     register_order(BUILD)
     register_repository_methods()
     register_round(indexing.index)
+    attestations.register_attestations()
     register_contents(source_files)
     register_keeper(Keeper(kept_builds, forget_builds, forget_binaries))
     register(Method(name="build", changed=build_changed))

@@ -57,7 +57,7 @@ def origin(package: BinaryPackage, user: Any) -> Origin:
     same = BinaryPackage.objects.filter(artifact__sha256=package.artifact.sha256).exclude(pk=package.pk)
     visible = same.filter(build__in=type(package.build).objects.visible_to(user))
     return Origin(
-        package=package, task=task, buildinfo=buildinfo, installed=installed(_text(buildinfo)),
+        package=package, task=task, buildinfo=buildinfo, installed=installed(text_of(buildinfo)),
         log=task.logs.order_by("-attempt", "pk").first() if task else None,
         siblings=[each for each in kept if each.pk != package.artifact_id],
         attestation=Attestation.objects.select_related("envelope").filter(task=task).first() if task else None,
@@ -67,8 +67,8 @@ def origin(package: BinaryPackage, user: Any) -> Origin:
     )  # fmt: skip
 
 
-def _text(buildinfo: Artifact | None) -> str:
-    """Its text; empty where it is gone."""
+def text_of(buildinfo: Artifact | None) -> str:
+    """The text of a .buildinfo; empty where it is gone."""
     if buildinfo is None:
         return ""
     try:
