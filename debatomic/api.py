@@ -13,6 +13,7 @@ from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
 from builds.provenance.file_views import FilesView
+from builds.provenance.origin_api import AttestationViewSet, BinaryViewSet
 from builds.provenance.package_api import PackageViewSet
 from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
@@ -54,6 +55,8 @@ for prefix, viewset, name in (
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),
     ("packages", PackageViewSet, "package"),
+    ("binaries", BinaryViewSet, "binary"),
+    ("attestations", AttestationViewSet, "attestation"),
     ("tags", TagViewSet, "tag"),
     ("repositories", RepositoryViewSet, "repository"),
     ("chroots", ChrootViewSet, "chroot"),
