@@ -29,7 +29,7 @@ class BinarySerializer(serializers.ModelSerializer[BinaryPackage]):
 
     class Meta:
         model = BinaryPackage
-        fields = ("id", "name", "version", "architecture", "source", "build", "artifact", "sha256")
+        fields: tuple[str, ...] = ("id", "name", "version", "architecture", "source", "build", "artifact", "sha256")
 
 
 class InstalledSerializer(serializers.Serializer[Any]):
@@ -75,7 +75,7 @@ class AttestationSerializer(serializers.ModelSerializer[Attestation]):
         fields = ("task", "architecture", "envelope", "keys")
 
 
-class OriginSerializer(BinarySerializer):
+class ProvenanceSerializer(BinarySerializer):
     """Where a package comes from, and where it went."""
 
     version_of_source = serializers.CharField(source="build.version")
@@ -117,7 +117,7 @@ class BinaryViewSet(ReadOnlyModelViewSet[BinaryPackage]):
         visible = BinaryPackage.objects.filter(build__in=Build.objects.visible_to(self.request.user))
         return visible.select_related("artifact", "build__target", "build__created_by")
 
-    @extend_schema(responses=OriginSerializer)
+    @extend_schema(responses=ProvenanceSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """Source, buildroot, host, who asked, attestation, and the tags, repositories and composes that have it."""
         package = self.get_object()
