@@ -12,6 +12,8 @@ from django.conf import settings
 from builds.keeping import leaving
 from builds.models import BinaryPackage, Build, Comparison
 from builds.orders import BUILD
+from builds.provenance import attestations, indexing
+from builds.provenance.package_models import SourcePackage
 from builds.tagging import changing as tagging
 from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
@@ -145,6 +147,7 @@ def architecture_changed(task: Task) -> None:
         for artifact in task.artifacts.filter(kind=Artifact.Kind.BINARY):
             _record_binary(build, artifact)
         ChrootCopy.objects.note(task.request["chroot"], task)
+        attestations.note(task)
     announce(build, task.state)
 
 
@@ -152,9 +155,10 @@ def _record_binary(build: Build, artifact: Artifact) -> None:
     name, version, rest = artifact.name.rsplit(".", 1)[0].split("_", 2)
     if build.version.partition(":")[2] == version:
         version = build.version  # file names leave the epoch out
-    BinaryPackage.objects.get_or_create(
+    made, _ = BinaryPackage.objects.get_or_create(
         artifact=artifact, defaults={"build": build, "name": name, "version": version, "architecture": rest}
     )
+    indexing.note(made)
 
 
 def build_changed(task: Task) -> None:
@@ -164,6 +168,7 @@ def build_changed(task: Task) -> None:
         return
     if task.state == State.COMPLETED and not build.scratch:
         tagging.take(build.target.tag, build)
+    SourcePackage.objects.note(build, failed=task.state == State.FAILED)
     announce(build, task.state)
 
 
@@ -179,12 +184,14 @@ def source_files(contents: Set[str]) -> set[str]:
 
 
 def forget_binaries(artifacts: Sequence[int]) -> None:
-    BinaryPackage.objects.filter(artifact__in=artifacts).delete()
+    indexing.forget(BinaryPackage.objects.filter(artifact__in=artifacts))
 
 
 def register_methods() -> None:
     register_order(BUILD)
     register_repository_methods()
+    register_round(indexing.index)
+    attestations.register_attestations()
     register_contents(source_files)
     register_keeper(Keeper(leaving.kept, leaving.due, leaving.forget_builds, forget_binaries))
     register_round(leaving.tend)

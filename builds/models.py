@@ -9,6 +9,9 @@ from django.conf import settings
 from django.db import models
 
 from builds import submit
+from builds.provenance.attestation_models import Attestation
+from builds.provenance.file_models import FileList, FileName, PackageFiles
+from builds.provenance.package_models import SourcePackage
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.access.checks import may, owns
@@ -20,8 +23,9 @@ from hosts.models import LIVE, Artifact, State, Task
 from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
-__all__ = ["BinaryPackage", "BlockedPackage", "Build", "Comparison", "Holding", "Repository", "Snapshot", "Tag",
-           "TagEntry", "TagParent", "Target"]  # fmt: skip
+__all__ = ["Attestation", "BinaryPackage", "BlockedPackage", "Build", "Comparison", "FileList", "FileName",
+           "Holding", "PackageFiles", "Repository", "Snapshot", "SourcePackage", "Tag", "TagEntry", "TagParent",
+           "Target"]  # fmt: skip
 
 if TYPE_CHECKING:
     from builds.sources import Upload
@@ -107,6 +111,13 @@ class Build(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.version}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A new one is the newest of its source package."""
+        is_new = self._state.adding
+        super().save(*args, **kwargs)
+        if is_new:
+            SourcePackage.objects.note(self)
 
     def get_absolute_url(self) -> str:
         return address_of("build", self.pk)

@@ -4,6 +4,7 @@ from django.urls import path
 
 from builds import views
 from builds.keeping import urls as keeping
+from builds.provenance.urls import urlpatterns as provenance
 from builds.tagging import repository_views, tag_views
 
 urlpatterns = [
@@ -32,4 +33,5 @@ urlpatterns = [
     path("repositories/<slug:suite>/", repository_views.repository_detail, name="repository"),
     path("repositories/<slug:suite>/debatomic.sources", repository_views.sources, name="repository-sources"),
     path("repositories/<slug:suite>/<path:name>", repository_views.file, name="repository-file"),
+    *provenance,
 ]

@@ -17,7 +17,7 @@ from composes.defining.definitions import write_files
 from composes.gates import MADE
 from composes.models import Compose, Deliverable
 from composes.orders import COMPOSE, SYNC
-from composes.releases import metadata, releasing, signed
+from composes.releases import contained, metadata, releasing, signed
 from composes.releases.release_methods import register_release_methods, repository_command, said
 from debatomic.tools.errors import InputError, ToolError
 from hosts.kept import store
@@ -174,6 +174,7 @@ def _record(compose: Compose, task: Task) -> None:
         Compose.objects.filter(pk=compose.pk).update(version=task.result["version"])
         _name_what_is_published(task, kept)
         fanout.spread(compose, task)
+        contained.note(compose)
     fanout.hold_back(compose)
     _name_what_is_signed(Compose.objects.get(pk=compose.pk))
 
@@ -210,6 +211,7 @@ def register_methods() -> None:
     register_order(SYNC)
     register_keeper(Keeper(kept_composes))
     register_kept_texts(locked.texts)
+    contained.register_contained()
     register_contents(attachments.contents)
     register(Method(name="compose", changed=compose_changed, others_go_on=True))
     register(

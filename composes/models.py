@@ -24,7 +24,7 @@ from hosts.queue.wishes import AS_USUAL, Wishes
 if TYPE_CHECKING:
     from debatomic.access.models import User
 
-__all__ = ["Compose", "Definition", "Deliverable", "Move", "ReleaseChannel", "Revision"]
+__all__ = ["Compose", "ComposedPackage", "Definition", "Deliverable", "Move", "ReleaseChannel", "Revision"]
 PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test", "publish")
 FAILED = (State.FAILED, State.CANCELED)
 
@@ -274,3 +274,16 @@ class Deliverable(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ComposedPackage(models.Model):
+    """A compose has this package, by its SHA-256: only those that were built here."""
+
+    compose = models.ForeignKey(Compose, on_delete=models.CASCADE, related_name="+")
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["sha256", "compose"], name="composed_once")]
+
+    def __str__(self) -> str:
+        return f"{self.sha256} in {self.compose}"

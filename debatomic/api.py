@@ -13,6 +13,9 @@ from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
 from builds.keeping.api import LeavingViewSet
+from builds.provenance.file_views import FilesView
+from builds.provenance.origin_api import AttestationViewSet, BinaryViewSet
+from builds.provenance.package_api import PackageViewSet
 from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet
@@ -53,6 +56,9 @@ for prefix, viewset, name in (
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),
     ("leaving", LeavingViewSet, "leaving"),
+    ("packages", PackageViewSet, "package"),
+    ("binaries", BinaryViewSet, "binary"),
+    ("attestations", AttestationViewSet, "attestation"),
     ("tags", TagViewSet, "tag"),
     ("repositories", RepositoryViewSet, "repository"),
     ("chroots", ChrootViewSet, "chroot"),
@@ -79,6 +85,7 @@ class DocsView(SpectacularSwaggerSplitView):
 
 resources: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
+    path("files/", FilesView.as_view(), name="files"),
     path("users/me/", MeView.as_view(), name="me"),
     path("", include(router.urls)),
 ]

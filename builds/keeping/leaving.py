@@ -14,6 +14,8 @@ from django.utils import timezone
 from builds.keeping import rules
 from builds.keeping.references import named
 from builds.models import BinaryPackage, Build
+from builds.provenance import indexing
+from builds.provenance.package_models import SourcePackage
 from builds.tagging import pruning
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import Tag, TagEntry
@@ -83,10 +85,11 @@ def _mark(rows: Any, found: Any, now: datetime) -> int:
     coming = list(found.filter(leaves_at__lte=now).order_by("leaves_at", "pk")[:BATCH])
     fresh = list(found.filter(leaves_at=None).order_by("?")[:BATCH])  # what is named does not stand before the others
     staying = _named(coming + fresh)
-    undone += rows.filter(pk__in=[each.pk for each in coming if each.pk in staying]).update(leaves_at=None)
+    undone += int(rows.filter(pk__in=[each.pk for each in coming if each.pk in staying]).update(leaves_at=None))
     going = [each.pk for each in fresh if each.pk not in staying]
     until = now + timedelta(days=settings.KEEP_UNDO_DAYS)
-    return undone + int(rows.filter(pk__in=going, leaves_at=None, kept=False).update(leaves_at=until))
+    marked_now: int = rows.filter(pk__in=going, leaves_at=None, kept=False).update(leaves_at=until)
+    return undone + marked_now
 
 
 def _named(things: list[Any]) -> set[int]:
@@ -118,9 +121,9 @@ def keep_build(build: Build, *, by: Any, keep: bool = True) -> None:
 def keep_snapshot(snapshot: Snapshot, *, by: Any, keep: bool = True) -> None:
     """Have retention leave it alone, or not any more. Raises InputError where it is gone, or is going now."""
     repository = Repository.objects.locked(snapshot.repository_id)
-    pruning_now = repository.pruning is not None and repository.pruning.is_live
+    going = repository.pruning.request["snapshots"] if repository.pruning and repository.pruning.is_live else ()
     row = Snapshot.objects.get(pk=snapshot.pk)
-    if row.removed_at or (pruning_now and row.name in repository.pruning.request["snapshots"]):
+    if row.removed_at or row.name in going:
         raise InputError(f"Snapshot {row.name} of {repository} is gone, or is being removed now.")
     Snapshot.objects.filter(pk=row.pk).update(kept=keep, leaves_at=None)
     AuditEntry.note(by, "snapshot.keep" if keep else "snapshot.let_go", repository, snapshot=row.name)
@@ -135,4 +138,7 @@ def forget_builds(tasks: Any) -> None:
         raise ProtectedError("A build was tagged or kept just now.", set(again))
     if named_ones := [f"{build} ({build.pk})" for build in builds if build.leaves_at]:
         AuditEntry.note(None, "retention.builds", f"{len(named_ones)} builds", builds=named_ones)
+    sources = {build.source for build in builds}
+    indexing.forget(BinaryPackage.objects.filter(build__in=found))
     found.delete()
+    SourcePackage.objects.forget(sources, Build.objects)

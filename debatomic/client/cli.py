@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, commands, hosts, leaving, many, releases, schedules, tables
+from debatomic.client import account, chroots, commands, hosts, leaving, many, provenance, releases, schedules, tables
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import ToolError
 
@@ -47,6 +47,10 @@ def parser() -> ArgumentParser:
     many.priority_options(command("priority", many.priority, "move a task in the queue"))
     releases.options(command("release", commands.release, "promote a compose to a release channel, or withdraw it"))
     leaving.options(command("leaving", leaving.run, "what retention removes next, and how to keep a build"))
+    provenance.files_options(command("files", provenance.files, "find a file among all packages that were built"))
+    provenance.attestation_options(
+        command("attestation", provenance.attestation, "fetch a build's signed statements, verify packages with them")
+    )
     _download(command("download", commands.download, "fetch the files that were kept, verified"))
     _list(command("list", commands.listing, "list builds, composes, tasks, hosts, …"))
     return main

@@ -86,6 +86,7 @@ def state(value: str) -> SafeString:
 MENU = (
     ("dashboard", "Dashboard", ""),
     ("build-list", "Builds", ""),
+    ("package-list", "Packages", ""),
     ("tag-list", "Tags", ""),
     ("compose-list", "Composes", ""),
     ("task-list", "Tasks", ""),

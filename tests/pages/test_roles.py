@@ -47,6 +47,11 @@ TABLE = [
     ("POST", "/builds/{finished}/retry/", "302 404 403 403 403 403"),
     ("POST", "/builds/{finished}/compare/", "302 404 403 302 302 302"),
     ("POST", "/builds/{private}/compare/", "302 404 403 302 302 302"),  # not completed: said so to whoever may
+    ("GET", "/packages/", LIST),
+    ("GET", "/packages/figlet/", READ),
+    ("GET", "/packages/no-such-package/", "404 404 404 404 404 404"),
+    ("GET", "/files/?name=figlet", LIST),
+    ("GET", "/binaries/{binary}/", READ),
     ("GET", "/tags/", LIST),
     ("GET", "/tags/trixie/", READ),
     ("GET", "/tags/trixie/?at=2026-01-01&source=fig", READ),
@@ -255,7 +260,7 @@ def test_no_page_is_left_out() -> None:
     shapes = [
         re.sub(
             r"\{\w+\}|(?<=channels/)default|trixie-amd64|999999|another-name|no-such-host|csv|xml|composeinfo"
-            r"|(?<=tags/)trixie|(?<=repositories/)trixie|(?<=unblock/)figlet|dists/trixie/InRelease",
+            r"|(?<=tags/)trixie|(?<=repositories/)trixie|(?<=unblock/)figlet|(?<=packages/)figlet|dists/trixie/InRelease",
             "*",
             row[1],
         )

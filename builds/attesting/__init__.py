@@ -1,0 +1,1 @@
+"""Statements of where packages come from, in signed envelopes: plain Python."""

@@ -1,0 +1,5 @@
+import sys
+
+from builds.attesting.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Where a package comes from and where it went: pages of source packages, search by file name, provenance."""

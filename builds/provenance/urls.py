@@ -1,0 +1,12 @@
+"""Addresses of packages, their files and where they come from."""
+
+from django.urls import path
+
+from builds.provenance import file_views, origin_views, package_views
+
+urlpatterns = [
+    path("packages/", package_views.package_list, name="package-list"),
+    path("packages/<str:source>/", package_views.package_detail, name="package"),
+    path("files/", file_views.file_search, name="file-search"),
+    path("binaries/<int:pk>/", origin_views.binary_detail, name="binary"),
+]
