@@ -11,7 +11,8 @@ from django.conf import settings
 
 from builds.models import BinaryPackage, Build, Comparison, TagEntry
 from builds.orders import BUILD
-from builds.tagging import changing as tagging
+from builds.quality import gates
+from builds.quality.check_methods import register_check_methods
 from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
@@ -156,12 +157,13 @@ def _record_binary(build: Build, artifact: Artifact) -> None:
 
 
 def build_changed(task: Task) -> None:
-    """A completed build enters its target's tag; a scratch build never does."""
+    """A completed build is checked by its target's policy, and enters its tag; a scratch build never does."""
     build = Build.objects.select_related("target__tag", "created_by").filter(task=task).first()
     if build is None:
         return
-    if task.state == State.COMPLETED and not build.scratch:
-        tagging.take(build.target.tag, build)
+    if task.state == State.COMPLETED:
+        gates.begin(build)
+        gates.take(build)
     announce(build, task.state)
 
 
@@ -192,6 +194,7 @@ def forget_binaries(artifacts: Sequence[int]) -> None:
 def register_methods() -> None:
     register_order(BUILD)
     register_repository_methods()
+    register_check_methods()
     register_contents(source_files)
     register_keeper(Keeper(kept_builds, forget_builds, forget_binaries))
     register(Method(name="build", changed=build_changed))

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from builds import submit
+from builds.quality.check_models import CheckPolicy, CheckResult
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.access.checks import may, owns
@@ -20,8 +21,8 @@ from hosts.models import LIVE, Artifact, State, Task
 from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
-__all__ = ["BinaryPackage", "BlockedPackage", "Build", "Comparison", "Holding", "Repository", "Snapshot", "Tag",
-           "TagEntry", "TagParent", "Target"]  # fmt: skip
+__all__ = ["BinaryPackage", "BlockedPackage", "Build", "CheckPolicy", "CheckResult", "Comparison", "Holding",
+           "Repository", "Snapshot", "Tag", "TagEntry", "TagParent", "Target"]  # fmt: skip
 
 if TYPE_CHECKING:
     from builds.sources import Upload
@@ -55,12 +56,13 @@ class BuildQuerySet(models.QuerySet["Build"]):
         return self.filter(task__state__in=LIVE)
 
     def for_lists(self) -> BuildQuerySet:
-        return self.select_related("task", "target", "created_by", "task__host")
+        return self.select_related("task", "target", "created_by", "task__host").prefetch_related("checks")
 
     def for_rows(self) -> BuildQuerySet:
         """For lists with a short row each: without what only the page of one build shows."""
         long = [f"task__{name}" for name in LONG] + [f"created_by__{name}" for name in LONG_OF_PERSON]
-        return self.select_related("task", "target", "created_by").defer("files", "target__description", *long)
+        rows = self.select_related("task", "target", "created_by").prefetch_related("checks")
+        return rows.defer("files", "target__description", *long)
 
     def submit(
         self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False,

@@ -104,7 +104,7 @@ class Bench:
     def report(self, name: str, text: str) -> None:
         """Keep a text among the results. Raises: InputError for a name that is none, or is taken."""
         path = self.output / name
-        if not FILE_NAME.fullmatch(name) or path.exists():
+        if not FILE_NAME.fullmatch(name) or name in self.reports:
             raise InputError(f"A report cannot be called {name!r}.")
         path.write_text(text)
         self.reports.append(name)
@@ -120,9 +120,10 @@ Run = Callable[[Bench], Finding]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One check as tables have it; `needs` names what it cannot do without: log, source, before, all."""
+    """One check as tables have it; `needs` names what it cannot do without: log, source, before."""
 
     name: str
     title: str
+    help: str  # one line for people
     run: Run
     needs: frozenset[str] = frozenset()

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from chroots.engine.checking import lintian
+from chroots.engine.checking import debdiff, installing, lintian, symbols
 from chroots.engine.checking.check import Check
 from debatomic.tools.errors import InputError
 
+BEFORE, LOG, SOURCE = (frozenset({name}) for name in ("before", "log", "source"))
 ALL = (
-    Check(name="lintian", title="Lintian", run=lintian.run),
-)
+    Check(name="lintian", title="Lintian", run=lintian.run, help="The suite's lintian: errors fail, warnings warn."),
+    Check(name="install", title="Install", run=installing.run, needs=BEFORE,
+          help="Install, remove, purge and upgrade from the version before: nothing fails, nothing is left."),
+    Check(name="debdiff", title="Changes", run=debdiff.run, needs=BEFORE,
+          help="Files and relations beside those of the version before: warns where something went."),
+    Check(name="symbols", title="Symbols", run=symbols.run, needs=BEFORE,
+          help="Symbols of shared libraries beside those of the version before: lost ones fail."),
+)  # fmt: skip
 CHECKS: Mapping[str, Check] = {check.name: check for check in ALL}
 
 
