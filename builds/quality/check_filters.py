@@ -15,7 +15,7 @@ BLOCKED = "blocked"
 CHECKED = [*VERDICTS, (BLOCKED, "keeps it from its tag")]
 
 
-def checked(_: Any, builds: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+def checked(builds: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
     """Builds one of whose checks says so."""
     of_it = CheckResult.objects.filter(build=OuterRef("pk"))
     return builds.filter(Exists(of_it.blocking() if value == BLOCKED else of_it.filter(verdict=value)))

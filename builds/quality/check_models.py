@@ -12,6 +12,7 @@ from django.db.models import Q
 from chroots.engine.checking.table import CHECKS
 from debatomic.access.checks import may, owns
 from debatomic.addresses import address_of
+from hosts.models import Artifact
 
 if TYPE_CHECKING:
     from debatomic.access.models import User
@@ -94,6 +95,12 @@ class CheckResult(models.Model):
         """For people; a check that this installation knows no more has only its name."""
         known = CHECKS.get(self.check_name)
         return known.title if known else self.check_name
+
+    @property
+    def reports(self) -> list[Artifact]:
+        """What its latest task kept, without the log."""
+        kept = self.task.artifacts.all() if self.task else ()
+        return [artifact for artifact in kept if artifact.kind != Artifact.Kind.LOG]
 
     @property
     def is_live(self) -> bool:

@@ -30,7 +30,7 @@ class CheckSerializer(VerdictSerializer):
 
     summary = serializers.CharField(read_only=True)
     decisive = LinesField(read_only=True)
-    reports = ArtifactSerializer(source="task.artifacts.all", many=True, read_only=True, default=[])
+    reports = ArtifactSerializer(many=True, read_only=True)
     overridden_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
 
     class Meta(VerdictSerializer.Meta):

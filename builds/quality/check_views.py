@@ -15,7 +15,7 @@ from builds.quality import gates, policies
 from builds.quality.check_filters import CheckFilter
 from builds.quality.check_forms import PolicyForm
 from builds.quality.check_models import CheckResult
-from debatomic.access.checks import may, readable, require
+from debatomic.access.checks import may, person, readable, require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
@@ -73,7 +73,7 @@ def target_checks(request: PageRequest, name: str) -> HttpResponse:
         require(can_edit)
     form = PolicyForm(request.POST if request.method == "POST" else None, target=target)
     if form.is_valid():
-        policies.set_policy(target, form.levels, by=request.user)
+        policies.set_policy(target, form.levels, by=person(request.user))
         messages.success(request, f"Builds for {target} that end from now on are checked so.")
         return redirect("target-checks", name=target.name)
     context = {"form": form, "target": target, "can_edit": can_edit, "policies": target.policies.all()}

@@ -6,7 +6,7 @@ changes a result has its build locked: of two checks that end at once, the later
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -124,7 +124,7 @@ def retry(result: CheckResult, *, by: User) -> None:
     made = _made(result)
     if made is None or result.check_name not in CHECKS:
         raise InputError(f"{build} cannot be checked again.", hint="Build it again; its target's policy applies then.")
-    fresh = {"verdict": WAITING, "summary": "", "decisive": [], "judged_at": None, "overridden_at": None,
+    fresh: dict[str, Any] = {"verdict": WAITING, "summary": "", "decisive": [], "judged_at": None, "overridden_at": None,
              "overridden_by": None, "override_reason": ""}  # fmt: skip
     CheckResult.objects.filter(pk=result.pk).update(**fresh)
     result.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Checks after a build: what becomes a task, what its verdict means for the tag, how one is tried again or overridden."""
+"""Checks after a build: what becomes a task, what a verdict means for the tag, how one is retried or overridden."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from chroots.engine.archives.binaries import FILE
 from chroots.engine.archives.dsc import FILE_NAME
 from chroots.engine.isolation.screen import visible
 from chroots.engine.layers.base import Layer
@@ -81,7 +82,7 @@ class Bench:
     @property
     def packages(self) -> list[Path]:
         """The binary packages to look at: neither debugging symbols nor the installer's."""
-        return [path for path in self.files(".deb") if "-dbgsym_" not in path.name]
+        return [path for path in self.files(".deb") if FILE.fullmatch(path.name) and "-dbgsym_" not in path.name]
 
     def files(self, suffix: str) -> list[Path]:
         """Plain files of this kind."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from debian.debian_support import Version
 
-from chroots.engine.archives.binaries import Binary, find_binaries, parts
+from chroots.engine.archives.binaries import FILE, Binary, find_binaries, parts
 from chroots.engine.archives.fetch import Store
 from chroots.engine.checking.check import Bench
 from debatomic.tools.files import link_or_copy
@@ -22,7 +22,7 @@ def earlier(bench: Bench) -> list[Path]:
     names = {parts(path.name)[0] for path in bench.packages}
     if bench.spec.before:
         found = sorted(bench.spec.before.glob("*.deb"))
-        return [path for path in found if path.is_file() and parts(path.name)[0] in names]
+        return [path for path in found if FILE.fullmatch(path.name) and path.is_file() and parts(path.name)[0] in names]
     store = Store(bench.state.files)
     known = find_binaries(bench.spec.chroot, [path.name for path in bench.packages], store)
     folder = bench.work / "earlier"

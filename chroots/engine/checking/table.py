@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from chroots.engine.checking import debdiff, installing, lintian, symbols
+from chroots.engine.checking import debdiff, dependants, hardening, installing, lintian, reproducible, symbols
 from chroots.engine.checking.check import Check
 from debatomic.tools.errors import InputError
 
@@ -18,6 +18,12 @@ ALL = (
           help="Files and relations beside those of the version before: warns where something went."),
     Check(name="symbols", title="Symbols", run=symbols.run, needs=BEFORE,
           help="Symbols of shared libraries beside those of the version before: lost ones fail."),
+    Check(name="reproducible", title="Reproducible", run=reproducible.run, needs=SOURCE,
+          help="A second build in another environment: the packages must be the same, bit for bit."),
+    Check(name="hardening", title="Hardening", run=hardening.run, needs=LOG,
+          help="Compilers called without hardening flags fail, programs that lack some warn."),
+    Check(name="dependants", title="Dependants", run=dependants.run,
+          help="Packages of the suite that depend on these: those that cannot be installed any more fail."),
 )  # fmt: skip
 CHECKS: Mapping[str, Check] = {check.name: check for check in ALL}
 
