@@ -8,14 +8,14 @@ from django.contrib import messages
 from django.db.models import prefetch_related_objects
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from builds import models
 from builds.quality import gates, policies
 from builds.quality.check_filters import CheckFilter
 from builds.quality.check_forms import PolicyForm
 from builds.quality.check_models import CheckResult
-from debatomic.access.checks import may, person, readable, require
+from debatomic.access.checks import readable, require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
 from debatomic.tools.errors import InputError
@@ -63,18 +63,27 @@ def check_override(request: SignedInRequest, pk: int) -> HttpResponse:
     return redirect(result)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_safe
 @reading("builds.view", public=True)
 def target_checks(request: PageRequest, name: str) -> HttpResponse:
-    """Which checks builds for a target get; changed by whoever may edit targets."""
+    """Which checks builds for a target get."""
     target = get_object_or_404(readable(models.Target.objects.all(), request.user, "builds.view"), name=name)
-    can_edit = may(request.user, "targets.edit")
-    if request.method == "POST":
-        require(can_edit)
-    form = PolicyForm(request.POST if request.method == "POST" else None, target=target)
-    if form.is_valid():
-        policies.set_policy(target, form.levels, by=person(request.user))
-        messages.success(request, f"Builds for {target} that end from now on are checked so.")
-        return redirect("target-checks", name=target.name)
-    context = {"form": form, "target": target, "can_edit": can_edit, "policies": target.policies.all()}
+    return _shown(request, target, PolicyForm(target=target))
+
+
+@require_POST
+@acting("targets.edit")
+def target_checks_set(request: SignedInRequest, name: str) -> HttpResponse:
+    """All of them at once."""
+    target = get_object_or_404(models.Target, name=name)
+    form = PolicyForm(request.POST, target=target)
+    if not form.is_valid():
+        return _shown(request, target, form)
+    policies.set_policy(target, form.levels, by=request.user)
+    messages.success(request, f"Builds for {target} that end from now on are checked so.")
+    return redirect("target-checks", name=target.name)
+
+
+def _shown(request: PageRequest, target: models.Target, form: PolicyForm) -> HttpResponse:
+    context = {"form": form, "target": target, "policies": target.policies.all()}
     return render(request, "builds/quality/target_checks.html", context, status=422 if form.errors else 200)

@@ -124,8 +124,8 @@ def retry(result: CheckResult, *, by: User) -> None:
     made = _made(result)
     if made is None or result.check_name not in CHECKS:
         raise InputError(f"{build} cannot be checked again.", hint="Build it again; its target's policy applies then.")
-    fresh: dict[str, Any] = {"verdict": WAITING, "summary": "", "decisive": [], "judged_at": None, "overridden_at": None,
-             "overridden_by": None, "override_reason": ""}  # fmt: skip
+    fresh: dict[str, Any] = {"verdict": WAITING, "summary": "", "decisive": [], "judged_at": None,
+                             "overridden_at": None, "overridden_by": None, "override_reason": ""}  # fmt: skip
     CheckResult.objects.filter(pk=result.pk).update(**fresh)
     result.refresh_from_db()
     submit(result, made, by=by)

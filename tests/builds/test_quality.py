@@ -240,9 +240,10 @@ def test_pages_and_api_say_what_came_out(
 
 def test_the_policy_of_a_target_is_set_by_form_and_by_api(target: Target, client_of: Callable[[str], Client]) -> None:
     address, told = "/targets/trixie/checks/", "/api/v1/targets/trixie/checks/"
-    assert client_of("viewer").post(address, {"lintian": "blocks"}).status_code == 403
+    assert client_of("viewer").post(f"{address}set/", {"lintian": "blocks"}).status_code == 403
     manager = client_of("release-manager")
-    assert manager.post(address, {"lintian": "blocks", "debdiff": ""}).status_code == 302
+    assert manager.post(f"{address}set/", {"lintian": "blocks", "debdiff": ""}).status_code == 302
+    assert manager.post(f"{address}set/", {"lintian": "stops"}).status_code == 422
     assert "blocks" in client_of("visitor").get(address).content.decode()
     assert client_of("visitor").get(told).json() == [{"check": "lintian", "level": "blocks"}]
     wanted = [{"check": "debdiff", "level": "informs"}]

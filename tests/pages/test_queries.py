@@ -23,6 +23,8 @@ LISTS = [
     ("/", 24),
     ("/builds/", 6),
     ("/builds/?source=fig&state=live&target=trixie", 7),
+    ("/builds/?verdict=fail", 7),
+    ("/checks/", 6),
     ("/composes/", 6),
     ("/definitions/", 6),
     ("/releases/", 7),
@@ -45,6 +47,8 @@ def grow(number: int, target: Target, by: Any) -> None:
     channel = target.channel
     for index in range(number):
         build = scene.build(by, target, source=f"figlet{index}")
+        for name in ("lintian", "install"):
+            build.checks.create(check_name=name, level="blocks", architecture="amd64", verdict="fail")
         compose = scene.compose(by, channel, number=Compose.objects.count())
         scene.carried(compose, somebody=by)
         state = [State.COMPLETED, State.FAILED, State.CANCELED][index % 3]
