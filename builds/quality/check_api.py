@@ -13,7 +13,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from builds.quality import gates
 from builds.quality.check_models import LEVELS, VERDICTS, CheckResult
-from builds.quality.check_serializers import CheckSerializer, OverrideSerializer
+from builds.quality.check_serializers import CheckSerializer, CheckOverrideSerializer
 from debatomic.access.checks import person
 from debatomic.access.refusals import allow
 
@@ -54,14 +54,14 @@ class CheckViewSet(ReadOnlyModelViewSet[CheckResult]):
         gates.retry(result, by=user)
         return self.retrieve(request, pk=pk)
 
-    @extend_schema(request=OverrideSerializer, responses=CheckSerializer)
+    @extend_schema(request=CheckOverrideSerializer, responses=CheckSerializer)
     @action(detail=True, methods=["post"])
     def override(self, request: Request, pk: str) -> Response:
         """Let the build into its tag although this check blocks it."""
         result = self.get_object()
         user = person(request.user)
         allow(result.can_override(user), possible=result.can_be_overridden, sentence="It blocks nothing.")
-        asked = OverrideSerializer(data=request.data)
+        asked = CheckOverrideSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         gates.override(result, by=user, reason=asked.validated_data["reason"])
         return self.retrieve(request, pk=pk)

@@ -39,7 +39,7 @@ class CheckSerializer(VerdictSerializer):
                   "override_reason")  # fmt: skip
 
 
-class OverrideSerializer(serializers.Serializer[Any]):
+class CheckOverrideSerializer(serializers.Serializer[Any]):
     """Why the build may pass."""
 
     reason = serializers.CharField(min_length=LEAST_REASON, max_length=MOST_REASON)
