@@ -13,7 +13,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from builds.quality import gates
 from builds.quality.check_models import LEVELS, VERDICTS, CheckResult
-from builds.quality.check_serializers import CheckSerializer, CheckOverrideSerializer
+from builds.quality.check_serializers import CheckOverrideSerializer, CheckSerializer
 from debatomic.access.checks import person
 from debatomic.access.refusals import allow
 
