@@ -64,7 +64,7 @@ def check_override(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-@reading("builds.view", public=True)
+@reading(public=True)
 def target_checks(request: PageRequest, name: str) -> HttpResponse:
     """Which checks builds for a target get."""
     target = get_object_or_404(readable(models.Target.objects.all(), request.user, "builds.view"), name=name)
