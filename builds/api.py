@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
-from django_filters.filters import CharFilter, MultipleChoiceFilter
+from django_filters.filters import CharFilter, ChoiceFilter, MultipleChoiceFilter
 from django_filters.rest_framework.filterset import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -18,6 +18,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from builds.models import BinaryPackage, Build, Comparison, Target
+from builds.quality.check_filters import CHECKED, checked
+from builds.quality.check_serializers import VerdictSerializer
+from builds.quality.target_api import ChecksOfTarget
 from debatomic.access.checks import may, person, readable, require
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
@@ -31,7 +34,7 @@ from hosts.queue.wishes import Wishes
 OF_A_BUILD = (
     "id", "source", "version", "target", "origin", "scratch", "state", "reason", "kind", "cause",
     "progress", "task",
-    "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
+    "cancel_asked", "checks", "created_by", "created_at", "started_at", "finished_at", "page",
 )  # fmt: skip
 
 
@@ -47,7 +50,7 @@ class TargetSerializer(RowSerializer[Target]):
         fields = ("name", "description", "chroots", "tag", "channel", "enabled")
 
 
-class TargetViewSet(ReadOnlyModelViewSet[Target]):
+class TargetViewSet(ChecksOfTarget, ReadOnlyModelViewSet[Target]):
     """What builds can be made for."""
 
     public = True
@@ -107,6 +110,7 @@ class BuildSerializer(RunByTask, RowSerializer[Build]):
 
     target: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
     state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)
+    checks = VerdictSerializer(many=True, read_only=True)
 
     class Meta:
         model = Build
@@ -161,6 +165,7 @@ class BuildFilter(FilterSet):
     created_by = CharFilter(field_name="created_by__username")
     tag = CharFilter(field_name="tag_entries__tag__name")
     chroot = CharFilter(method="in_chroot", help_text="Built in this chroot.")
+    verdict = ChoiceFilter(choices=CHECKED, method=checked, help_text="One of its checks says so.")
 
     class Meta:
         model = Build

@@ -7,6 +7,7 @@ from django_filters.filters import CharFilter, ChoiceFilter, ModelChoiceFilter
 from django_filters.filterset import FilterSet
 
 from builds.models import Build, Target
+from builds.quality.check_filters import CHECKED, checked
 from hosts.causes import CHOICES
 from hosts.models import LIVE, State
 
@@ -18,6 +19,7 @@ class BuildFilter(FilterSet):
     target = ModelChoiceFilter(queryset=Target.objects.all(), to_field_name="name", label="Target", empty_label="any")
     state = ChoiceFilter(choices=STATES, method="in_state", label="State", empty_label="any")
     cause = ChoiceFilter(field_name="task__cause", choices=CHOICES, label="Cause", empty_label="any")
+    verdict = ChoiceFilter(choices=CHECKED, method=checked, label="Checks", empty_label="any")
     submitter = CharFilter(field_name="created_by__username", label="Submitted by")
 
     class Meta:

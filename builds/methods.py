@@ -14,7 +14,8 @@ from builds.models import BinaryPackage, Build, Comparison
 from builds.orders import BUILD
 from builds.provenance import attestations, indexing
 from builds.provenance.package_models import SourcePackage
-from builds.tagging import changing as tagging
+from builds.quality import gates
+from builds.quality.check_methods import register_check_methods
 from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
@@ -162,12 +163,13 @@ def _record_binary(build: Build, artifact: Artifact) -> None:
 
 
 def build_changed(task: Task) -> None:
-    """A completed build enters its target's tag; a scratch build never does."""
+    """A completed build is checked by its target's policy, and enters its tag; a scratch build never does."""
     build = Build.objects.select_related("target__tag", "created_by").filter(task=task).first()
     if build is None:
         return
-    if task.state == State.COMPLETED and not build.scratch:
-        tagging.take(build.target.tag, build)
+    if task.state == State.COMPLETED:
+        gates.begin(build)
+        gates.take(build)
     SourcePackage.objects.note(build, failed=task.state == State.FAILED)
     announce(build, task.state)
 
@@ -190,6 +192,7 @@ def forget_binaries(artifacts: Sequence[int]) -> None:
 def register_methods() -> None:
     register_order(BUILD)
     register_repository_methods()
+    register_check_methods()
     register_round(indexing.index)
     attestations.register_attestations()
     register_contents(source_files)

@@ -12,6 +12,7 @@ from builds import submit
 from builds.provenance.attestation_models import Attestation
 from builds.provenance.file_models import FileList, FileName, PackageFiles
 from builds.provenance.package_models import SourcePackage
+from builds.quality.check_models import CheckPolicy, CheckResult
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.access.checks import may, owns
@@ -23,9 +24,9 @@ from hosts.models import LIVE, Artifact, State, Task
 from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
-__all__ = ["Attestation", "BinaryPackage", "BlockedPackage", "Build", "Comparison", "FileList", "FileName",
-           "Holding", "PackageFiles", "Repository", "Snapshot", "SourcePackage", "Tag", "TagEntry", "TagParent",
-           "Target"]  # fmt: skip
+__all__ = ["Attestation", "BinaryPackage", "BlockedPackage", "Build", "CheckPolicy", "CheckResult", "Comparison",
+           "FileList", "FileName", "Holding", "PackageFiles", "Repository", "Snapshot", "SourcePackage", "Tag",
+           "TagEntry", "TagParent", "Target"]  # fmt: skip
 
 if TYPE_CHECKING:
     from builds.sources import Upload
@@ -59,12 +60,13 @@ class BuildQuerySet(models.QuerySet["Build"]):
         return self.filter(task__state__in=LIVE)
 
     def for_lists(self) -> BuildQuerySet:
-        return self.select_related("task", "target", "created_by", "task__host")
+        return self.select_related("task", "target", "created_by", "task__host").prefetch_related("checks")
 
     def for_rows(self) -> BuildQuerySet:
         """For lists with a short row each: without what only the page of one build shows."""
         long = [f"task__{name}" for name in LONG] + [f"created_by__{name}" for name in LONG_OF_PERSON]
-        return self.select_related("task", "target", "created_by").defer("files", "target__description", *long)
+        rows = self.select_related("task", "target", "created_by").prefetch_related("checks")
+        return rows.defer("files", "target__description", *long)
 
     def submit(
         self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False,

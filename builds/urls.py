@@ -5,10 +5,12 @@ from django.urls import path
 from builds import views
 from builds.keeping import urls as keeping
 from builds.provenance.urls import urlpatterns as provenance
+from builds.quality import check_urls
 from builds.tagging import repository_views, tag_views
 
 urlpatterns = [
     *keeping.urlpatterns,
+    *check_urls.urlpatterns,
     path("builds/", views.build_list, name="build-list"),
     path("builds/new/", views.build_new, name="build-new"),
     path("builds/<int:pk>/", views.build_detail, name="build"),

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from builds.filters import BuildFilter
 from builds.forms import BuildForm
 from builds.models import Build
+from builds.quality.check_views import with_reports
 from debatomic.access.checks import may, require
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
 from debatomic.paging import page_of
@@ -53,6 +54,7 @@ def build_detail(request: PageRequest, pk: int) -> HttpResponse:
         "failed": first_failed(tasks) if build.task.state == State.FAILED else None,
         "artifacts": list(build.artifacts),
         "comparison": build.comparison,
+        "checks": with_reports(build.checks.all()),
         "log_task": shown,
         "log": shown and shown.logs.order_by("-attempt", "pk").first(),
     }

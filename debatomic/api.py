@@ -16,6 +16,7 @@ from builds.keeping.api import LeavingViewSet
 from builds.provenance.file_views import FilesView
 from builds.provenance.origin_api import AttestationViewSet, BinaryViewSet
 from builds.provenance.package_api import PackageViewSet
+from builds.quality.check_api import CheckViewSet
 from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet
@@ -59,6 +60,7 @@ for prefix, viewset, name in (
     ("packages", PackageViewSet, "package"),
     ("binaries", BinaryViewSet, "binary"),
     ("attestations", AttestationViewSet, "attestation"),
+    ("checks", CheckViewSet, "check"),
     ("tags", TagViewSet, "tag"),
     ("repositories", RepositoryViewSet, "repository"),
     ("chroots", ChrootViewSet, "chroot"),

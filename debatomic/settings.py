@@ -221,7 +221,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["debatomic.api.without_builders"],
-    "ENUM_NAME_OVERRIDES": {"TaskState": "hosts.states.State", "ComposeState": "composes.api.STATE_CHOICES"},
+    "ENUM_NAME_OVERRIDES": {
+        "TaskState": "hosts.states.State",
+        "ComposeState": "composes.api.STATE_CHOICES",
+        "CheckVerdict": "builds.quality.check_models.VERDICTS",
+    },
 }
 
 CONTENT_SECURITY_POLICY = {

@@ -27,6 +27,7 @@ TABLE: Final = {
     "builds.submit":        "p r a",
     "builds.scratch":       "p r a",
     "builds.compare":       "p r a",
+    "builds.override":      "r a",      # into its tag although a check blocks it, with a reason
     "builds.cancel":        "r a",      # one's own build: whoever submitted it
     "tasks.cancel":         "r a",
     "tasks.retry":          "r a",

@@ -45,6 +45,7 @@ STATES = {
     "warned": ("warns", "warning", "waiting"),
     "skipped": ("skipped", "ban", "ended"),
     "overridden": ("overridden", "warning", "waiting"),
+    "error": ("could not be done", "warning", "bad"),
     "alive": ("alive", "check", "good"),
     "silent": ("silent", "cross", "bad"),
     "never-seen": ("never seen", "clock", "ended"),

@@ -17,6 +17,7 @@ EXAMPLES = [  # right, and whether viewer, packager, release manager, administra
     ("builds.submit", "0111"),
     ("builds.compare", "0111"),
     ("builds.cancel", "0011"),
+    ("builds.override", "0011"),
     ("composes.submit", "0011"),
     ("composes.publish", "0011"),
     ("composes.override", "0011"),

@@ -27,6 +27,8 @@ LISTS = [
     ("/packages/", 7),
     ("/packages/?name=fig&target=trixie", 7),
     ("/files/?name=figlet", 6),
+    ("/builds/?verdict=fail", 7),
+    ("/checks/", 6),
     ("/composes/", 6),
     ("/definitions/", 6),
     ("/releases/", 7),
@@ -49,6 +51,8 @@ def grow(number: int, target: Target, by: Any) -> None:
     channel = target.channel
     for index in range(number):
         build = scene.build(by, target, source=f"figlet{index}")
+        for name in ("lintian", "install"):
+            build.checks.create(check_name=name, level="blocks", architecture="amd64", verdict="fail")
         compose = scene.compose(by, channel, number=Compose.objects.count())
         scene.carried(compose, somebody=by)
         Build.objects.filter(pk=build.pk).update(kept=True)

@@ -199,6 +199,11 @@ TABLE = [
     ("POST", "/chroots/trixie-amd64/refresh/", MANAGERS),
     ("POST", "/chroots/trixie-amd64/scrub/", "302 404 403 403 404 404"),  # which host?
     ("POST", "/chroots/trixie-amd64/clean/", "302 404 403 403 403 404"),
+    ("GET", "/checks/", LIST),
+    ("POST", "/checks/{check}/retry/", "302 404 403 403 302 302"),
+    ("POST", "/checks/{check}/override/", "302 404 403 403 403 403"),  # it blocks nothing
+    ("GET", "/targets/trixie/checks/", READ),
+    ("POST", "/targets/trixie/checks/set/", "302 403 403 403 302 302"),
     ("GET", "/artifacts/", LIST),
     ("GET", "/artifacts/{artifact}/{artifact_name}", READ),
     ("GET", "/artifacts/{artifact}/another-name", "404 404 404 404 404 404"),

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from chroots.engine.commands import bases, building, comparing, sessions, trying, upkeep
+from chroots.engine.commands import bases, building, checking, comparing, sessions, trying, upkeep
 from chroots.engine.commands.options import common
 from chroots.engine.doctor import PROGRAMS
 from chroots.engine.isolation.contain import adopt_streams, contained_call, is_contained, temporary_files
@@ -24,7 +24,8 @@ from chroots.engine.state import State
 from debatomic.tools.errors import Canceled, InputError, ToolError
 from debatomic.tools.run import contained, not_installed, plain_environment, run
 
-VERBS = (*building.VERBS, *comparing.VERBS, *bases.VERBS, *sessions.VERBS, *trying.VERBS, *upkeep.VERBS)
+VERBS = (*building.VERBS, *comparing.VERBS, *checking.VERBS, *bases.VERBS, *sessions.VERBS, *trying.VERBS,
+         *upkeep.VERBS)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from chroots.engine.plugins.lintian import Lintian
 from chroots.engine.plugins.mounts import Mounts
 from chroots.engine.plugins.plugin import Plugin
 from chroots.engine.plugins.records import BuildinfoArchive, CompressLogs, PackageList, RootCache
+from chroots.engine.plugins.varied import VariedEnvironment
 from chroots.engine.spec import PluginUse
 from debatomic.tools.errors import InputError, ToolError
 
@@ -19,6 +20,7 @@ GROUP = "debatomic.chroots"
 SHIPPED: Mapping[str, type[Plugin]] = {
     "blhc": Hardening, "buildinfo-archive": BuildinfoArchive, "compress-logs": CompressLogs, "lintian": Lintian,
     "mounts": Mounts, "package-list": PackageList, "root-cache": RootCache,
+    "varied-environment": VariedEnvironment,
 }  # fmt: skip
 
 

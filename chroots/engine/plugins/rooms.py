@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chroots.engine.isolation import inside
-from chroots.engine.layers.buildroot import Buildroot, buildroot
+from chroots.engine.layers.base import Layer
+from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
 from chroots.engine.layers.overlay import limited_space
 from chroots.engine.layers.tools import tool_layers
 from chroots.engine.plugins.plugin import Context
@@ -28,17 +29,26 @@ def room(context: Context, packages: Sequence[str]) -> Iterator[Buildroot]:
     folder = context.work / f"room-{packages[0]}"
     folder.mkdir()
     layers = tool_layers(packages, context.base, context.spec.chroot, context.state, context.warden, folder)
-    with limited_space(folder, SPACE, context.warden.group.memory, context.warden.log) as space:
-        with buildroot([*layers, context.base], context.warden, at=folder / "root", upper=space) as root:
+    with over([*layers, context.base], context.warden, folder) as root:
+        yield root
+
+
+@contextmanager
+def over(layers: Sequence[Layer], warden: Warden, folder: Path) -> Iterator[Buildroot]:
+    """A fresh buildroot over these layers, with a few GiB of its own below `folder`."""
+    with limited_space(folder, SPACE, warden.group.memory, warden.log) as space:
+        with buildroot(layers, warden, at=folder / "root", upper=space) as root:
             yield root
 
 
-def said(root: Buildroot, args: Sequence[str], *, read_only: Mapping[str, Path] | None = None) -> tuple[int, str]:
-    """Run a program as the user that builds; its exit status, and the first 8 MiB of what it said."""
+def said(
+    root: Buildroot, args: Sequence[str], *, read_only: Mapping[str, Path] | None = None, user: int = BUILDER_UID
+) -> tuple[int, str]:
+    """Run a program as the user that builds, or another; its exit status, and the first 8 MiB of what it said."""
     written = ["sh", "-c", 'exec > "/$0" 2>&1; exec "$@"', SAID, *args]
     status = 0
     try:
-        root.run(written, user=BUILDER_UID, folder="/tmp", read_only=read_only, environment={"HOME": "/tmp"})  # noqa: S108 - in the jail
+        root.run(written, user=user, folder="/tmp", read_only=read_only, environment={"HOME": "/tmp"})  # noqa: S108 - in the jail
     except CommandFailed as error:
         status = error.returncode
     with inside.opened(root.root, SAID, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) as fd:
