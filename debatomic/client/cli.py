@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, commands, hosts, many, releases, schedules, tables
+from debatomic.client import account, build_many, chroots, commands, hosts, many, releases, schedules, tables
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import ToolError
 
@@ -32,6 +32,7 @@ def parser() -> ArgumentParser:
 
     _login(command("login", commands.login, "sign in to a hub and keep an API key for it"))
     _build(command("build", commands.build, "submit a build"))
+    build_many.options(command("build-many", build_many.run, "submit builds by list or pattern"))
     _compose(command("compose", commands.compose, "submit a compose"))
     for name, does, about in (
         ("watch", commands.watch, "follow the log to the end; the exit status says whether it was a good one"),
@@ -67,6 +68,8 @@ def _build(made: ArgumentParser) -> None:
     made.add_argument("--after", type=int, nargs="+", metavar="ID", help="builds to wait for (of the archive only)")
     made.add_argument("--version", default="", metavar="V", help="which version of the archive (the newest)")
     made.add_argument("--scratch", action="store_true", help="try it: the result is never tagged")
+    made.add_argument("--architecture", dest="architectures", action="append", default=[], metavar="A",
+                      help="only this one of the target's (may be repeated)")  # fmt: skip
     made.add_argument("--watch", action="store_true", help="follow the log to the end")
 
 

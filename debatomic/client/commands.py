@@ -58,6 +58,8 @@ def _secret(what: str) -> str:
 def build(asked: Namespace, hub: Hub) -> bool:
     """Submit a build: a source package of the archive by name, or the .dsc of one on this machine."""
     told: dict[str, Any] = {"target": asked.target, "scratch": asked.scratch}
+    if asked.architectures:
+        told["architectures"] = asked.architectures
     if not asked.source.endswith(".dsc"):
         wishes = {"priority": asked.priority, "after": asked.after or []}
         made = hub.submit("builds/", json={**told, "source": asked.source, "version": asked.version, **wishes})

@@ -18,6 +18,8 @@ PAGES = [
     "/",
     "/builds/",
     "/builds/new/",
+    "/builds/many/",
+    "/targets/trixie/edit/",
     "/builds/{failed}/",
     "/builds/{finished}/",
     "/builds/{waiting}/",

@@ -29,6 +29,8 @@ TABLE = [
     ("GET", "/builds/", LIST),
     ("GET", "/builds/new/", "302 403 403 200 200 200"),
     ("POST", "/builds/new/", "302 403 403 422 422 422"),
+    ("GET", "/builds/many/", "302 403 403 200 200 200"),
+    ("POST", "/builds/many/", "302 403 403 422 422 422"),
     ("GET", "/builds/{waiting}/", READ),
     ("GET", "/builds/{failed}/", READ),
     ("GET", "/builds/{finished}/", READ),
@@ -47,6 +49,11 @@ TABLE = [
     ("POST", "/builds/{finished}/retry/", "302 404 403 403 403 403"),
     ("POST", "/builds/{finished}/compare/", "302 404 403 302 302 302"),
     ("POST", "/builds/{private}/compare/", "302 404 403 302 302 302"),  # not completed: said so to whoever may
+    ("GET", "/targets/trixie/edit/", "302 403 403 403 200 200"),
+    ("POST", "/targets/trixie/edit/", "302 403 403 403 422 422"),
+    ("GET", "/upload/dput.cf", LIST),
+    ("PUT", "/upload/trixie/a.dsc", "401 401 401 401 401 401"),  # by API key, not by session
+    ("PUT", "/upload/trixie/scratch/a.dsc", "401 401 401 401 401 401"),
     ("GET", "/tags/", LIST),
     ("GET", "/tags/trixie/", READ),
     ("GET", "/tags/trixie/?at=2026-01-01&source=fig", READ),
