@@ -31,8 +31,8 @@ from hosts.models import Artifact, State, Task
 from hosts.queue.wishes import Wishes
 
 OF_A_BUILD = (
-    "id", "source", "version", "target", "origin", "scratch", "signature", "signed_by", "state", "reason",
-    "kind", "cause", "progress", "task",
+    "id", "source", "version", "target", "origin", "scratch", "signature", "signed_by", "git_url", "git_commit",
+    "state", "reason", "kind", "cause", "progress", "task",
     "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page",
 )  # fmt: skip
 

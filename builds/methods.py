@@ -11,6 +11,7 @@ from django.conf import settings
 
 from builds.models import BinaryPackage, Build, Comparison, TagEntry
 from builds.orders import BUILD
+from builds.submitting import from_git
 from builds.tagging import changing as tagging
 from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
@@ -47,9 +48,10 @@ def build_command(job: Job) -> list[str]:
     request = job.request
     expected = {file["name"]: file["sha256"] for file in request["files"]}
     write_json(job.folder / "expect.json", expected)
-    source = _fetched(job) if request["origin"] == Build.Origin.UPLOAD else request["source"]
+    kept = request["origin"] != Build.Origin.ARCHIVE
+    source = _fetched(job) if kept else request["source"]
     options = {
-        "--version": "" if request["origin"] == Build.Origin.UPLOAD else request["version"],
+        "--version": "" if kept else request["version"],
         "--time-limit": job.limits.get("time_limit"),
         "--idle-limit": job.limits.get("idle_limit"),
         "--memory": job.limits.get("memory"),
@@ -68,7 +70,7 @@ def build_command(job: Job) -> list[str]:
 
 
 def _fetched(job: Job) -> Path:
-    """An uploaded source package, fetched from the hub; the path of its .dsc."""
+    """A source package that the hub keeps, fetched from the hub; the path of its .dsc."""
     folder: Path = job.folder / "source"
     folder.mkdir()
     for file in job.request["files"]:
@@ -171,8 +173,8 @@ def announce(build: Build, what: str) -> None:
 
 
 def source_files(contents: Set[str]) -> set[str]:
-    """Those of these SHA-256 that are files of uploaded source packages: a build may be tried again at any time."""
-    uploaded = Build.objects.filter(origin=Build.Origin.UPLOAD).order_by().values_list("files", flat=True)
+    """Those of these SHA-256 that are of source packages that no archive has: a build may be tried again anytime."""
+    uploaded = Build.objects.exclude(origin=Build.Origin.ARCHIVE).order_by().values_list("files", flat=True)
     return {file["sha256"] for files in uploaded.iterator() for file in files if file["sha256"] in contents}
 
 
@@ -195,6 +197,7 @@ def register_methods() -> None:
     register_contents(source_files)
     register_keeper(Keeper(kept_builds, forget_builds, forget_binaries))
     register(Method(name="build", changed=build_changed))
+    register(from_git.REGISTERED)
     register(
         Method(
             name="build-arch",

@@ -97,6 +97,7 @@ class Build(models.Model):
     class Origin(models.TextChoices):
         ARCHIVE = "archive", "archive"
         UPLOAD = "upload", "upload"
+        GIT = "git", "git"
 
     source = models.CharField(max_length=100, db_index=True)  # the source package's name
     version = models.CharField(max_length=100)
@@ -106,6 +107,8 @@ class Build(models.Model):
     scratch = models.BooleanField(default=False)
     signature = models.CharField(max_length=250, blank=True)  # what is known of an upload's, as a sentence
     signed_by = models.CharField(max_length=64, blank=True)  # the fingerprint, if a key that the target names signed it
+    git_url = models.CharField(max_length=300, blank=True)  # of the repository, where a commit was packed
+    git_commit = models.CharField(max_length=64, blank=True)
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="build")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="builds")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -36,6 +36,8 @@ class Source:
     architectures: tuple[str, ...]
     files: tuple[dict[str, Any], ...]
     signature: Signature = NOT_CHECKED
+    url: str = ""  # of the git repository it was made of
+    commit: str = ""
 
 
 def find(name: str, version: str, chroot: Chroot, *, thorough: bool = True) -> Source:

@@ -86,13 +86,20 @@ def from_upload(
     return _create(target, source, "upload", planned, by=by, scratch=scratch, wishes=wishes)
 
 
+def of_commit(
+    target: Target, source: sources.Source, *, by: User, scratch: bool, architectures: Sequence[str] = ()
+) -> Build:
+    """Build a source package that a host made of a commit; its files are kept already."""
+    return _create(target, source, "git", _planned(source, _chroots(target), architectures), by=by, scratch=scratch)
+
+
 def again(build: Build, *, by: User, wishes: Wishes) -> Build:
     """Build the same files for the same target as another build, with other wishes."""
     wishes.check(by)
     planned = {task.architecture: task.request["build_type"] for task in build.task.children.order_by("pk")}
     source = sources.Source(
         name=build.source, version=build.version, files=tuple(build.files), architectures=(),
-        signature=Signature(told=build.signature, by=build.signed_by),
+        signature=Signature(told=build.signature, by=build.signed_by), url=build.git_url, commit=build.git_commit,
     )  # fmt: skip
     return _create(build.target, source, build.origin, planned, by=by, scratch=build.scratch, wishes=wishes)
 
@@ -113,7 +120,7 @@ def _chroots(target: Target) -> list[Chroot]:
 @transaction.atomic
 def _create(
     target: Target, source: sources.Source, origin: str, planned: Mapping[str, str], *, by: User, scratch: bool,
-    wishes: Wishes,
+    wishes: Wishes = AS_USUAL,
 ) -> Build:  # fmt: skip
     policy.hold(target)
     if not scratch:
@@ -127,6 +134,7 @@ def _create(
     build = target.builds.create(
         source=source.name, version=source.version, origin=origin, files=list(source.files), scratch=scratch,
         task=parent, created_by=by, signature=source.signature.told, signed_by=source.signature.by,
+        git_url=source.url, git_commit=source.commit,
     )  # fmt: skip
     frozen: dict[str, Any] = {
         "source": source.name, "version": source.version, "origin": origin, "files": list(source.files),

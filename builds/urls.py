@@ -11,6 +11,7 @@ urlpatterns = [
     path("builds/", views.build_list, name="build-list"),
     path("builds/new/", views.build_new, name="build-new"),
     path("builds/many/", submitting.build_many, name="build-many"),
+    path("builds/git/", submitting.build_git, name="build-git"),
     path("builds/<int:pk>/", views.build_detail, name="build"),
     path("builds/<int:pk>/row/", views.build_row, name="build-row"),
     path("builds/<int:pk>/cancel/", views.build_cancel, name="build-cancel"),

@@ -12,6 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
+from builds.submitting.git_api import GitView
 from builds.submitting.many_api import ManyView
 from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
@@ -80,6 +81,7 @@ resources: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
     path("users/me/", MeView.as_view(), name="me"),
     path("builds/many/", ManyView.as_view(), name="build-many"),
+    path("builds/git/", GitView.as_view(), name="build-git"),
     path("", include(router.urls)),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
 from builds.models import Target
+from builds.submitting.git_forms import GitForm
 from builds.submitting.many_forms import ManyForm
 from builds.submitting.target_forms import TargetForm
 from debatomic.gates import SignedInRequest, acting
@@ -44,3 +45,15 @@ def target_edit(request: SignedInRequest, name: str) -> HttpResponse:
         return redirect(target.tag)
     context = {"tag": target.tag, "form": form, "title": f"What {name} demands", "verb": "Save"}
     return render(request, "builds/tag_act.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@acting("builds.submit")
+def build_git(request: SignedInRequest) -> HttpResponse:
+    """A commit is packed by a task first; its build follows."""
+    posted = request.method == "POST"
+    form = GitForm(request.POST if posted else None, initial=request.GET.dict())
+    if posted and form.is_valid() and (task := form.submit(by=request.user)):
+        messages.success(request, "A host makes the source package; its build follows.")
+        return redirect(task)
+    return render(request, "builds/build_git.html", {"form": form}, status=422 if form.errors else 200)

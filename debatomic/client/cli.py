@@ -61,8 +61,10 @@ def _login(made: ArgumentParser) -> None:
 
 def _build(made: ArgumentParser) -> None:
     made.add_argument(
-        "source", metavar="SOURCE|PATH.dsc", help="a source package of the archive, or one on this machine"
-    )
+        "source", metavar="SOURCE|PATH.dsc|URL",
+        help="a source package of the archive, one on this machine, or a git repository with debian/ in it",
+    )  # fmt: skip
+    made.add_argument("--ref", default="HEAD", metavar="REF", help="of a git repository: branch, tag or commit (HEAD)")
     made.add_argument("--target", required=True, metavar="T", help="what to build for")
     made.add_argument("--priority", type=int, metavar="N", help="lower runs first; 20 is usual (of the archive only)")
     made.add_argument("--after", type=int, nargs="+", metavar="ID", help="builds to wait for (of the archive only)")

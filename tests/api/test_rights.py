@@ -108,6 +108,7 @@ TABLE = [
     ("GET", "builds/{private}/artifacts/", PRIVATE),
     ("POST", "builds/", "401 403 403 400 400 400"),
     ("POST", "builds/many/", "401 403 403 400 400 400"),
+    ("POST", "builds/git/", "401 403 403 400 400 400"),
     ("POST", "builds/{waiting}/cancel/", MANAGERS),
     ("POST", "builds/{private}/cancel/", MANAGERS),
     ("POST", "builds/{finished}/cancel/", "401 404 409 409 409 409"),

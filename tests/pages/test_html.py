@@ -19,6 +19,7 @@ PAGES = [
     "/builds/",
     "/builds/new/",
     "/builds/many/",
+    "/builds/git/",
     "/targets/trixie/edit/",
     "/builds/{failed}/",
     "/builds/{finished}/",

@@ -31,6 +31,8 @@ TABLE = [
     ("POST", "/builds/new/", "302 403 403 422 422 422"),
     ("GET", "/builds/many/", "302 403 403 200 200 200"),
     ("POST", "/builds/many/", "302 403 403 422 422 422"),
+    ("GET", "/builds/git/", "302 403 403 200 200 200"),
+    ("POST", "/builds/git/", "302 403 403 422 422 422"),
     ("GET", "/builds/{waiting}/", READ),
     ("GET", "/builds/{failed}/", READ),
     ("GET", "/builds/{finished}/", READ),
