@@ -255,7 +255,8 @@ def test_no_page_is_left_out() -> None:
     shapes = [
         re.sub(
             r"\{\w+\}|(?<=channels/)default|trixie-amd64|999999|another-name|no-such-host|csv|xml|composeinfo"
-            r"|(?<=tags/)trixie|(?<=repositories/)trixie|(?<=targets/)trixie|(?<=upload/)trixie|a\.dsc|(?<=unblock/)figlet|dists/trixie/InRelease",
+            r"|(?<=tags/)trixie|(?<=repositories/)trixie|(?<=targets/)trixie|(?<=upload/)trixie"
+            r"|a\.dsc|(?<=unblock/)figlet|dists/trixie/InRelease",
             "*",
             row[1],
         )
