@@ -21,6 +21,8 @@ from builds.models import BinaryPackage, Build, Comparison, Target
 from builds.quality.check_filters import CHECKED, checked
 from builds.quality.check_serializers import VerdictSerializer
 from builds.quality.target_api import ChecksOfTarget
+from builds.submitting.signatures import Checking
+from builds.submitting.target_forms import demand
 from debatomic.access.checks import may, person, readable, require
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
@@ -32,8 +34,8 @@ from hosts.models import Artifact, State, Task
 from hosts.queue.wishes import Wishes
 
 OF_A_BUILD = (
-    "id", "source", "version", "target", "origin", "scratch", "state", "reason", "kind", "cause",
-    "progress", "task",
+    "id", "source", "version", "target", "origin", "scratch", "signature", "signed_by", "git_url", "git_commit",
+    "state", "reason", "kind", "cause", "progress", "task",
     "cancel_asked", "checks", "created_by", "created_at", "started_at", "finished_at", "page",
 )  # fmt: skip
 
@@ -47,13 +49,24 @@ class TargetSerializer(RowSerializer[Target]):
 
     class Meta:
         model = Target
-        fields = ("name", "description", "chroots", "tag", "channel", "enabled")
+        fields = ("name", "description", "chroots", "tag", "channel", "enabled", "once", "signatures",
+                  "fingerprints")  # fmt: skip
+
+
+class DemandSerializer(serializers.Serializer[Any]):
+    """`signatures` of uploads; `keyring`: armored public keys; `fingerprints`: of those that may sign, one a line."""
+
+    once = serializers.BooleanField(required=False)
+    signatures = serializers.ChoiceField(choices=Checking.choices, required=False)
+    keyring = serializers.CharField(required=False, allow_blank=True)
+    fingerprints = serializers.CharField(required=False, allow_blank=True)
 
 
 class TargetViewSet(ChecksOfTarget, ReadOnlyModelViewSet[Target]):
     """What builds can be made for."""
 
     public = True
+    rights = {"partial_update": "targets.edit"}
     queryset = Target.objects.all()
     serializer_class = TargetSerializer
     filterset_fields = ("enabled",)
@@ -62,6 +75,14 @@ class TargetViewSet(ChecksOfTarget, ReadOnlyModelViewSet[Target]):
     def get_queryset(self) -> QuerySet[Target]:
         targets = Target.objects.select_related("tag", "channel").prefetch_related("chroots")
         return readable(targets, self.request.user, "builds.view")
+
+    @extend_schema(request=DemandSerializer, responses=TargetSerializer)
+    def partial_update(self, request: Request, name: str) -> Response:
+        """Change what it demands of what is submitted for it."""
+        asked = DemandSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        target = demand(self.get_object(), asked.validated_data, by=person(request.user))
+        return Response(self.get_serializer(target).data)
 
 
 class SourceFileSerializer(serializers.Serializer[Any]):
@@ -148,6 +169,9 @@ class SubmitSerializer(BuildWishesSerializer):
     version = serializers.CharField(max_length=100, required=False, allow_blank=True)
     target = NameField("target", queryset=Target.objects.filter(enabled=True))
     scratch = serializers.BooleanField(default=False, help_text="Try it: the result is never tagged.")
+    architectures = serializers.ListField(
+        child=serializers.CharField(max_length=20), required=False, help_text="Only these of the target's."
+    )
 
 
 class UploadSerializer(serializers.Serializer[Any]):
@@ -156,6 +180,7 @@ class UploadSerializer(serializers.Serializer[Any]):
     files = serializers.ListField(child=serializers.FileField(), allow_empty=False)
     target = NameField("target", queryset=Target.objects.filter(enabled=True))
     scratch = serializers.BooleanField(default=False)
+    architectures = serializers.ListField(child=serializers.CharField(max_length=20), required=False)
 
 
 class BuildFilter(FilterSet):
@@ -270,7 +295,8 @@ def _wishes(wanted: dict[str, Any]) -> Wishes:
 
 
 def _submit(wanted: dict[str, Any], *, by: Any) -> Build:
-    where = {"target": wanted["target"], "scratch": wanted["scratch"], "wishes": _wishes(dict(wanted)), "by": by}
+    where = {"target": wanted["target"], "scratch": wanted["scratch"], "wishes": _wishes(dict(wanted)), "by": by,
+             "architectures": wanted.get("architectures", ())}  # fmt: skip
     if "files" not in wanted:
         return Build.objects.submit(source=wanted["source"], version=wanted.get("version", ""), **where)
     return Build.objects.submit_upload(files=[(file.name, file) for file in wanted["files"]], **where)

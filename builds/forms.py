@@ -5,10 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html
 
 from builds.models import Build, Target
+from builds.submitting.policy import BuiltAlready
 from debatomic.tools.errors import InputError
 from hosts.pages.many_files import ManyFilesField
+
+
+class WordsField(forms.CharField):
+    """Words with spaces or commas between; its clean value is a list."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(max_length=200, **more)
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # as its clean value is
+        return str(value or "").replace(",", " ").split()
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators(" ".join(value))
+
+
+def told(error: InputError) -> str:
+    """What a form says of it, with a link where it names a page."""
+    if not isinstance(error, BuiltAlready):
+        return error.sentence
+    before, _, after = error.sentence.partition(error.page)
+    return format_html('{}<a href="{}">{}</a>{}', before, error.page, error.page, after)
 
 
 class BuildForm(forms.Form):
@@ -30,6 +53,10 @@ class BuildForm(forms.Form):
         required=False, label="Scratch build", help_text="Built like any other, never put into the target's tag."
     )
 
+    architectures = WordsField(
+        required=False, label="Architectures", help_text="Only these of the target's, such as arm64. Empty: all."
+    )
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         source, files = cleaned.get("source"), cleaned.get("files")
@@ -46,12 +73,13 @@ class BuildForm(forms.Form):
         try:
             return self._submitted(by)
         except InputError as error:
-            self.add_error(error.field if error.field in self.fields else None, error.sentence)
+            self.add_error(error.field if error.field in self.fields else None, told(error))
             return None
 
     def _submitted(self, by: Any) -> Build:
         fields = self.cleaned_data
-        common = {"target": fields["target"], "scratch": fields["scratch"], "by": by}
+        common = {"target": fields["target"], "scratch": fields["scratch"], "by": by,
+                  "architectures": fields["architectures"]}  # fmt: skip
         if files := fields["files"]:
             return Build.objects.submit_upload(files=[(str(file.name), file) for file in files], **common)
         return Build.objects.submit(source=fields["source"], version=fields["version"], **common)

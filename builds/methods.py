@@ -16,6 +16,7 @@ from builds.provenance import attestations, indexing
 from builds.provenance.package_models import SourcePackage
 from builds.quality import gates
 from builds.quality.check_methods import register_check_methods
+from builds.submitting import from_git
 from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
@@ -52,9 +53,10 @@ def build_command(job: Job) -> list[str]:
     request = job.request
     expected = {file["name"]: file["sha256"] for file in request["files"]}
     write_json(job.folder / "expect.json", expected)
-    source = _fetched(job) if request["origin"] == Build.Origin.UPLOAD else request["source"]
+    kept = request["origin"] != Build.Origin.ARCHIVE
+    source = _fetched(job) if kept else request["source"]
     options = {
-        "--version": "" if request["origin"] == Build.Origin.UPLOAD else request["version"],
+        "--version": "" if kept else request["version"],
         "--time-limit": job.limits.get("time_limit"),
         "--idle-limit": job.limits.get("idle_limit"),
         "--memory": job.limits.get("memory"),
@@ -73,7 +75,7 @@ def build_command(job: Job) -> list[str]:
 
 
 def _fetched(job: Job) -> Path:
-    """An uploaded source package, fetched from the hub; the path of its .dsc."""
+    """A source package that the hub keeps, fetched from the hub; the path of its .dsc."""
     folder: Path = job.folder / "source"
     folder.mkdir()
     for file in job.request["files"]:
@@ -180,8 +182,8 @@ def announce(build: Build, what: str) -> None:
 
 
 def source_files(contents: Set[str]) -> set[str]:
-    """Those of these SHA-256 that are files of uploaded source packages: a build may be tried again at any time."""
-    uploaded = Build.objects.filter(origin=Build.Origin.UPLOAD).order_by().values_list("files", flat=True)
+    """Those of these SHA-256 that are of source packages that no archive has: a build may be tried again anytime."""
+    uploaded = Build.objects.exclude(origin=Build.Origin.ARCHIVE).order_by().values_list("files", flat=True)
     return {file["sha256"] for files in uploaded.iterator() for file in files if file["sha256"] in contents}
 
 
@@ -199,6 +201,7 @@ def register_methods() -> None:
     register_keeper(Keeper(leaving.kept, leaving.due, leaving.forget_builds, forget_binaries))
     register_round(leaving.tend)
     register(Method(name="build", changed=build_changed))
+    register(from_git.REGISTERED)
     register(
         Method(
             name="build-arch",

@@ -13,6 +13,8 @@ from builds.provenance.attestation_models import Attestation
 from builds.provenance.file_models import FileList, FileName, PackageFiles
 from builds.provenance.package_models import SourcePackage
 from builds.quality.check_models import CheckPolicy, CheckResult
+from builds.submitting import policy
+from builds.submitting.signatures import Checking, Signature
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.access.checks import may, owns
@@ -42,6 +44,10 @@ class Target(models.Model):
     tag = models.ForeignKey(Tag, on_delete=models.PROTECT, related_name="targets")
     channel = models.ForeignKey("hosts.Channel", on_delete=models.PROTECT, related_name="+")
     enabled = models.BooleanField(default=True)
+    once = models.BooleanField(default=True)  # each version of a source package is built once, scratch builds aside
+    signatures = models.CharField(max_length=12, choices=Checking.choices, default=Checking.IGNORED)  # of uploads
+    keyring = models.TextField(blank=True)  # armored public keys that may sign
+    fingerprints = models.TextField(blank=True)  # of those of them that may, one a line; empty: all
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -70,17 +76,25 @@ class BuildQuerySet(models.QuerySet["Build"]):
 
     def submit(
         self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False,
-        wishes: Wishes = AS_USUAL,
+        wishes: Wishes = AS_USUAL, architectures: Sequence[str] = (),
     ) -> Build:  # fmt: skip
         """Build a source package of the target's archive. Raises InputError with the field that is wrong."""
         name, number = source.strip(), (version or "").strip()
-        return submit.from_archive(target, name, number, by=by, scratch=scratch, wishes=wishes)
+        return submit.from_archive(
+            target, name, number, by=by, scratch=scratch, wishes=wishes, architectures=architectures
+        )
 
     def submit_upload(
-        self, *, files: Sequence[Upload], target: Target, by: User, scratch: bool = False, wishes: Wishes = AS_USUAL
-    ) -> Build:
-        """Build an uploaded .dsc with its files. Raises InputError with the field that is wrong."""
-        return submit.from_upload(target, files, by=by, scratch=scratch, wishes=wishes)
+        self, *, files: Sequence[Upload], target: Target, by: User, scratch: bool = False, wishes: Wishes = AS_USUAL,
+        architectures: Sequence[str] = (), signature: Signature | None = None,
+    ) -> Build:  # fmt: skip
+        """Build an uploaded .dsc with its files. Raises InputError with the field that is wrong.
+
+        `signature`: what is known of it already; None has the .dsc's own examined.
+        """
+        return submit.from_upload(
+            target, files, by=by, scratch=scratch, wishes=wishes, architectures=architectures, signature=signature
+        )
 
 
 class Build(models.Model):
@@ -89,6 +103,7 @@ class Build(models.Model):
     class Origin(models.TextChoices):
         ARCHIVE = "archive", "archive"
         UPLOAD = "upload", "upload"
+        GIT = "git", "git"
 
     source = models.CharField(max_length=100, db_index=True)  # the source package's name
     version = models.CharField(max_length=100)
@@ -96,6 +111,10 @@ class Build(models.Model):
     origin = models.CharField(max_length=10, choices=Origin.choices)
     files = models.JSONField(default=list)  # of the source package: [{name, sha256, size}], frozen at submit
     scratch = models.BooleanField(default=False)
+    signature = models.CharField(max_length=250, blank=True)  # what is known of an upload's, as a sentence
+    signed_by = models.CharField(max_length=64, blank=True)  # the fingerprint, if a key that the target names signed it
+    git_url = models.CharField(max_length=300, blank=True)  # of the repository, where a commit was packed
+    git_commit = models.CharField(max_length=64, blank=True)
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="build")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="builds")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -143,7 +162,9 @@ class Build(models.Model):
         AuditEntry.note(by, "build.cancel", self, build=self.pk)
 
     def retry(self, *, by: User) -> None:
-        """Run what failed of it again, as a new attempt."""
+        """Run what failed of it again, as a new attempt. Raises InputError where another one took its place."""
+        if not self.scratch:
+            policy.require_first(self.target, self.source, self.version, field="", besides=self.pk)
         hub.retry(self.task, by)
         AuditEntry.note(by, "build.retry", self, build=self.pk)
 

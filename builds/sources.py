@@ -14,7 +14,9 @@ from typing import IO, Any
 
 from django.conf import settings
 
+from builds.submitting.signatures import NOT_CHECKED, Signature
 from chroots.engine.archives import dsc
+from chroots.engine.archives.archive import Archive
 from chroots.engine.state import State
 from chroots.models import Chroot
 from debatomic.tools.errors import InputError
@@ -33,24 +35,36 @@ class Source:
     version: str
     architectures: tuple[str, ...]
     files: tuple[dict[str, Any], ...]
+    signature: Signature = NOT_CHECKED
+    url: str = ""  # of the git repository it was made of
+    commit: str = ""
 
 
-def find(name: str, version: str, chroot: Chroot) -> Source:
-    """The source package in the chroot's archive. Raises InputError (field source or version), InfrastructureError."""
+def find(name: str, version: str, chroot: Chroot, *, thorough: bool = True) -> Source:
+    """The source package in the chroot's archive; if `thorough`, its mirror is asked for the files, too.
+
+    Raises InputError (field source or version), InfrastructureError.
+    """
     if not NAME.fullmatch(name):
         raise InputError(
             f"'{name}' is not the name of a source package.", hint="Give one name, as figlet.", field="source"
         )
-    archive = chroot.archive(State(settings.HOME / "archive"))
+    archive = archive_of(chroot)
     archive.refresh()
     with _about("source"):
         archive.find(name)
     with _about("version"):
         package = archive.find(name, version or None)
-    with _about("source"):
-        archive.require_files(package)
+    if thorough:
+        with _about("source"):
+            archive.require_files(package)
     files = tuple({"name": file.name, "sha256": file.sha256, "size": file.size} for file in package.files)
     return Source(name=package.name, version=package.version, architectures=package.architectures, files=files)
+
+
+def archive_of(chroot: Chroot) -> Archive:
+    """The archive of a chroot, with the hub's own index of it."""
+    return chroot.archive(State(settings.HOME / "archive"))
 
 
 @contextmanager
@@ -63,19 +77,24 @@ def _about(field: str) -> Iterator[None]:
         raise
 
 
-def take_upload(uploads: Sequence[Upload], accept: Callable[[Source], object]) -> Source:
+def take_upload(
+    uploads: Sequence[Upload], accept: Callable[[Source], object], examine: Callable[[Path], Signature]
+) -> Source:
     """Check an uploaded source package, ask `accept`, then keep its files; of one that is refused nothing is kept.
 
-    Raises InputError (field files) naming the file that is missing, altered or too much; and what `accept` raises.
+    `examine` gets the .dsc, and says what is known of its signature. Raises InputError (field files) naming the file
+    that is missing, altered or too much; and what the other two raise.
     """
     with tempfile.TemporaryDirectory(prefix="upload-", dir=store.half_written()) as name:
         with _about("files"):
             described = _checked(uploads, Path(name))
+        signature = examine(described.path)
         paths = [described.path, *(Path(name) / file for file in described.files)]
         files = tuple({"name": path.name, "sha256": sha256(path), "size": path.stat().st_size} for path in paths)
         source = Source(
-            name=described.name, version=described.version, architectures=described.architectures, files=files
-        )
+            name=described.name, version=described.version, architectures=described.architectures, files=files,
+            signature=signature,
+        )  # fmt: skip
         accept(source)
         for path in paths:
             store.put(path)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from builds import sources
 from builds.architectures import plan
+from builds.submitting import policy, signatures
+from builds.submitting.signatures import Signature
 from chroots.models import Chroot
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
@@ -23,44 +28,84 @@ LIMITS = {"time_limit": 12 * 3600, "idle_limit": 3600}  # seconds
 COMPARISON_LIMITS = {"time_limit": 4 * 3600}  # seconds
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A build that is submitted by calling this."""
+
+    version: str
+    make: Callable[[], Build]
+
+    def __call__(self) -> Build:
+        return self.make()
+
+
 def from_archive(
-    target: Target, name: str, version: str, *, by: User, scratch: bool, wishes: Wishes = AS_USUAL
-) -> Build:
+    target: Target, name: str, version: str, *, by: User, scratch: bool, wishes: Wishes = AS_USUAL,
+    architectures: Sequence[str] = (),
+) -> Build:  # fmt: skip
     """Build the source package `name` of the target's archive; its newest version where `version` is empty."""
-    return prepared(target, name, version, by=by, scratch=scratch, wishes=wishes)()
+    return prepared(target, name, version, by=by, scratch=scratch, wishes=wishes, architectures=architectures)()
 
 
 def prepared(
-    target: Target, name: str, version: str, *, by: User, scratch: bool, wishes: Wishes = AS_USUAL
-) -> Callable[[], Build]:
-    """The same in two steps: the archive is asked now, the rows are made by calling the answer."""
+    target: Target, name: str, version: str, *, by: User, scratch: bool, wishes: Wishes = AS_USUAL,
+    architectures: Sequence[str] = (), thorough: bool = True,
+) -> Prepared:  # fmt: skip
+    """The same in two steps: the archive is asked now, the rows are made by calling the answer.
+
+    `thorough`: the mirror is asked for every file, too.
+    """
     wishes.check(by)
     chroots = _chroots(target)
-    source = sources.find(name, version, chroots[0])
-    planned = _planned(source, chroots)
-    return lambda: _create(target, source, "archive", planned, by=by, scratch=scratch, wishes=wishes)
+    source = sources.find(name, version, chroots[0], thorough=thorough)
+    planned = _planned(source, chroots, architectures)
+    if not scratch:
+        policy.require_first(target, source.name, source.version, field="source")
+    made = partial(_create, target, source, "archive", planned, by=by, scratch=scratch, wishes=wishes)
+    return Prepared(version=source.version, make=made)
 
 
 def from_upload(
-    target: Target, uploads: Sequence[sources.Upload], *, by: User, scratch: bool, wishes: Wishes = AS_USUAL
-) -> Build:
-    """Build an uploaded source package."""
+    target: Target, uploads: Sequence[sources.Upload], *, by: User, scratch: bool, wishes: Wishes = AS_USUAL,
+    architectures: Sequence[str] = (), signature: Signature | None = None,
+) -> Build:  # fmt: skip
+    """Build an uploaded source package. `signature` as of `BuildQuerySet.submit_upload`."""
     wishes.check(by)
     chroots = _chroots(target)
-    source = sources.take_upload(uploads, lambda source: _planned(source, chroots))
-    return _create(target, source, "upload", _planned(source, chroots), by=by, scratch=scratch, wishes=wishes)
+
+    def accept(source: sources.Source) -> None:
+        _planned(source, chroots, architectures)
+        if not scratch:
+            policy.require_first(target, source.name, source.version, field="files")
+
+    def examine(path: Path) -> Signature:
+        return signature or signatures.examine(target, path)
+
+    source = sources.take_upload(uploads, accept, examine)
+    planned = _planned(source, chroots, architectures)
+    return _create(target, source, "upload", planned, by=by, scratch=scratch, wishes=wishes)
+
+
+def of_commit(
+    target: Target, source: sources.Source, *, by: User, scratch: bool, architectures: Sequence[str] = ()
+) -> Build:
+    """Build a source package that a host made of a commit; its files are kept already."""
+    return _create(target, source, "git", _planned(source, _chroots(target), architectures), by=by, scratch=scratch)
 
 
 def again(build: Build, *, by: User, wishes: Wishes) -> Build:
     """Build the same files for the same target as another build, with other wishes."""
     wishes.check(by)
     planned = {task.architecture: task.request["build_type"] for task in build.task.children.order_by("pk")}
-    source = sources.Source(name=build.source, version=build.version, files=tuple(build.files), architectures=())
+    source = sources.Source(
+        name=build.source, version=build.version, files=tuple(build.files), architectures=(),
+        signature=Signature(told=build.signature, by=build.signed_by), url=build.git_url, commit=build.git_commit,
+    )  # fmt: skip
     return _create(build.target, source, build.origin, planned, by=by, scratch=build.scratch, wishes=wishes)
 
 
-def _planned(source: sources.Source, chroots: list[Chroot]) -> dict[str, str]:
-    return plan(source.architectures, [chroot.architecture for chroot in chroots])
+def _planned(source: sources.Source, chroots: list[Chroot], only: Sequence[str] = ()) -> dict[str, str]:
+    return plan(source.architectures, [chroot.architecture for chroot in chroots], only)
 
 
 def _chroots(target: Target) -> list[Chroot]:
@@ -75,8 +120,11 @@ def _chroots(target: Target) -> list[Chroot]:
 @transaction.atomic
 def _create(
     target: Target, source: sources.Source, origin: str, planned: Mapping[str, str], *, by: User, scratch: bool,
-    wishes: Wishes,
+    wishes: Wishes = AS_USUAL,
 ) -> Build:  # fmt: skip
+    policy.hold(target)
+    if not scratch:
+        policy.require_first(target, source.name, source.version, field="source" if origin == "archive" else "files")
     title = f"{source.name} {source.version} for {target}"
     channel = wishes.channel or target.channel
     parent = hub.submit(
@@ -85,7 +133,8 @@ def _create(
     )  # fmt: skip
     build = target.builds.create(
         source=source.name, version=source.version, origin=origin, files=list(source.files), scratch=scratch,
-        task=parent, created_by=by,
+        task=parent, created_by=by, signature=source.signature.told, signed_by=source.signature.by,
+        git_url=source.url, git_commit=source.commit,
     )  # fmt: skip
     frozen: dict[str, Any] = {
         "source": source.name, "version": source.version, "origin": origin, "files": list(source.files),

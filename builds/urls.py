@@ -6,6 +6,8 @@ from builds import views
 from builds.keeping import urls as keeping
 from builds.provenance.urls import urlpatterns as provenance
 from builds.quality import check_urls
+from builds.submitting import upload
+from builds.submitting import views as submitting
 from builds.tagging import repository_views, tag_views
 
 urlpatterns = [
@@ -13,12 +15,20 @@ urlpatterns = [
     *check_urls.urlpatterns,
     path("builds/", views.build_list, name="build-list"),
     path("builds/new/", views.build_new, name="build-new"),
+    path("builds/many/", submitting.build_many, name="build-many"),
+    path("builds/git/", submitting.build_git, name="build-git"),
     path("builds/<int:pk>/", views.build_detail, name="build"),
     path("builds/<int:pk>/row/", views.build_row, name="build-row"),
     path("builds/<int:pk>/cancel/", views.build_cancel, name="build-cancel"),
     path("builds/<int:pk>/compare/", views.build_compare, name="build-compare"),
     path("builds/<int:pk>/resubmit/", views.build_resubmit, name="build-resubmit"),
     path("builds/<int:pk>/retry/", views.build_retry, name="build-retry"),
+    path("targets/<slug:name>/edit/", submitting.target_edit, name="target-edit"),
+    path("upload/dput.cf", upload.dput_profile, name="dput-profile"),
+    path("upload/<slug:target>/<str:name>", upload.UploadView.as_view(), name="upload"),
+    path(
+        "upload/<slug:target>/scratch/<str:name>", upload.UploadView.as_view(), {"scratch": "scratch"}, "upload-scratch"
+    ),
     path("tags/", tag_views.tag_list, name="tag-list"),
     path("tags/-/new/", tag_views.tag_edit, name="tag-new"),
     path("tags/<slug:name>/", tag_views.tag_detail, name="tag"),

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from builds.filters import BuildFilter
-from builds.forms import BuildForm
+from builds.forms import BuildForm, told
 from builds.models import Build
 from builds.quality.check_views import with_reports
 from debatomic.access.checks import may, require
@@ -85,7 +85,7 @@ def build_resubmit(request: SignedInRequest, pk: int) -> HttpResponse:
             messages.success(request, f"{made} is submitted.")
             return redirect(made)
         except InputError as error:
-            form.add_error(error.field if error.field in form.fields else None, error.sentence)
+            form.add_error(error.field if error.field in form.fields else None, told(error))
     context = {"form": form, "ended": build, "title": "Build the same files again"}
     return render(request, "hosts/resubmit.html", context, status=422 if form.errors else 200)
 

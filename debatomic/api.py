@@ -17,6 +17,8 @@ from builds.provenance.file_views import FilesView
 from builds.provenance.origin_api import AttestationViewSet, BinaryViewSet
 from builds.provenance.package_api import PackageViewSet
 from builds.quality.check_api import CheckViewSet
+from builds.submitting.git_api import GitView
+from builds.submitting.many_api import ManyView
 from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet
@@ -89,6 +91,8 @@ resources: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
     path("files/", FilesView.as_view(), name="files"),
     path("users/me/", MeView.as_view(), name="me"),
+    path("builds/many/", ManyView.as_view(), name="build-many"),
+    path("builds/git/", GitView.as_view(), name="build-git"),
     path("", include(router.urls)),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [

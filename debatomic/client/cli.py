@@ -9,7 +9,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, commands, hosts, leaving, many, provenance, releases, schedules, tables
+from debatomic.client import (
+    account,
+    build_many,
+    chroots,
+    commands,
+    hosts,
+    leaving,
+    many,
+    provenance,
+    releases,
+    schedules,
+    tables,
+)
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import ToolError
 
@@ -32,6 +44,7 @@ def parser() -> ArgumentParser:
 
     _login(command("login", commands.login, "sign in to a hub and keep an API key for it"))
     _build(command("build", commands.build, "submit a build"))
+    build_many.options(command("build-many", build_many.run, "submit builds by list or pattern"))
     _compose(command("compose", commands.compose, "submit a compose"))
     for name, does, about in (
         ("watch", commands.watch, "follow the log to the end; the exit status says whether it was a good one"),
@@ -65,13 +78,17 @@ def _login(made: ArgumentParser) -> None:
 
 def _build(made: ArgumentParser) -> None:
     made.add_argument(
-        "source", metavar="SOURCE|PATH.dsc", help="a source package of the archive, or one on this machine"
-    )
+        "source", metavar="SOURCE|PATH.dsc|URL",
+        help="a source package of the archive, one on this machine, or a git repository with debian/ in it",
+    )  # fmt: skip
+    made.add_argument("--ref", default="HEAD", metavar="REF", help="of a git repository: branch, tag or commit (HEAD)")
     made.add_argument("--target", required=True, metavar="T", help="what to build for")
     made.add_argument("--priority", type=int, metavar="N", help="lower runs first; 20 is usual (of the archive only)")
     made.add_argument("--after", type=int, nargs="+", metavar="ID", help="builds to wait for (of the archive only)")
     made.add_argument("--version", default="", metavar="V", help="which version of the archive (the newest)")
     made.add_argument("--scratch", action="store_true", help="try it: the result is never tagged")
+    made.add_argument("--architecture", dest="architectures", action="append", default=[], metavar="A",
+                      help="only this one of the target's (may be repeated)")  # fmt: skip
     made.add_argument("--watch", action="store_true", help="follow the log to the end")
 
 

@@ -58,12 +58,31 @@ def _secret(what: str) -> str:
 def build(asked: Namespace, hub: Hub) -> bool:
     """Submit a build: a source package of the archive by name, or the .dsc of one on this machine."""
     told: dict[str, Any] = {"target": asked.target, "scratch": asked.scratch}
+    if asked.architectures:
+        told["architectures"] = asked.architectures
+    if "://" in asked.source:
+        return _from_git(asked, hub, told)
     if not asked.source.endswith(".dsc"):
         wishes = {"priority": asked.priority, "after": asked.after or []}
         made = hub.submit("builds/", json={**told, "source": asked.source, "version": asked.version, **wishes})
     else:
         made = _upload(hub, Path(asked.source), told)
     return _submitted(asked, hub, "build", made, f"{made['source']} {made['version']} for {made['target']}")
+
+
+def _from_git(asked: Namespace, hub: Hub, told: dict[str, Any]) -> bool:
+    """A commit: the task that packs it; the build follows."""
+    task = hub.submit("builds/git/", json={**told, "url": asked.source, "ref": asked.ref})
+    _say(f"Task {task['id']}: {task['title']} — {task['page']}")
+    if not asked.watch:
+        answer(asked, task, "")
+        return True
+    Follower(hub, task["id"], _screen(asked)).to_the_end()
+    ended = hub.get(f"tasks/{task['id']}/")
+    if ended["state"] not in GOOD:
+        answer(asked, ended, _ending("task", ended))
+        return False
+    return _follow(asked, hub, "build", ended["result"]["build"])
 
 
 def _upload(hub: Hub, dsc: Path, told: dict[str, Any]) -> Any:

@@ -118,7 +118,7 @@ def test_many_are_canceled_and_retried(
 def test_the_same_again_with_changes(
     debatomic: Callable[..., Any], packager: account.Account, users: dict[str, User], target: Target
 ) -> None:
-    first, second = (scene.build(users["packager"], target) for _ in range(2))
+    first, second = (scene.build(users["packager"], target, source=source) for source in ("figlet", "jq"))
     first.cancel(by=users["packager"])
     said = debatomic("resubmit", "build", first.pk, second.pk, "--priority", 40, "--after", second.pk)
     made = Build.objects.latest("pk")

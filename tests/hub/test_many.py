@@ -229,7 +229,7 @@ class TestBuilds:
 
     def test_a_chain_of_builds(self, build: Build, host: Host, client_of: Callable[[str], Client]) -> None:
         client = client_of("packager")
-        first = scene.build(build.created_by, build.target)
+        first = scene.build(build.created_by, build.target, source="jq")
         build.cancel(by=build.created_by)
         made = client.post(f"/api/v1/builds/{build.pk}/resubmit/", {"after": [first.pk]}, content_type=JSON)
         waiting = Build.objects.get(pk=made.json()["id"]).task.children.get()

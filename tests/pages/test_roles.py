@@ -29,6 +29,10 @@ TABLE = [
     ("GET", "/builds/", LIST),
     ("GET", "/builds/new/", "302 403 403 200 200 200"),
     ("POST", "/builds/new/", "302 403 403 422 422 422"),
+    ("GET", "/builds/many/", "302 403 403 200 200 200"),
+    ("POST", "/builds/many/", "302 403 403 422 422 422"),
+    ("GET", "/builds/git/", "302 403 403 200 200 200"),
+    ("POST", "/builds/git/", "302 403 403 422 422 422"),
     ("GET", "/builds/{waiting}/", READ),
     ("GET", "/builds/{failed}/", READ),
     ("GET", "/builds/{finished}/", READ),
@@ -52,6 +56,11 @@ TABLE = [
     ("GET", "/packages/no-such-package/", "404 404 404 404 404 404"),
     ("GET", "/files/?name=figlet", LIST),
     ("GET", "/binaries/{binary}/", READ),
+    ("GET", "/targets/trixie/edit/", "302 403 403 403 200 200"),
+    ("POST", "/targets/trixie/edit/", "302 403 403 403 422 422"),
+    ("GET", "/upload/dput.cf", "200 200 200 200 200 200"),
+    ("PUT", "/upload/trixie/a.dsc", "401 401 401 401 401 401"),  # by API key, not by session
+    ("PUT", "/upload/trixie/scratch/a.dsc", "401 401 401 401 401 401"),
     ("GET", "/tags/", LIST),
     ("GET", "/tags/trixie/", READ),
     ("GET", "/tags/trixie/?at=2026-01-01&source=fig", READ),
@@ -265,7 +274,8 @@ def test_no_page_is_left_out() -> None:
     shapes = [
         re.sub(
             r"\{\w+\}|(?<=channels/)default|trixie-amd64|999999|another-name|no-such-host|csv|xml|composeinfo"
-            r"|(?<=tags/)trixie|(?<=repositories/)trixie|(?<=unblock/)figlet|(?<=packages/)figlet|dists/trixie/InRelease",
+            r"|(?<=tags/)trixie|(?<=repositories/)trixie|(?<=targets/)trixie|(?<=upload/)trixie"
+            r"|a\.dsc|(?<=unblock/)figlet|(?<=packages/)figlet|dists/trixie/InRelease",
             "*",
             row[1],
         )

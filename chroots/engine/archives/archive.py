@@ -19,7 +19,15 @@ from debian.debian_support import Version
 from chroots.engine.archives.fetch import Missing, RemoteFile, Store
 from chroots.engine.archives.mirror import default_mirror
 from chroots.engine.archives.release import Release, fetch_release, stored_index
-from chroots.engine.archives.sources_index import Entry, lookup, made_from, near_names, parse_sources, write_index
+from chroots.engine.archives.sources_index import (
+    Entry,
+    lookup,
+    made_from,
+    matching_names,
+    near_names,
+    parse_sources,
+    write_index,
+)
 from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State, locked, locked_now
 from debatomic.tools.errors import InputError
@@ -84,6 +92,11 @@ class Archive:
             known = ", ".join(entry.version for entry in entries)
             raise InputError(f"{self.suite} has no version {version} of {name}; it has {known}.")
         return self._package(found[-1])
+
+    def matching(self, pattern: str) -> list[str]:
+        """The names of all source packages that a pattern (`lib*-perl`) fits, in order; empty if none."""
+        self.refresh()
+        return matching_names(self.index, pattern)
 
     def _unknown(self, name: str) -> InputError:
         near = near_names(self.index, name)

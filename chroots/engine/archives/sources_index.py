@@ -94,6 +94,13 @@ def lookup(path: Path, name: str) -> list[Entry]:
     ]  # fmt: skip
 
 
+def matching_names(path: Path, pattern: str) -> list[str]:
+    """Names of source packages that a shell's pattern fits, in order."""
+    with _opened(path) as database:
+        found = database.execute("select distinct name from source where name glob ? order by name", (pattern,))
+        return [row[0] for row in found]
+
+
 def near_names(path: Path, name: str) -> list[str]:
     """Names of source packages somebody may have meant."""
     with _opened(path) as database:

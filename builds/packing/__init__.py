@@ -1,0 +1,1 @@
+"""Source packages out of git repositories: plain Python, for hosts and for people."""
