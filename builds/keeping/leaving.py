@@ -83,7 +83,7 @@ def _mark(rows: Any, found: Any, now: datetime) -> int:
     coming = list(found.filter(leaves_at__lte=now).order_by("leaves_at", "pk")[:BATCH])
     fresh = list(found.filter(leaves_at=None).order_by("?")[:BATCH])  # what is named does not stand before the others
     staying = _named(coming + fresh)
-    undone += rows.filter(pk__in=[each.pk for each in coming if each.pk in staying]).update(leaves_at=None)
+    undone += int(rows.filter(pk__in=[each.pk for each in coming if each.pk in staying]).update(leaves_at=None))
     going = [each.pk for each in fresh if each.pk not in staying]
     until = now + timedelta(days=settings.KEEP_UNDO_DAYS)
     return undone + int(rows.filter(pk__in=going, leaves_at=None, kept=False).update(leaves_at=until))
@@ -118,9 +118,10 @@ def keep_build(build: Build, *, by: Any, keep: bool = True) -> None:
 def keep_snapshot(snapshot: Snapshot, *, by: Any, keep: bool = True) -> None:
     """Have retention leave it alone, or not any more. Raises InputError where it is gone, or is going now."""
     repository = Repository.objects.locked(snapshot.repository_id)
-    pruning_now = repository.pruning is not None and repository.pruning.is_live
+    task = repository.pruning
+    going = task.request["snapshots"] if task is not None and task.is_live else []
     row = Snapshot.objects.get(pk=snapshot.pk)
-    if row.removed_at or (pruning_now and row.name in repository.pruning.request["snapshots"]):
+    if row.removed_at or row.name in going:
         raise InputError(f"Snapshot {row.name} of {repository} is gone, or is being removed now.")
     Snapshot.objects.filter(pk=row.pk).update(kept=keep, leaves_at=None)
     AuditEntry.note(by, "snapshot.keep" if keep else "snapshot.let_go", repository, snapshot=row.name)

@@ -89,7 +89,7 @@ def _paths(repository: Repository, going: Sequence[Snapshot]) -> set[str]:
     builds = Build.objects.in_bulk({build for build, _ in pairs})
     names = dict(Holding.objects.filter(pk__in=dying.values("pk"), binary__isnull=False)
                  .values_list("binary_id", "binary__artifact__name"))  # fmt: skip
-    found = set()
+    found: set[str] = set()
     for build, package in pairs:
         files = [each["name"] for each in builds[build].files] if package is None else [names[package]]
         found.update(f"{folder_of(builds[build])}/{name}" for name in files)

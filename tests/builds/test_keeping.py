@@ -97,7 +97,8 @@ def test_a_tag_lets_go_what_its_rules_say(target: Target, somebody: User) -> Non
 def test_a_build_is_marked_can_be_kept_and_goes(target: Target, somebody: User, settings: Any) -> None:
     Tag.objects.update(discard_days=30)
     going, staying, young = (completed(somebody, target, name) for name in ("going", "staying", "young"))
-    left(target.tag, going, 31), left(target.tag, staying, 31), left(target.tag, young, 29)
+    for build, days in ((going, 31), (staying, 31), (young, 29)):
+        left(target.tag, build, days)
     assert leaving.sweep(NOW) == 2
     assert Build.objects.get(pk=going.pk).leaves_at == NOW + settings.KEEP_UNDO_DAYS * DAY
     assert leaving.sweep(NOW + 6 * DAY) == 1, "young is marked"
