@@ -121,7 +121,8 @@ def keep_build(build: Build, *, by: Any, keep: bool = True) -> None:
 def keep_snapshot(snapshot: Snapshot, *, by: Any, keep: bool = True) -> None:
     """Have retention leave it alone, or not any more. Raises InputError where it is gone, or is going now."""
     repository = Repository.objects.locked(snapshot.repository_id)
-    going = repository.pruning.request["snapshots"] if repository.pruning and repository.pruning.is_live else ()
+    task = repository.pruning
+    going = task.request["snapshots"] if task is not None and task.is_live else []
     row = Snapshot.objects.get(pk=snapshot.pk)
     if row.removed_at or row.name in going:
         raise InputError(f"Snapshot {row.name} of {repository} is gone, or is being removed now.")
