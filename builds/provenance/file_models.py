@@ -57,13 +57,15 @@ class FileList(models.Model):
     def __str__(self) -> str:
         return f"{self.number} files"
 
-    def paths(self) -> list[str]:
-        """Raises InputError for what is longer than any package's."""
+    def paths(self, having: str = "") -> list[str]:
+        """All of them; `having`: none at once where no path has this text. Raises InputError for a damaged list."""
         try:
             content = zstandard.ZstdDecompressor().decompress(bytes(self.packed), max_output_size=MOST_BYTES)
         except zstandard.ZstdError as error:
             raise InputError(f"The list of files {self.sha256} is damaged: {error}.") from error
-        return content.decode(errors="replace").split("\n") if content else []
+        if not content or having.encode(errors="replace") not in content:
+            return []
+        return content.decode(errors="replace").split("\n")
 
 
 class FileName(models.Model):

@@ -16,7 +16,7 @@ from debatomic.tools.errors import InputError
 SHOWN = 50  # hits on one page
 SHOWN_PATHS = 20  # of one hit
 STEP = 250  # names looked at at once
-STEPS = 20  # at most, for one page: then the next page goes on
+STEPS = 10  # at most, for one page: then the next page goes on
 LEAST = 2  # characters of a name that is not given whole
 MERGED = ("/bin/", "/sbin/", "/lib")  # names of folders in /usr, on every Debian system
 AFTER_ALL = b"\xff"  # in no UTF-8
@@ -157,8 +157,9 @@ def _places(query: Query, rows: Sequence[Row], packages: Mapping[int, tuple[int,
     rows = rows if query.folder else rows[:most]
     lists = FileList.objects.in_bulk({listing for _, listing in rows})
     found: list[Place] = []
+    having = query.folder.lstrip("/")
     for name, listing in rows:
-        paths = [path for path in lists[listing].paths() if base_name(path) == name and query.fits(path)]
+        paths = [path for path in lists[listing].paths(having) if base_name(path) == name and query.fits(path)]
         if paths:
             found.append(Place((name, listing), paths, *packages[listing]))
         if len(found) == most:
