@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from builds import submit
+from builds.promotion.promotion_models import PromotionPolicy, PromotionRevision
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.access.checks import may, owns
@@ -20,8 +21,8 @@ from hosts.models import LIVE, Artifact, State, Task
 from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
-__all__ = ["BinaryPackage", "BlockedPackage", "Build", "Comparison", "Holding", "Repository", "Snapshot", "Tag",
-           "TagEntry", "TagParent", "Target"]  # fmt: skip
+__all__ = ["BinaryPackage", "BlockedPackage", "Build", "Comparison", "Holding", "PromotionPolicy", "PromotionRevision",
+           "Repository", "Snapshot", "Tag", "TagEntry", "TagParent", "Target"]  # fmt: skip
 
 if TYPE_CHECKING:
     from builds.sources import Upload

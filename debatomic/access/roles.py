@@ -39,6 +39,9 @@ TABLE: Final = {
     "composes.define":      "r a",      # a treefile's repositories run code as root on the host that composes
     "targets.edit":         "r a",
     "tags.edit":            "r a",      # what is in a tag, and its repository
+    "tags.promote":         "p r a",    # what a promotion policy lets pass
+    "tags.override":        "r a",      # promote, or tag, what a policy holds back, with a reason
+    "tags.policies":        "r a",      # make and change promotion policies
     "chroots.refresh":      "r a",
     "chroots.edit":         "a",
     "hosts.edit":           "a",

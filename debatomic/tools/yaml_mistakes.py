@@ -20,7 +20,7 @@ def validate(content: Any, shown: str, validator: Draft202012Validator, *, whole
     """Raises InputError with file and line of the first thing that is wrong; `whole` is what the file is called."""
     errors = list(validator.iter_errors(content))
     if errors:
-        error = min(errors, key=lambda each: _line(_place(content, each.absolute_path, shown)))
+        error = min(errors, key=lambda each: _order(each, _place(content, each.absolute_path, shown)))
         place = _unknown_place(error) or _place(content, error.absolute_path, shown)
         raise InputError(f"{place}: {_sentence(error, whole)}")
 
@@ -29,6 +29,11 @@ def near(word: str, known: Iterable[str]) -> str:
     """Known words like `word`, as the end of a sentence: "; did you mean x or y?" or "."."""
     close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.7)
     return f"; did you mean {' or '.join(close)}?" if close else "."
+
+
+def _order(error: ValidationError, place: str) -> tuple[bool, int]:
+    """By line; what is missing last: it is often there, with its name written wrongly."""
+    return error.validator == "required", _line(place)
 
 
 def _line(place: str) -> int:
