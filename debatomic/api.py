@@ -12,6 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
+from builds.promotion.promotion_api import PromotionPolicyViewSet
 from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet
@@ -52,6 +53,7 @@ for prefix, viewset, name in (
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),
     ("tags", TagViewSet, "tag"),
+    ("promotion-policies", PromotionPolicyViewSet, "promotion-policy"),
     ("repositories", RepositoryViewSet, "repository"),
     ("chroots", ChrootViewSet, "chroot"),
     ("definitions", DefinitionViewSet, "definition"),

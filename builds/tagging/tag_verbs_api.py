@@ -24,11 +24,11 @@ from debatomic.access.rows import RowSerializer
 NO_FIELD = "non_field_errors"
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
+class TagReasonSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
 
 
-class TagBuildSerializer(ReasonSerializer):
+class TagBuildSerializer(TagReasonSerializer):
     """Which build, and why."""
 
     build: Any = serializers.PrimaryKeyRelatedField(queryset=Build.objects.select_related("task"))
@@ -46,7 +46,7 @@ class SourceSerializer(serializers.Serializer[Any]):
     source: Any = serializers.CharField(max_length=100)
 
 
-class BlockSerializer(SourceSerializer, ReasonSerializer):
+class BlockSerializer(SourceSerializer, TagReasonSerializer):
     """Which source package, and why."""
 
 
@@ -109,17 +109,17 @@ class TagVerbsMixin(GenericViewSet[Tag]):
         """Let a source package be in it again."""
         return self.acted(request, SourceSerializer, changing.unblock)
 
-    @extend_schema(request=ReasonSerializer)
+    @extend_schema(request=TagReasonSerializer)
     @action(detail=True, methods=["post"])
     def lock(self, request: Request, name: str) -> Response:
         """Let nothing enter or leave."""
-        return self.acted(request, ReasonSerializer, lambda tag, **told: changing.lock(tag, locked=True, **told))
+        return self.acted(request, TagReasonSerializer, lambda tag, **told: changing.lock(tag, locked=True, **told))
 
-    @extend_schema(request=ReasonSerializer)
+    @extend_schema(request=TagReasonSerializer)
     @action(detail=True, methods=["post"])
     def unlock(self, request: Request, name: str) -> Response:
         """Let builds enter and leave again."""
-        return self.acted(request, ReasonSerializer, lambda tag, **told: changing.lock(tag, locked=False, **told))
+        return self.acted(request, TagReasonSerializer, lambda tag, **told: changing.lock(tag, locked=False, **told))
 
     @extend_schema(request=MoveSerializer)
     @action(detail=True, methods=["post"])
