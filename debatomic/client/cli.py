@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, commands, hosts, many, releases, schedules, tables
+from debatomic.client import account, chroots, commands, hosts, many, policies, releases, schedules, tables, tags
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import ToolError
 
@@ -46,6 +46,8 @@ def parser() -> ArgumentParser:
     many.resubmit_options(command("resubmit", many.resubmit, "submit the same again, with changes"))
     many.priority_options(command("priority", many.priority, "move a task in the queue"))
     releases.options(command("release", commands.release, "promote a compose to a release channel, or withdraw it"))
+    tags.options(command("tag", tags.run, "what is in tags, since when; tag, move, block, lock"))
+    policies.options(command("policy", policies.run, "promote builds from tag to tag, or see what holds them back"))
     _download(command("download", commands.download, "fetch the files that were kept, verified"))
     _list(command("list", commands.listing, "list builds, composes, tasks, hosts, …"))
     return main
