@@ -59,7 +59,7 @@ class PolicyCreateSerializer(serializers.Serializer[Any]):
     message = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
 
 
-class SeenSerializer(serializers.Serializer[Any]):
+class PromotionSeenSerializer(serializers.Serializer[Any]):
     """A condition: what was wanted, and what there is."""
 
     name = serializers.CharField()
@@ -68,17 +68,17 @@ class SeenSerializer(serializers.Serializer[Any]):
     met = serializers.BooleanField()
 
 
-class VerdictSerializer(serializers.Serializer[Any]):
+class PromotionVerdictSerializer(serializers.Serializer[Any]):
     """What one rule says: passed, failed, warned or skipped."""
 
     rule = serializers.CharField()
     verdict = serializers.CharField()
     sentence = serializers.CharField()
     level = serializers.CharField()
-    values: Any = SeenSerializer(many=True)
+    values: Any = PromotionSeenSerializer(many=True)
 
 
-class CandidateSerializer(serializers.Serializer[Any]):
+class PromotionCandidateSerializer(serializers.Serializer[Any]):
     """A build and a step; `obstacles` cannot be overridden."""
 
     build = serializers.IntegerField(source="build.pk")
@@ -88,24 +88,24 @@ class CandidateSerializer(serializers.Serializer[Any]):
     to = serializers.CharField(source="to.name")
     can_move = serializers.BooleanField()
     obstacles = serializers.ListField(child=serializers.CharField())
-    verdicts = VerdictSerializer(many=True)
+    verdicts = PromotionVerdictSerializer(many=True)
 
 
-class PromotedSerializer(serializers.Serializer[Any]):
+class PromotedBuildsSerializer(serializers.Serializer[Any]):
     """What went, and what stays with the reasons."""
 
-    promoted = CandidateSerializer(many=True)
-    held = CandidateSerializer(many=True)
+    promoted = PromotionCandidateSerializer(many=True)
+    held = PromotionCandidateSerializer(many=True)
 
 
-class BoardSerializer(serializers.Serializer[Any]):
+class PromotionBoardSerializer(serializers.Serializer[Any]):
     """`after`: ask again with it for the next page; empty at the end."""
 
-    candidates = CandidateSerializer(many=True)
+    candidates = PromotionCandidateSerializer(many=True)
     after = serializers.CharField(allow_blank=True)
 
 
-class PromoteSerializer(serializers.Serializer[Any]):
+class PromoteBuildsSerializer(serializers.Serializer[Any]):
     """`source`: the tag they leave; `revision`: the policy's that you looked at."""
 
     source: Any = serializers.CharField(max_length=50)
@@ -116,7 +116,7 @@ class PromoteSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=promoting.MOST_REASON, required=False, default="", allow_blank=True)
 
 
-class StepSerializer(serializers.Serializer[Any]):
+class PromotionStepSerializer(serializers.Serializer[Any]):
     """`to`: the next tag of the path if left out."""
 
     source: Any = serializers.CharField(max_length=50)
@@ -184,20 +184,20 @@ class PromotionPolicyViewSet(ReadOnlyModelViewSet[PromotionPolicy]):
         found: Any = rows.select_related("created_by").order_by("-pk")
         return self.get_paginated_response(PromotionRevisionSerializer(self.paginate_queryset(found), many=True).data)
 
-    @extend_schema(parameters=[StepSerializer], responses=CandidateSerializer, filters=False)
+    @extend_schema(parameters=[PromotionStepSerializer], responses=PromotionCandidateSerializer, filters=False)
     @action(detail=True, pagination_class=None, filterset_class=None)
     def test(self, request: Request, name: str) -> Response:
         """What each rule would say if you promoted a build, and what it looked at."""
         policy = self.get_object()
-        asked = StepSerializer(data=request.GET)
+        asked = PromotionStepSerializer(data=request.GET)
         asked.is_valid(raise_exception=True)
         told = asked.validated_data
         build = get_object_or_404(self._builds(), pk=told["build"])
         here, there = promoting.step(content := policy.latest.content, told["source"], told["to"])
         (found,) = promoting.preview(content, [build], source=here, to=there, by=request.user)
-        return Response(CandidateSerializer(found).data)
+        return Response(PromotionCandidateSerializer(found).data)
 
-    @extend_schema(parameters=[BoardQuerySerializer], responses=BoardSerializer, filters=False)
+    @extend_schema(parameters=[BoardQuerySerializer], responses=PromotionBoardSerializer, filters=False)
     @action(detail=True, pagination_class=None, filterset_class=None)
     def candidates(self, request: Request, name: str) -> Response:
         """The board: of each source package, by name, what could go on and what holds it back."""
@@ -208,21 +208,21 @@ class PromotionPolicyViewSet(ReadOnlyModelViewSet[PromotionPolicy]):
         page = board(policy.latest.content, by=request.user, begins=told["source"], after=told["after"],
                      show=told["show"])  # fmt: skip
         found = [each for row in page.rows for each in row.candidates]
-        return Response(BoardSerializer({"candidates": found, "after": page.after}).data)
+        return Response(PromotionBoardSerializer({"candidates": found, "after": page.after}).data)
 
-    @extend_schema(request=PromoteSerializer, responses=PromotedSerializer)
+    @extend_schema(request=PromoteBuildsSerializer, responses=PromotedBuildsSerializer)
     @action(detail=True, methods=["post"])
     def promote(self, request: Request, name: str) -> Response:
         """Have builds go a step, as far as the policy lets them; `override` needs a right and a reason."""
         policy = self.get_object()
-        asked = PromoteSerializer(data=request.data)
+        asked = PromoteBuildsSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         told = dict(asked.validated_data)
         builds = self._of(told.pop("builds"))
         found = promoting.promote(policy, builds, by=person(request.user), **told)
         gone = [each for each in found if went(each, override=told["override"])]
         answer = {"promoted": gone, "held": [each for each in found if each not in gone]}
-        return Response(PromotedSerializer(answer).data)
+        return Response(PromotedBuildsSerializer(answer).data)
 
     def _builds(self) -> QuerySet[Build]:
         found: QuerySet[Build] = Build.objects.visible_to(self.request.user)

@@ -80,11 +80,12 @@ class TagViewSet(TagVerbsMixin, ReadOnlyModelViewSet[Tag]):
     @action(detail=True, pagination_class=None, filterset_class=None)
     def builds(self, request: Request, name: str) -> Response:
         """What is in it, or was at a time, its own and inherited, by source package."""
+        tag = self.get_object()
         at, wrong = moment_in(request.GET.get("at", ""))
         if wrong:
             raise serializers.ValidationError({"at": [wrong]})
         begins = request.GET.get("source", "").lower()
-        found = [each for each in content(self.get_object(), at) if each.source.startswith(begins)]
+        found = [each for each in content(tag, at) if each.source.startswith(begins)]
         part = slice_of(sorted(found, key=lambda each: (each.source, -each.build)), request.GET)
         builds = Build.objects.visible_to(request.user).in_bulk([each.build for each in part.rows])
         tags = dict(Tag.objects.filter(pk__in={each.via for each in part.rows}).values_list("pk", "name"))

@@ -34,19 +34,19 @@ class TagBuildSerializer(TagReasonSerializer):
     build: Any = serializers.PrimaryKeyRelatedField(queryset=Build.objects.select_related("task"))
 
 
-class MoveSerializer(TagBuildSerializer):
+class TagMoveSerializer(TagBuildSerializer):
     """To which tag, too."""
 
     to: Any = NameField("tag", queryset=Tag.objects.all())
 
 
-class SourceSerializer(serializers.Serializer[Any]):
+class TagSourceSerializer(serializers.Serializer[Any]):
     """Which source package."""
 
     source: Any = serializers.CharField(max_length=100)
 
 
-class BlockSerializer(SourceSerializer, TagReasonSerializer):
+class BlockSerializer(TagSourceSerializer, TagReasonSerializer):
     """Which source package, and why."""
 
 
@@ -62,7 +62,7 @@ class TagEditSerializer(serializers.Serializer[Any]):
     parents = serializers.ListField(child=serializers.CharField(max_length=600), required=False, max_length=50)
 
 
-class EntrySerializer(RowSerializer[TagEntry]):
+class TagEntrySerializer(RowSerializer[TagEntry]):
     """That a build was in a tag: since when, until when, by whom and why."""
 
     source: Any = serializers.CharField(source="build.source", read_only=True)
@@ -103,11 +103,11 @@ class TagVerbsMixin(GenericViewSet[Tag]):
         row = Tag.objects.select_related("repository").get(pk=made.pk)
         return Response(self.get_serializer(row).data, status=status)
 
-    @extend_schema(request=SourceSerializer)
+    @extend_schema(request=TagSourceSerializer)
     @action(detail=True, methods=["post"])
     def unblock(self, request: Request, name: str) -> Response:
         """Let a source package be in it again."""
-        return self.acted(request, SourceSerializer, changing.unblock)
+        return self.acted(request, TagSourceSerializer, changing.unblock)
 
     @extend_schema(request=TagReasonSerializer)
     @action(detail=True, methods=["post"])
@@ -121,13 +121,13 @@ class TagVerbsMixin(GenericViewSet[Tag]):
         """Let builds enter and leave again."""
         return self.acted(request, TagReasonSerializer, lambda tag, **told: changing.lock(tag, locked=False, **told))
 
-    @extend_schema(request=MoveSerializer)
+    @extend_schema(request=TagMoveSerializer)
     @action(detail=True, methods=["post"])
     def move(self, request: Request, name: str) -> Response:
         """Have a build leave it for another tag, at once; into what a policy fills only with a reason."""
-        return self.acted(request, MoveSerializer, _moved)
+        return self.acted(request, TagMoveSerializer, _moved)
 
-    @extend_schema(responses=EntrySerializer(many=True), filters=False, parameters=[
+    @extend_schema(responses=TagEntrySerializer(many=True), filters=False, parameters=[
         OpenApiParameter("source", str, description="Of source packages whose names begin so."),
     ])  # fmt: skip
     @action(detail=True, filterset_class=None)
@@ -136,7 +136,7 @@ class TagVerbsMixin(GenericViewSet[Tag]):
         visible = Build.objects.visible_to(request.user)
         entries = self.get_object().entries.filter(build__in=visible).select_related("build", "began_by", "ended_by")
         found = entries.filter(build__source__startswith=request.GET.get("source", "").lower()).order_by("-pk")
-        return self.get_paginated_response(EntrySerializer(self.paginate_queryset(found), many=True).data)
+        return self.get_paginated_response(TagEntrySerializer(self.paginate_queryset(found), many=True).data)
 
     def acted(self, request: Request, asks: type[serializers.Serializer[Any]], act: Callable[..., None]) -> Response:
         """Do it to the tag with what was asked; the tag as it is then. An InputError is answered with 400."""
