@@ -79,7 +79,8 @@ def _content(asked: Namespace, hub: Hub) -> tuple[Any, str]:
 
 def _all_of(asked: Namespace, hub: Hub) -> Iterator[Any]:
     """Slice after slice; a build that a later slice tells again is left out."""
-    page, seen = 1, set()
+    page = 1
+    seen: set[int] = set()
     while True:
         part = hub.get(f"tags/{asked.tag}/builds/", at=asked.at, source=asked.source, page=page)
         new = [one for one in part if one["build"] not in seen]
