@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from builds.models import Build, PromotionPolicy, Tag, TagEntry, Target
 from builds.promotion import around, evidence, policies, promoting
-from builds.promotion.board import MOVABLE, board
 from builds.promotion.conditions import Facts, Person, judge, shown
 from builds.promotion.evidence import Result
 from builds.promotion.policy import Policy, read
@@ -266,19 +263,3 @@ def test_results_of_builds_are_asked_of_whoever_makes_them(
     found = promoting.preview(content, [good, unknown], by=manager, source=Tag.objects.get(name="unstable"),
                               to=Tag.objects.get(name="testing"))  # fmt: skip
     assert [each.can_move for each in found] == [True, False]
-
-
-def test_a_board_costs_as_many_queries_for_many_as_for_few(
-    world_of_tags: PromotionPolicy, target: Target, users: dict[str, User]
-) -> None:
-    content, counts = world_of_tags.latest.content, []
-    for number in (2, 12):
-        for index in range(number):
-            built(target, users["packager"], "unstable", source=f"p{number}-{index}", days=index)
-        with CaptureQueriesContext(connection) as asked:
-            page = board(content, by=users["viewer"])
-        counts.append(len(asked))
-    assert counts[0] == counts[1] <= 10
-    assert (len(page.rows), page.after) == (14, "")
-    shown = board(content, by=users["viewer"], show=MOVABLE, begins="p12-")
-    assert len(shown.rows) == 10, "two are too young"
