@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from builds.models import BinaryPackage, Build, Comparison, Target
+from builds.models import BinaryPackage, Build, Comparison, TagEntry, Target
 from builds.quality.check_filters import CHECKED, checked
 from builds.quality.check_serializers import VerdictSerializer
 from builds.quality.target_api import ChecksOfTarget
@@ -153,7 +153,7 @@ class BuildDetailSerializer(BuildSerializer):
         read_only_fields = fields
 
     def get_tags(self, build: Build) -> list[str]:
-        return [entry.tag.name for entry in build.tag_entries.all()]
+        return [entry.tag.name for entry in build.tag_entries.all() if entry.ended_at is None]
 
 
 class BuildWishesSerializer(WishesSerializer):
@@ -188,13 +188,16 @@ class BuildFilter(FilterSet):
     cause = MultipleChoiceFilter(field_name="task__cause", choices=CHOICES, distinct=False)
     target = CharFilter(field_name="target__name")
     created_by = CharFilter(field_name="created_by__username")
-    tag = CharFilter(field_name="tag_entries__tag__name")
+    tag = CharFilter(method="in_tag", help_text="In this tag now.")
     chroot = CharFilter(method="in_chroot", help_text="Built in this chroot.")
     verdict = ChoiceFilter(choices=CHECKED, method=checked, help_text="One of its checks says so.")
 
     class Meta:
         model = Build
         fields = ("source", "version", "origin", "scratch")
+
+    def in_tag(self, builds: QuerySet[Build], _: str, name: str) -> QuerySet[Build]:
+        return builds.filter(Exists(TagEntry.objects.at().filter(build=OuterRef("pk"), tag__name=name)))
 
     def in_chroot(self, builds: QuerySet[Build], _: str, name: str) -> QuerySet[Build]:
         return builds.filter(Exists(Task.objects.filter(parent=OuterRef("task"), chroot_use__chroot__name=name)))

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from builds import submit
+from builds.promotion.promotion_models import PromotionPolicy, PromotionRevision
 from builds.provenance.attestation_models import Attestation
 from builds.provenance.file_models import FileList, FileName, PackageFiles
 from builds.provenance.package_models import SourcePackage
@@ -27,8 +28,8 @@ from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
 __all__ = ["Attestation", "BinaryPackage", "BlockedPackage", "Build", "CheckPolicy", "CheckResult", "Comparison",
-           "FileList", "FileName", "Holding", "PackageFiles", "Repository", "Snapshot", "SourcePackage", "Tag",
-           "TagEntry", "TagParent", "Target"]  # fmt: skip
+           "FileList", "FileName", "Holding", "PackageFiles", "PromotionPolicy", "PromotionRevision", "Repository",
+           "Snapshot", "SourcePackage", "Tag", "TagEntry", "TagParent", "Target"]  # fmt: skip
 
 if TYPE_CHECKING:
     from builds.sources import Upload

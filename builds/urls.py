@@ -1,6 +1,6 @@
 """Addresses of builds."""
 
-from django.urls import path
+from django.urls import include, path
 
 from builds import views
 from builds.keeping import urls as keeping
@@ -40,6 +40,7 @@ urlpatterns = [
     path("tags/<slug:name>/unblock/<str:source>/", tag_views.tag_unblock, name="tag-unblock"),
     path("tags/<slug:name>/lock/", tag_views.tag_lock, name="tag-lock"),
     path("tags/<slug:name>/repository/", repository_views.repository_edit, name="repository-edit"),
+    path("promotion/", include("builds.promotion.urls")),
     path("repositories/", repository_views.repository_list, name="repository-list"),
     path("repositories/keys.asc", repository_views.public_keys, name="repository-keys"),
     path("repositories/<slug:suite>/", repository_views.repository_detail, name="repository"),

@@ -13,6 +13,7 @@ from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
 from builds.keeping.api import LeavingViewSet
+from builds.promotion.promotion_api import PromotionPolicyViewSet
 from builds.provenance.file_views import FilesView
 from builds.provenance.origin_api import AttestationViewSet, BinaryViewSet
 from builds.provenance.package_api import PackageViewSet
@@ -64,6 +65,7 @@ for prefix, viewset, name in (
     ("attestations", AttestationViewSet, "attestation"),
     ("checks", CheckViewSet, "check"),
     ("tags", TagViewSet, "tag"),
+    ("promotion-policies", PromotionPolicyViewSet, "promotion-policy"),
     ("repositories", RepositoryViewSet, "repository"),
     ("chroots", ChrootViewSet, "chroot"),
     ("definitions", DefinitionViewSet, "definition"),

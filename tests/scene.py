@@ -17,7 +17,8 @@ from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
-from builds.models import Build, Repository, Tag, Target
+from builds.models import Build, PromotionPolicy, Repository, Tag, Target
+from builds.promotion import policies
 from chroots.models import Chroot, Refresh
 from chroots.trying import submitting as trying
 from chroots.trying.submitting import Wanted
@@ -93,6 +94,13 @@ def schedule(by: User) -> Schedule:
     return Schedule.objects.create(
         name="nightly", order="chroot-refresh", parameters=parameters, cron="30 4 * * *", next_at=later, created_by=by
     )
+
+
+def policy(by: User, tag: Tag) -> PromotionPolicy:
+    """A promotion policy from a tag to another, which holds everything back for a day."""
+    Tag.objects.create(name="stable")
+    text = f"path: [{tag}, stable]\nrules:\n  aged: {{age: {{in-tag: 1 day}}}}\n"
+    return policies.create("debian", text, message="begin", by=by).policy
 
 
 def release_channel() -> ReleaseChannel:
@@ -239,5 +247,6 @@ def world(by: User, on: Target, host: Host, folder: Path) -> dict[str, int | str
         "architecture": "amd64", "form": "yaml", "before": before.pk, "after": after.pk,
         "trial": trial.pk,
         "registration": Registration.objects.issue(by=None)[0].pk, "schedule": schedule(by).name,
-        "window": window(host).pk, "release": release_channel().pk, "metadata": "composeinfo",
+        "policy": policy(by, on.tag).name, "window": window(host).pk,
+        "release": release_channel().pk, "metadata": "composeinfo",
     }  # fmt: skip

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.utils import timezone
 
 from builds.tagging import content
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 SOURCE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 PATTERN = re.compile(r"[a-z0-9+.*?\[\]!-]+")
 MOST_PARENTS = 50
+MOST_WAYS = 1000  # on which a tag comes to others: each is asked for its content
+BATCH = 1000
 SUPERSEDED = "a newer version came"
 
 
@@ -62,6 +67,7 @@ def remove(tag: Tag, build: Build, *, by: User, reason: str = "") -> None:
 @transaction.atomic
 def move(build: Build, *, source: Tag, to: Tag, by: User, reason: str = "") -> None:
     """From one tag to another, at once. Raises InputError as `add` and `remove` do."""
+    locked_together(source, to)
     add(to, build, by=by, reason=reason)
     remove(source, build, by=by, reason=reason or f"moved to {to}")
 
@@ -94,15 +100,17 @@ def inherit(tag: Tag, parents: Sequence[tuple[Tag, str]], *, by: User) -> None:
 
     Raises InputError, field parents, for a cycle (it is named), a tag twice, or a pattern that is none.
     """
+    lock_all()
     row = _open(tag)
     _check(row, parents)
     wanted = [(parent.pk, number, " ".join(packages.split())) for number, (parent, packages) in enumerate(parents)]
     there = list(row.parents.at().order_by("priority").values_list("parent_id", "priority", "packages"))
     if wanted == there:
         return
-    row.parents.end(by)
+    now = timezone.now()
+    row.parents.end(by, at=now)
     TagParent.objects.bulk_create(
-        TagParent(tag=row, parent_id=parent, priority=number, packages=packages, began_by=by)
+        TagParent(tag=row, parent_id=parent, priority=number, packages=packages, began_by=by, began_at=now)
         for parent, number, packages in wanted
     )
     AuditEntry.note(by, "tag.inherit", row, parents=[str(parent) for parent, _ in parents])
@@ -114,7 +122,44 @@ def lock(tag: Tag, *, locked: bool, by: User, reason: str = "") -> None:
     """Let nothing enter or leave, or again."""
     Tag.objects.filter(pk=tag.pk).update(locked=locked)
     AuditEntry.note(by, "tag.lock" if locked else "tag.unlock", tag, reason=reason)
+    _tell(tag)
     tag.locked = locked
+
+
+@transaction.atomic
+def keep(tag: Tag, versions: int, *, by: User) -> None:
+    """Keep so many versions of each source package from now on (0: all); what is more than that ends."""
+    row = _open(tag)
+    Tag.objects.filter(pk=row.pk).update(versions=versions)
+    tag.versions = versions
+    old, now = _beyond(row, versions) if versions else [], timezone.now()
+    for batch in range(0, len(old), BATCH):
+        part = TagEntry.objects.filter(pk__in=old[batch : batch + BATCH])
+        part.end(by, f"{versions} of each are kept", at=now)
+    if old:
+        changed(row)
+
+
+def _beyond(tag: Tag, versions: int) -> list[int]:
+    """The entries that are older than the newest so many of their source package."""
+    seen: Counter[str] = Counter()
+    old = []
+    for pk, source in tag.entries.at().order_by("-pk").values_list("pk", "build__source"):
+        seen[source] += 1
+        old += [pk] if seen[source] > versions else []
+    return old
+
+
+def locked_together(*tags: Tag) -> list[Tag]:
+    """Their rows as they are now, in the order given; nobody else's until the transaction ends."""
+    found = Tag.objects.select_for_update().filter(pk__in={tag.pk for tag in tags}).order_by("pk")
+    rows = {row.pk: row for row in found}
+    return [rows[tag.pk] for tag in tags]
+
+
+def lock_all() -> None:
+    """Before inheritance changes: two changes at once could make a cycle that neither of them is."""
+    list(Tag.objects.select_for_update().order_by("pk").values_list("pk"))
 
 
 def _check(tag: Tag, parents: Sequence[tuple[Tag, str]]) -> None:
@@ -129,9 +174,12 @@ def _check(tag: Tag, parents: Sequence[tuple[Tag, str]]) -> None:
     lines = content.lines_at()
     lines.pop(tag.pk, None)
     for parent, _ in parents:
-        if tag.pk in {step.tag for step in content.order(parent.pk, lines)}:
+        if tag.pk in content.reached(parent.pk, lines):
             way = f"{tag} → {parent} → … → {tag}" if parent.pk != tag.pk else f"{tag} → {tag}"
             raise InputError(f"That would be a cycle: {way}.", field="parents")
+    lines[tag.pk] = [content.Line(parent.pk, number) for number, (parent, _) in enumerate(parents)]
+    if len(list(islice(content.walk(tag.pk, lines), MOST_WAYS + 1))) > MOST_WAYS:
+        raise InputError(f"Inheritance would lead from {tag} to others on more than {MOST_WAYS} ways.", field="parents")
 
 
 def locked(tag: Tag) -> Tag:
@@ -149,15 +197,21 @@ def _open(tag: Tag) -> Tag:
 def _enter(tag: Tag, build: Build, *, by: User, reason: str) -> None:
     if tag.entries.at().filter(build=build).exists():
         return
-    tag.entries.create(build=build, began_by=by, reason=reason)
+    now = timezone.now()
+    tag.entries.create(build=build, began_by=by, reason=reason, began_at=now)
     if tag.versions and not any(fnmatchcase(build.source, pattern) for pattern in tag.keep.split()):
         mine = tag.entries.at().filter(build__source=build.source).order_by("-pk")
         old = list(mine.values_list("pk", flat=True)[tag.versions :])
-        TagEntry.objects.filter(pk__in=old).end(None, SUPERSEDED)
+        TagEntry.objects.filter(pk__in=old).end(None, SUPERSEDED, at=now)
     changed(tag)
 
 
 def changed(tag: Tag) -> None:
     """What is in it did: repositories follow, pages are told."""
     Tag.objects.filter(pk=tag.pk).touch()
+    _tell(tag)
+
+
+def _tell(tag: Tag) -> None:
+    """Pages that show it are to look again."""
     Event.objects.create(kind="tag", key=str(tag.pk), what="changed", topics=["tags", f"tag:{tag.pk}"])

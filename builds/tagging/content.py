@@ -43,7 +43,22 @@ Lines = Mapping[int, Sequence[Line]]
 
 def order(tag: int, lines: Lines) -> list[Step]:
     """The tags to ask, in the order of asking: depth first, the least priority first. Raises InputError for a cycle."""
-    return list(_walk(Step(tag), lines))
+    return list(walk(tag, lines))
+
+
+def walk(tag: int, lines: Lines) -> Iterator[Step]:
+    """The same, as it goes: there can be very many ways."""
+    return _walk(Step(tag), lines)
+
+
+def reached(tag: int, lines: Lines) -> set[int]:
+    """The tags that it comes to, itself among them, on whatever way."""
+    found, ahead = {tag}, [tag]
+    while ahead:
+        new = {line.parent for line in lines.get(ahead.pop(), ())} - found
+        found |= new
+        ahead += new
+    return found
 
 
 def _walk(step: Step, lines: Lines) -> Iterator[Step]:

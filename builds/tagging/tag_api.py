@@ -17,13 +17,11 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from builds.models import Build
 from builds.tagging import changing
 from builds.tagging.content import content
+from builds.tagging.moments import moment_in
 from builds.tagging.repository_models import Repository, Snapshot
 from builds.tagging.tag_models import Tag
-from debatomic.access.checks import may, person, require
+from builds.tagging.tag_verbs_api import BlockSerializer, TagBuildSerializer, TagVerbsMixin, added
 from debatomic.paging import slice_of
-from debatomic.tools.errors import InputError
-
-LONGEST_REASON = 200
 
 
 class TagSerializer(serializers.ModelSerializer[Tag]):
@@ -54,22 +52,6 @@ class TaggedSerializer(serializers.Serializer[Any]):
     via = serializers.CharField()
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
-    reason = serializers.CharField(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
-
-
-class TagBuildSerializer(ReasonSerializer):
-    """Which build, and why."""
-
-    build: Any = serializers.PrimaryKeyRelatedField(queryset=Build.objects.select_related("task"))
-
-
-class BlockSerializer(ReasonSerializer):
-    """Which source package, and why."""
-
-    source: Any = serializers.CharField(max_length=100)
-
-
 class TagFilter(FilterSet):
     name = CharFilter(lookup_expr="startswith")
 
@@ -78,7 +60,7 @@ class RepositoryFilter(FilterSet):
     tag = CharFilter(field_name="tag__name")
 
 
-class TagViewSet(ReadOnlyModelViewSet[Tag]):
+class TagViewSet(TagVerbsMixin, ReadOnlyModelViewSet[Tag]):
     """Which builds belong together."""
 
     public = True
@@ -93,47 +75,43 @@ class TagViewSet(ReadOnlyModelViewSet[Tag]):
 
     @extend_schema(responses=TaggedSerializer(many=True), filters=False, parameters=[
         OpenApiParameter("page", int, description="Of a hundred builds, from 1."),
+        OpenApiParameter("at", str, description="As it was then: 2026-11-22 (its end) or 2026-11-22T06:00."),
+        OpenApiParameter("source", str, description="Of source packages whose names begin so."),
     ])  # fmt: skip
     @action(detail=True, pagination_class=None, filterset_class=None)
     def builds(self, request: Request, name: str) -> Response:
-        """What is in it, its own and inherited, by source package."""
-        found = sorted(content(self.get_object()), key=lambda each: (each.source, -each.build))
-        part = slice_of(found, request.GET)
-        builds = Build.objects.in_bulk([each.build for each in part.rows])
+        """What is in it, or was at a time, its own and inherited, by source package."""
+        tag = self.get_object()
+        at, wrong = moment_in(request.GET.get("at", ""))
+        if wrong:
+            raise serializers.ValidationError({"at": [wrong]})
+        begins = request.GET.get("source", "").lower()
+        found = [each for each in content(tag, at) if each.source.startswith(begins)]
+        part = slice_of(sorted(found, key=lambda each: (each.source, -each.build)), request.GET)
+        builds = Build.objects.visible_to(request.user).in_bulk([each.build for each in part.rows])
         tags = dict(Tag.objects.filter(pk__in={each.via for each in part.rows}).values_list("pk", "name"))
         return Response([
             {"build": each.build, "source": each.source, "version": builds[each.build].version, "via": tags[each.via]}
             for each in part.rows if each.build in builds
         ])  # fmt: skip
 
-    @extend_schema(request=TagBuildSerializer, responses=TagSerializer)
+    @extend_schema(request=TagBuildSerializer)
     @action(detail=True, methods=["post"])
     def add(self, request: Request, name: str) -> Response:
-        """Tag a build."""
-        return self._acted(request, TagBuildSerializer, changing.add)
+        """Tag a build; in what a policy fills only with a reason."""
+        return self.acted(request, TagBuildSerializer, added)
 
-    @extend_schema(request=TagBuildSerializer, responses=TagSerializer)
+    @extend_schema(request=TagBuildSerializer)
     @action(detail=True, methods=["post"])
     def remove(self, request: Request, name: str) -> Response:
         """Untag a build."""
-        return self._acted(request, TagBuildSerializer, changing.remove)
+        return self.acted(request, TagBuildSerializer, changing.remove)
 
-    @extend_schema(request=BlockSerializer, responses=TagSerializer)
+    @extend_schema(request=BlockSerializer)
     @action(detail=True, methods=["post"])
     def block(self, request: Request, name: str) -> Response:
         """Have a source package in it no more, nor by inheritance."""
-        return self._acted(request, BlockSerializer, changing.block)
-
-    def _acted(self, request: Request, asks: type[ReasonSerializer], act: Any) -> Response:
-        tag = self.get_object()
-        require(may(request.user, "tags.edit"))
-        asked = asks(data=request.data)
-        asked.is_valid(raise_exception=True)
-        try:
-            act(tag, by=person(request.user), **asked.validated_data)
-        except InputError as error:
-            raise serializers.ValidationError({error.field or "non_field_errors": [error.sentence]}) from error
-        return Response(TagSerializer(self.get_object()).data)
+        return self.acted(request, BlockSerializer, changing.block)
 
 
 class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):

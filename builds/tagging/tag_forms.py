@@ -29,7 +29,7 @@ class TagForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Tag
         fields = ("name", "description", "versions")
         labels = {"versions": "Versions to keep"}
-        help_texts = {"versions": "Of each source package, the newest; 0 keeps all."}
+        help_texts = {"versions": "Of each source package, those that came last; 0 keeps all."}
 
     def __init__(self, *args: Any, tag: Tag | None = None, **more: Any) -> None:
         super().__init__(*args, **{**more, "instance": tag})
@@ -54,8 +54,10 @@ class TagForm(forms.ModelForm):  # type: ignore[type-arg]
         """The tag; None and errors on the fields where it is refused."""
         try:
             with transaction.atomic():
+                changing.lock_all()
                 tag = super().save(commit=commit)
                 changing.inherit(tag, self.cleaned_data["parents"], by=by)
+                changing.keep(tag, tag.versions, by=by)
                 AuditEntry.note(by, "tag.edit", tag, versions=tag.versions)
                 return tag
         except InputError as error:

@@ -65,9 +65,9 @@ class PeriodQuerySet(models.QuerySet[Any]):
             return self.filter(ended_at=None)
         return self.filter(Q(ended_at=None) | Q(ended_at__gt=moment), began_at__lte=moment)
 
-    def end(self, by: User | None, why: str = "") -> int:
-        """They hold no more; how many did until now."""
-        return self.filter(ended_at=None).update(ended_at=timezone.now(), ended_by=by, end_reason=why)
+    def end(self, by: User | None, why: str = "", *, at: datetime | None = None) -> int:
+        """They hold no more since `at` (now); how many did until then."""
+        return self.filter(ended_at=None).update(ended_at=at or timezone.now(), ended_by=by, end_reason=why)
 
 
 class Period(models.Model):

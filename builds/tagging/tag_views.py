@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, time
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from builds.models import Build
+from builds.promotion import around
 from builds.tagging import changing
 from builds.tagging.content import content
+from builds.tagging.moments import moment_in
 from builds.tagging.tag_forms import AddForm, BlockForm, TagForm, UntagForm
 from builds.tagging.tag_models import Tag
 from debatomic.gates import PageRequest, SignedInRequest, acting, reading
@@ -37,11 +36,11 @@ def tag_list(request: PageRequest) -> HttpResponse:
 def tag_detail(request: PageRequest, name: str) -> HttpResponse:
     """`?at=`: as it was then; `?source=`: of packages whose names begin so."""
     tag = _tag(request, name)
-    at, wrong = _moment(request.GET.get("at", ""))
+    at, wrong = moment_in(request.GET.get("at", ""))
     begins = request.GET.get("source", "").strip().lower()
     found = [each for each in content(tag, at) if each.source.startswith(begins)]
     page = slice_of(sorted(found, key=lambda each: (each.source, -each.build)), request.GET)
-    builds = Build.objects.for_rows().in_bulk([each.build for each in page.rows])
+    builds = Build.objects.visible_to(request.user).for_rows().in_bulk([each.build for each in page.rows])
     names = dict(Tag.objects.filter(pk__in={each.via for each in page.rows}).values_list("pk", "name"))
     rows = [(builds[each.build], names[each.via]) for each in page.rows if each.build in builds]
     context = {
@@ -59,7 +58,8 @@ def tag_detail(request: PageRequest, name: str) -> HttpResponse:
 def tag_history(request: PageRequest, name: str) -> HttpResponse:
     """Every entry there was, the newest first."""
     tag = _tag(request, name)
-    entries = tag.entries.select_related("build", "began_by", "ended_by")
+    visible = Build.objects.visible_to(request.user)
+    entries = tag.entries.filter(build__in=visible).select_related("build", "began_by", "ended_by")
     if begins := request.GET.get("source", "").strip().lower():
         entries = entries.filter(build__source__startswith=begins)
     return render(request, "builds/tag_history.html",
@@ -85,7 +85,12 @@ def tag_add(request: SignedInRequest, name: str) -> HttpResponse:
     """`?build=ID`: which one."""
     tag = _tag(request, name)
     form = AddForm(request.POST if request.method == "POST" else None, initial={"build": request.GET.get("build", "")})
-    return _acted(request, tag, form, "Tag a build", lambda: changing.add(tag, by=request.user, **form.cleaned_data))
+
+    def act() -> None:
+        around.check(tag, by=request.user, reason=form.cleaned_data["reason"])
+        changing.add(tag, by=request.user, **form.cleaned_data)
+
+    return _acted(request, tag, form, "Tag a build", act)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -146,18 +151,3 @@ def _acted(request: SignedInRequest, tag: Tag, form: Form, title: str, act: Call
 
 def _tag(request: PageRequest, name: str) -> Tag:
     return get_object_or_404(Tag.objects.visible_to(request.user), name=name)
-
-
-def _moment(text: str) -> tuple[datetime | None, str]:
-    """A date means its end; and what is wrong with the text."""
-    if not text.strip():
-        return None, ""
-    try:
-        moment = parse_datetime(text.strip())
-        if moment is None and (day := parse_date(text.strip())):
-            moment = datetime.combine(day, time.max)
-    except ValueError:
-        moment = None
-    if moment is None:
-        return None, f"“{text:.40}” is no date; write for example 2026-11-22 or 2026-11-22T06:00."
-    return (moment if timezone.is_aware(moment) else timezone.make_aware(moment)), ""

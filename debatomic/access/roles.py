@@ -41,6 +41,9 @@ TABLE: Final = {
     "targets.edit":         "r a",
     "tags.edit":            "r a",      # what is in a tag, and its repository
     "chroots.try":          "p r a",    # run a script in a buildroot, as a build's rules run
+    "tags.promote":         "p r a",    # what a promotion policy lets pass
+    "tags.override":        "r a",      # promote, or tag, what a policy holds back, with a reason
+    "tags.policies":        "r a",      # make and change promotion policies
     "chroots.refresh":      "r a",
     "chroots.edit":         "a",
     "chroots.network":      "a",        # give that script the network of the host, with what listens on its loopback

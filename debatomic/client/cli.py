@@ -17,10 +17,12 @@ from debatomic.client import (
     hosts,
     leaving,
     many,
+    policies,
     provenance,
     releases,
     schedules,
     tables,
+    tags,
 )
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import ToolError
@@ -64,6 +66,8 @@ def parser() -> ArgumentParser:
     provenance.attestation_options(
         command("attestation", provenance.attestation, "fetch a build's signed statements, verify packages with them")
     )
+    tags.options(command("tag", tags.run, "what is in tags, since when; tag, move, block, lock"))
+    policies.options(command("policy", policies.run, "promote builds from tag to tag, or see what holds them back"))
     _download(command("download", commands.download, "fetch the files that were kept, verified"))
     _list(command("list", commands.listing, "list builds, composes, tasks, hosts, …"))
     return main

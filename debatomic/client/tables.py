@@ -19,13 +19,22 @@ COLUMNS = {
     "definitions": ("name", "revision", "variants"),
     "leaving": ("id", "source", "version", "target", "leaves_at"),
     "snapshots": ("id", "repository", "name", "created_at", "leaves_at"),
+    "tags": ("name", "locked", "versions", "parents", "repository", "description"),
+    "promotion-policies": ("name", "enabled", "revision", "path", "title"),
     "artifacts": ("id", "kind", "size", "name"),
 }
 
 
+PARTS = {
+    "content": ("build", "source", "version", "via"),
+    "history": ("build", "source", "version", "began_at", "began_by", "ended_at", "ended_by", "why"),
+    "revisions": ("number", "created_at", "created_by", "message"),
+}  # of one thing, not lists of their own
+
+
 def lines(what: str, things: list[dict[str, Any]]) -> list[str]:
     """A head and a line for each thing, in columns."""
-    names = COLUMNS[what]
+    names = (COLUMNS | PARTS)[what]
     rows = [[name.replace("_", " ").upper() for name in names]]
     rows += [[cell(thing.get(name)) for name in names] for thing in things]
     widths = [max(len(row[column]) for row in rows) for column in range(len(names))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from builds.models import Build, Repository, Tag, TagEntry, Target
 from builds.tagging import changing, repositories
 from builds.tagging.content import Found, Line, content, order, resolve
+from builds.tagging.moments import moment_in
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts.models import State, Task
@@ -113,3 +115,29 @@ def test_a_repository_follows_its_tag_and_what_it_inherits(target: Target, someb
     assert (first.task.method, first.task.request["repository"], first.task.priority) == ("repository", "extra", 0)
     repositories.tend()
     assert repository.snapshots.count() == 1, "one at a time"
+
+
+def test_fewer_versions_are_kept_from_now_on(target: Target, somebody: User) -> None:
+    tag = target.tag
+    changing.keep(tag, 0, by=somebody)
+    builds = [completed(somebody, target, version=str(number)) for number in range(3)]
+    for build in builds:
+        changing.add(tag, build, by=somebody)
+    assert len(builds_in(tag)) == 3
+    changing.keep(tag, 2, by=somebody)
+    assert builds_in(tag) == [builds[1].pk, builds[2].pk]
+
+
+def test_a_date_means_its_end() -> None:
+    day, wrong = moment_in("2026-01-02")
+    assert day is not None and (day.day, day.hour, wrong) == (2, 23, "")
+    assert moment_in("yesterday")[1].startswith("“yesterday” is no date")
+
+
+def test_too_many_ways_of_inheritance_are_refused(somebody: User) -> None:
+    """Each tag inherits from both of the next two: the ways double from pair to pair."""
+    pairs = [[Tag.objects.create(name=f"{side}{number}") for side in "ab"] for number in range(12)]
+    with pytest.raises(InputError, match="more than 1000 ways"):
+        for upper, lower in pairwise(pairs):
+            for tag in lower:
+                changing.inherit(tag, [(each, "") for each in upper], by=somebody)
