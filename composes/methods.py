@@ -117,7 +117,8 @@ def publish_command(job: Job) -> list[str]:
         raise InputError("The OSTree repository of this compose is not kept any more.") from None
     return repository_command(
         job, "publish", "--from", packed, "--ref", job.request["ref"], "--commit", job.request["commit"],
-        "--keep-as", f"{job.request['identity']}/{job.request.get('architecture', 'any')}", *signed.options(job),
+        "--keep-as", f"{job.request['identity']}/{job.request.get('architecture', 'any')}",
+        "--order", str(job.request.get("order", 0)), *signed.options(job),
     )  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def _create(
     for architecture in architectures if selection.publishes else ():
         hub.submit(
             "publish", f"publish {identity}, {architecture}", parent=parent, channel=channel, limits=LIMITS, by=by,
-            request={"identity": identity, "architecture": architecture}, dependencies=made,
+            request={"identity": identity, "architecture": architecture, "order": compose.pk}, dependencies=made,
         )  # fmt: skip
     AuditEntry.note(by, "compose.submit", identity, compose=compose.pk, revision=str(revision))
     return compose
