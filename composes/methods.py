@@ -148,6 +148,9 @@ def compose_changed(task: Task) -> None:
         return
     if task.state == State.COMPLETED:
         _completed(compose, task)
+    elif task.state == State.FREE and task.method == "publish":  # begun anew: the gates are asked again
+        fanout.hold_back(compose)
+        _name_what_is_signed(compose)
     topics = ["composes", f"compose:{compose.pk}", f"task:{compose.task_id}"]
     Event.objects.create(kind="compose", key=str(compose.pk), what=task.state, topics=topics)
 
