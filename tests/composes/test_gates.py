@@ -133,7 +133,7 @@ def test_publishing_that_is_begun_anew_asks_the_gates_again(
     Task.objects.filter(parent=blocked.task_id, method="compose-arch").update(result={"gates": said})
     hub.retry(begun, users["administrator"])
     task = publish(host)
-    assert (task.state, task.reason.removeprefix("A gate blocks publishing: ").partition(" A release")[0]) == (ended, reason)
+    assert (task.state, reason in task.reason) == (ended, True)
     assert Compose.objects.get(pk=blocked.pk).can_override(users["administrator"]) == bool(reason)
 
 
