@@ -115,8 +115,13 @@ class ComposeDetailSerializer(ComposeSerializer):
 
 
 class ComposeWishesSerializer(WishesSerializer):
-    """`after`: composes, `after_builds`: builds, that must be completed before."""
+    """`after`: composes, `after_builds`: builds, that must be completed before.
 
+    `only` and `skip` name phases or deliverables; then nothing is published.
+    """
+
+    only = serializers.ListField(child=serializers.ChoiceField(choices=WORDS), required=False)
+    skip = serializers.ListField(child=serializers.ChoiceField(choices=(*WORDS, PUBLISH)), required=False)
     after: Any = serializers.PrimaryKeyRelatedField(queryset=Compose.objects.all(), many=True, required=False)
     after_builds: Any = serializers.PrimaryKeyRelatedField(queryset=Build.objects.all(), many=True, required=False)
     architectures = serializers.ListField(child=serializers.CharField(max_length=20), required=False, allow_empty=False)
@@ -129,15 +134,10 @@ class ComposeWishesSerializer(WishesSerializer):
 
 
 class ComposeSubmitSerializer(ComposeWishesSerializer):
-    """Compose a variant of a definition's newest revision, for all its architectures unless some are named.
-
-    `only` and `skip` name phases or deliverables; then nothing is published.
-    """
+    """Compose a variant of a definition's newest revision, for all its architectures unless some are named."""
 
     definition = NameField("definition", queryset=Definition.objects.filter(enabled=True))
     variant = serializers.CharField(max_length=60)
-    only = serializers.ListField(child=serializers.ChoiceField(choices=WORDS), required=False)
-    skip = serializers.ListField(child=serializers.ChoiceField(choices=(*WORDS, PUBLISH)), required=False)
 
 
 class ComposeFilter(FilterSet):
@@ -208,13 +208,15 @@ class ComposeViewSet(ReadOnlyModelViewSet[Compose]):
     @extend_schema(request=ComposeWishesSerializer, responses={201: ComposeDetailSerializer})
     @action(detail=True, methods=["post"])
     def resubmit(self, request: Request, pk: str) -> Response:
-        """Compose the same revision as another compose, with what is given changed."""
+        """Compose the same revision as another compose, the same of it, with what is given changed."""
         compose, by = self.get_object(), person(request.user)
         allow(compose.can_resubmit(by), possible=not compose.is_live, sentence="It has not ended.")
         asked = ComposeWishesSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wanted = dict(asked.validated_data)
         wanted["wishes"] = ComposeWishesSerializer.wishes_of(wanted)
+        chosen = {word: wanted.pop(word) for word in ("only", "skip") if word in wanted}
+        wanted["selection"] = Selection.of({**compose.task.request, **chosen})
         return submitted(request, lambda: compose.resubmit(by=by, **wanted), self._show)
 
     @extend_schema(request=OverrideSerializer, responses=ComposeDetailSerializer)

@@ -57,7 +57,13 @@ def blocking(result: dict[str, Any]) -> list[str]:
 def held_back(compose: Compose) -> list[Task]:
     """Its tasks of publishing that failed because of gates nobody has overridden."""
     failed = compose.task.children.filter(method="publish", state=State.FAILED).order_by("pk")
-    return [task for task in failed if task.request.get("blocked") and not task.request.get("overridden")]
+    return [task for task in failed if _unanswered(task.request)]
+
+
+def _unanswered(request: dict[str, Any]) -> list[str]:
+    """The gates that block and that nobody has overridden: who did, did that for what they said then."""
+    overridden = (request.get("overridden") or {}).get("gates", ())
+    return [each for each in request.get("blocked") or () if each not in overridden]
 
 
 def override(compose: Compose, *, by: User, reason: str) -> None:
@@ -81,8 +87,7 @@ def override(compose: Compose, *, by: User, reason: str) -> None:
 
 def refuse_blocked(request: dict[str, Any]) -> None:
     """Raises InputError where gates block the publishing this asks for."""
-    blocked = request.get("blocked")
-    if blocked and not request.get("overridden"):
+    if blocked := _unanswered(request):
         more = f" {len(blocked) - 1} more gates block, too." if len(blocked) > 1 else ""
         raise InputError(f"A gate blocks publishing: {blocked[0]}{more}",
                          hint="A release manager may override it with a reason.", lines=blocked)  # fmt: skip

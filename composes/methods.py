@@ -119,7 +119,8 @@ def publish_command(job: Job) -> list[str]:
         raise InputError("The OSTree repository of this compose is not kept any more.") from None
     return repository_command(
         job, "publish", "--from", packed, "--ref", job.request["ref"], "--commit", job.request["commit"],
-        "--keep-as", f"{job.request['identity']}/{job.request.get('architecture', 'any')}", *signed.options(job),
+        "--keep-as", f"{job.request['identity']}/{job.request.get('architecture', 'any')}",
+        "--order", str(job.request.get("order", 0)), *signed.options(job),
     )  # fmt: skip
 
 
@@ -149,6 +150,9 @@ def compose_changed(task: Task) -> None:
         return
     if task.state == State.COMPLETED:
         _completed(compose, task)
+    elif task.state == State.FREE and task.method == "publish":  # begun anew: the gates are asked again
+        fanout.hold_back(compose)
+        _name_what_is_signed(compose)
     topics = ["composes", f"compose:{compose.pk}", f"task:{compose.task_id}"]
     Event.objects.create(kind="compose", key=str(compose.pk), what=task.state, topics=topics)
 

@@ -231,11 +231,13 @@ class Compose(models.Model):
             hub.retry(task, by)
         AuditEntry.note(by, "compose.retry", self, compose=self.pk)
 
-    def resubmit(self, *, by: User, wishes: Wishes, architectures: Sequence[str] = ()) -> Compose:
+    def resubmit(
+        self, *, by: User, wishes: Wishes, architectures: Sequence[str] = (), selection: Selection | None = None
+    ) -> Compose:
         """Compose the same revision anew, as another compose. Raises InputError for one that has not ended."""
         if self.is_live:
             raise InputError(f"{self} has not ended yet.", hint="Cancel it first, or change its priority.")
-        return submit.again(self, architectures, by=by, wishes=wishes)
+        return submit.again(self, architectures, by=by, wishes=wishes, selection=selection)
 
     def can_resubmit(self, user: User) -> bool:
         return not self.is_live and may(user, "composes.submit")

@@ -7,7 +7,9 @@ from typing import Any
 
 from composes.defining import git_origins
 from composes.models import Compose, Definition
+from composes.selection import HELP, Selection
 from debatomic.tools.errors import InputError
+from hosts.models import Task
 from hosts.schedule.orders import Make, Order
 
 
@@ -18,15 +20,22 @@ def prepare(parameters: Mapping[str, str], by: Any) -> Make:
         raise InputError(f"There is no definition named “{parameters['definition']}”.", field="definition")
     architectures = parameters.get("architectures", "").split()
     variant = parameters["variant"]
-    return lambda: (
-        Compose.objects.submit(definition=definition, variant=variant, architectures=architectures, by=by).task
-    )
+    selection = Selection(*(tuple(parameters.get(word, "").split()) for word in ("only", "skip")))
+    selection.check()
+
+    def make() -> Task:
+        made = Compose.objects.submit(definition=definition, variant=variant, architectures=architectures, by=by,
+                                      selection=selection)  # fmt: skip
+        return made.task
+
+    return make
 
 
 COMPOSE = Order(
     name="compose", title="Compose", right="composes.submit", prepare=prepare,
     needed={"definition": "The definition's name.", "variant": "One of its variants."},
-    optional={"architectures": "Empty: all that the variant is written for."},
+    optional={"architectures": "Empty: all that the variant is written for.",
+              "only": f"{HELP} Only these and what they need.", "skip": "The same words, and publish: not these."},
 )  # fmt: skip
 
 

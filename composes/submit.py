@@ -42,13 +42,17 @@ def submit(
         return _create(composes, revision, variant, chosen, by=by, wishes=wishes, selection=selection)
 
 
-def again(compose: Compose, architectures: Sequence[str], *, by: User, wishes: Wishes) -> Compose:
-    """Compose the revision of another compose, the same of it, for the same architectures unless some are named."""
+def again(
+    compose: Compose, architectures: Sequence[str], *, by: User, wishes: Wishes, selection: Selection | None = None
+) -> Compose:
+    """Compose the revision of another compose, for the same architectures and the same of it unless told otherwise."""
     wishes.check(by)
+    chosen_parts = selection or Selection.of(compose.task.request)
+    chosen_parts.check()
     chosen = _checked(compose.revision, compose.variant, architectures or compose.architectures)
     with transaction.atomic():
         return _create(type(compose).objects.all(), compose.revision, compose.variant, chosen, by=by, wishes=wishes,
-                       selection=Selection.of(compose.task.request))  # fmt: skip
+                       selection=chosen_parts)  # fmt: skip
 
 
 def _checked(revision: Revision, variant: str, architectures: Sequence[str]) -> list[str]:
@@ -97,7 +101,7 @@ def _create(
     for architecture in architectures if selection.publishes else ():
         hub.submit(
             "publish", f"publish {identity}, {architecture}", parent=parent, channel=channel, limits=LIMITS, by=by,
-            request={"identity": identity, "architecture": architecture}, dependencies=made,
+            request={"identity": identity, "architecture": architecture, "order": compose.pk}, dependencies=made,
         )  # fmt: skip
     AuditEntry.note(by, "compose.submit", identity, compose=compose.pk, revision=str(revision))
     return compose

@@ -46,6 +46,7 @@ class Tools:
     root: Path
     identity: str
     log: Callable[[bytes], object]
+    tree: Path = Path()  # of the layer alone, without what is shared: to be read
 
     def run(
         self, args: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None, **options: Any
@@ -59,8 +60,9 @@ class Tools:
         return self.run(args, capture=True, log=None, env=env).stdout.strip()
 
 
-def checked(command: Sequence[str], **options: Any) -> Completed:
-    """`run`, and a full disk told as such; `chroot ROOT` in front of a program is not worth mentioning.
+def checked(command: Sequence[str], shown: Sequence[str] = (), **options: Any) -> Completed:
+    """`run`, and a full disk told as such; `chroot ROOT` in front of a program is not worth mentioning, nor is what
+    else is not in `shown`.
 
     In a chroot the temporary folder is its own: the caller's is not there.
     """
@@ -68,7 +70,7 @@ def checked(command: Sequence[str], **options: Any) -> Completed:
     try:
         return run(command, **{**options, "env": {**own, **(options.get("env") or {})}})
     except CommandFailed as error:
-        shown = command[2:] if command[0] == "chroot" else command
+        shown = shown or (command[2:] if command[0] == "chroot" else command)
         if DISK_FULL.search(error.tail):
             raise ToolError(f"The disk is full: {shown[0]} could not write.", kind=Kind.DISK,
                             hint="Free some space or use another --state.", lines=error.lines) from error  # fmt: skip
@@ -86,7 +88,7 @@ def entered(layer: Layer, *, work: Path, shared: Sequence[Path], log: Callable[[
         undo.enter_context(system_mounts(root, devices=("kvm",)))
         for folder in shared:
             undo.enter_context(bound(folder, root / folder.relative_to("/")))
-        yield Tools(root=root, identity=_installed(layer.tree), log=log)
+        yield Tools(root=root, identity=_installed(layer.tree), log=log, tree=layer.tree)
 
 
 @contextmanager

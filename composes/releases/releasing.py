@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from composes.models import Compose
-from composes.releases import metadata
+from composes.releases import journal, metadata
 from composes.releases.release_models import Move, ReleaseChannel
 from composes.states import FINISHED
 from debatomic.access.models import AuditEntry
@@ -104,7 +104,7 @@ def set_label(compose: Compose, label: str, *, by: User) -> None:
 
 def _locked(channel: ReleaseChannel) -> ReleaseChannel:
     """The row, nobody else's until the transaction ends. Raises InputError while a move of it is under way."""
-    row = ReleaseChannel.objects.select_for_update(of=("self",)).get(pk=channel.pk)
+    row = _locked_row(channel)
     if moving := row.under_way:
         raise InputError(f"{row} is being moved to {moving.compose} right now.", hint="Wait for its task.")
     return row
@@ -140,27 +140,29 @@ def moved(task: Task) -> None:
     if move is None:
         return
     if task.state == State.COMPLETED:
-        facts = {each["ref"]: each for each in task.result["moved"]}
-        _done(move, facts)
+        _locked_row(move.channel)
+        _done(move, {each["ref"]: each for each in task.result["moved"]})
     announce(move.compose)
 
 
 def published(compose: Compose, task: Task) -> None:
-    """An architecture's commit was published: the first channel carries this compose."""
+    """An architecture's commit was published: the first channel carries this compose, or a newer one already."""
     made = task.dependencies.filter(method="compose-arch", architecture=task.request["architecture"]).first()
     names = list(made.result.get("channels", ())) if made else []
     if not names:
         return
     channels = [_channel(compose, name, position) for position, name in enumerate(names)]
-    first = ReleaseChannel.objects.select_for_update(of=("self",)).get(pk=channels[0].pk)
-    current = first.current
+    first = _locked_row(channels[0])
     facts = {task.result["ref"]: dict(task.result)}
-    if current and current.kind == Move.Kind.PUBLISH and current.compose_id == compose.pk:
-        Move.objects.filter(pk=current.pk).update(facts={**current.facts, **facts})
-        return
-    move = first.moves.create(kind=Move.Kind.PUBLISH, compose=compose, before=current, by=compose.created_by, task=task,
-                              instead_of=current.compose if current else None)  # fmt: skip
-    _done(move, facts)
+    move = first.moves.filter(kind=Move.Kind.PUBLISH, compose=compose).order_by("-pk").first()
+    if move is None or journal.is_over(move, facts):
+        move = first.moves.create(kind=Move.Kind.PUBLISH, compose=compose, by=compose.created_by, task=task)
+    _done(move, {**move.facts, **facts})
+
+
+def _locked_row(channel: ReleaseChannel) -> ReleaseChannel:
+    """Locked after the tasks that end, before its journal is written."""
+    return ReleaseChannel.objects.select_for_update(of=("self",)).get(pk=channel.pk)
 
 
 def _channel(compose: Compose, name: str, position: int) -> ReleaseChannel:
@@ -173,7 +175,7 @@ def _channel(compose: Compose, name: str, position: int) -> ReleaseChannel:
 
 def _done(move: Move, facts: Mapping[str, Any]) -> None:
     Move.objects.filter(pk=move.pk).update(done_at=timezone.now(), facts=facts)
-    ReleaseChannel.objects.filter(pk=move.channel_id).update(current=move)
+    journal.place(Move.objects.get(pk=move.pk))
 
 
 def announce(compose: Compose) -> None:

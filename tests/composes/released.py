@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from composes.models import Compose, Definition, Move, ReleaseChannel
 from composes.pipeline.packages.lock import Lock, Package
@@ -46,10 +47,13 @@ class Factory:
         return Compose.objects.for_lists().get(pk=compose.pk)
 
     def publish(self, compose: Compose) -> None:
-        task = scene.begin(compose, self.host)
+        self.tell(scene.begin(compose, self.host))
+
+    def tell(self, task: Task, **more: Any) -> None:
+        """What the host says of a publishing that it did."""
         assert task.method == "publish" and task.claim
         facts = {"ref": REF, "commit": task.request["commit"], "previous": "", "signed_by": ["ABCD"], "objects": 3,
-                 "size": 1000, "delta": None}  # fmt: skip
+                 "size": 1000, "delta": None, **more}  # fmt: skip
         assert hub.finish(task.claim, facts, [])
 
     def do(self, move: Move) -> Move:
@@ -57,7 +61,8 @@ class Factory:
         claimed = hub.claim(self.host)
         assert claimed is not None and claimed.pk == move.task_id and claimed.claim
         assert hub.start(claimed.claim)
-        moved = [{"ref": ref, "commit": commit, "previous": "", "signed_by": [], "objects": 1, "size": 1, "delta": 1}
+        moved = [{"ref": ref, "commit": commit, "previous": "", "signed_by": [], "objects": 1, "size": 1, "delta": 1,
+                  "serial": move.task_id}
                  for ref, commit in claimed.request["refs"].items()]  # fmt: skip
         assert hub.finish(claimed.claim, {"moved": moved}, [])
         return Move.objects.get(pk=move.pk)

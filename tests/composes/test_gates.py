@@ -122,6 +122,24 @@ def test_overridden_it_is_published_without_making_it_again(
     assert not done.can_override(users["administrator"])
 
 
+@pytest.mark.parametrize(("said", "ended", "reason"), [
+    ([gate("boot-uefi", "passed")], State.COMPLETED, ""),
+    ([gate("boot-uefi", "failed", SENTENCE)], State.COMPLETED, ""),
+    ([gate("boot-uefi", "failed", SENTENCE), gate("lint", "failed", "No kernel.")], State.FAILED, "lint: No kernel."),
+])  # fmt: skip
+def test_publishing_that_is_begun_anew_asks_the_gates_again(
+    blocked: Compose, host: Host, users: dict[str, User], said: list[dict[str, Any]], ended: State, reason: str
+) -> None:
+    blocked.override(by=users["administrator"], reason="known since spring")
+    begun = run(host, "publish")
+    assert begun.claim and hub.fail(begun.claim, reason="The disk is full.", kind="build")
+    Task.objects.filter(parent=blocked.task_id, method="compose-arch").update(result={"gates": said})
+    hub.retry(begun, users["administrator"])
+    task = publish(host)
+    assert (task.state, reason in task.reason) == (ended, True)
+    assert Compose.objects.get(pk=blocked.pk).can_override(users["administrator"]) == bool(reason)
+
+
 @pytest.mark.parametrize("reason", ["", "    ", "ok", "x" * 501])
 def test_no_override_without_a_reason(blocked: Compose, users: dict[str, User], reason: str) -> None:
     with pytest.raises(InputError, match="Say why") as caught:

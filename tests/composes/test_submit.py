@@ -19,6 +19,7 @@ from hosts.kept import store
 from hosts.models import Task
 from hosts.queue.wishes import Wishes
 from hosts.registry import Job
+from hosts.schedule import orders
 from tests import scene
 from tests.storage import Storage
 
@@ -181,3 +182,42 @@ def test_publishing_takes_the_tree_from_wherever_it_is_kept(kept: Storage, tmp_p
         return
     command = publish_command(job)
     assert Path(command[command.index("--from") + 1]).read_bytes() == b"a tree"
+
+
+def test_it_is_composed_again_with_other_parts_or_the_same(
+    definition: Definition, users: dict[str, User], client_of: Callable[[str], Client]
+) -> None:
+    first = ended(definition, users["release-manager"])
+    client, again = client_of("release-manager"), f"/api/v1/composes/{first.pk}/resubmit/"
+
+    def asked(**told: list[str]) -> dict[str, Any]:
+        answer = client.post(again, told, content_type="application/json")
+        assert answer.status_code == 201, answer.content
+        made = Compose.objects.get(pk=answer.json()["id"])
+        request: dict[str, Any] = made.task.request
+        return request
+
+    assert asked() == {}
+    assert asked(only=["qcow2"], skip=["test"]) == {"only": ["qcow2"], "skip": ["test"]}
+    page = f"/composes/{first.pk}/resubmit/"
+    assert client.post(page, {"skip": "publish upgrade"}).status_code == 302
+    made = Compose.objects.latest("pk")
+    assert made.task.request == {"skip": ["publish", "upgrade"]}
+    made.cancel(by=users["release-manager"])
+    shown = client.get(f"/composes/{made.pk}/resubmit/").content.decode()
+    assert 'value="publish upgrade"' in shown, "what was chosen before stands in the form"
+    assert client.post(page, {"only": "cdrom"}).status_code == 422
+
+
+@pytest.mark.parametrize(("more", "request_"), [
+    ({}, {}), ({"only": "qcow2 raw", "skip": "test"}, {"only": ["qcow2", "raw"], "skip": ["test"]}),
+])  # fmt: skip
+def test_a_schedule_composes_a_part(
+    definition: Definition, users: dict[str, User], more: dict[str, str], request_: dict[str, Any]
+) -> None:
+    parameters = orders.checked("compose", {"definition": "debian-atomic", "variant": "minimal", **more})
+    task = orders.order("compose").prepare(parameters, users["release-manager"])()
+    assert task.request == request_
+    assert task.children.filter(method="publish").exists() != bool(request_)
+    with pytest.raises(InputError, match="no phase or deliverable cdrom"):
+        orders.order("compose").prepare({**parameters, "only": "cdrom"}, users["release-manager"])

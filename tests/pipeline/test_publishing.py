@@ -185,6 +185,20 @@ def test_refs_move_together_or_not_at_all(
         assert machine.pull(TESTING) == one
 
 
+def test_an_older_compose_that_is_published_later_does_not_take_the_ref_back(
+    site: Site, made: Callable[[str], tuple[Path, str]]
+) -> None:
+    (older, one), (newer, two) = made("one"), made("two")
+    assert site.do("publish", "--from", newer, "--ref", NIGHTLY, "--order", "12") == 0
+    assert site.said()["serial"] == 1
+    assert site.do("publish", "--from", older, "--ref", NIGHTLY, "--order", "7", "--keep-as", "house-7/amd64") == 0
+    assert (site.said()["passed_over"], site.said()["previous"], site.ref(NIGHTLY)) == (True, two, two)
+    assert site.do("move", f"{TESTING}={one}") == 0, "nothing is lost: it can be promoted"
+    assert site.do("move", f"{NIGHTLY}={one}") == 0, "a person may go back"
+    assert site.do("publish", "--from", newer, "--ref", NIGHTLY, "--order", "12") == 0
+    assert (site.said()["serial"], site.ref(NIGHTLY)) == (4, two)
+
+
 def test_pruning_keeps_what_is_named_and_what_is_held(site: Site, made: Callable[[str], tuple[Path, str]]) -> None:
     (source, one), (other, two) = made("one"), made("two")
     assert site.do("publish", "--from", source, "--ref", NIGHTLY, "--keep-as", "house-1/amd64") == 0

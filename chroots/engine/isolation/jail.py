@@ -37,6 +37,7 @@ class Jail:
     environment: Mapping[str, str] = field(default_factory=dict)
     read_only: Mapping[str, Path] = field(default_factory=dict)  # what is seen where: path inside, folder outside
     writable: Mapping[str, Path] = field(default_factory=dict)  # likewise, and what is written there stays
+    inner_roots: Sequence[str] = ()  # folders inside that get /dev and /proc like the jail's, for a chroot in it
     scratch: Sequence[str] = ()  # folders inside that are empty, writable and gone afterwards
     resource_limits: Sequence[str] = ()  # options of prlimit(1)
     files_in_memory: int = 256 << 20  # bytes /dev/shm may hold; /run and each of `scratch` likewise
@@ -77,10 +78,15 @@ def bubblewrap(jail: Jail) -> list[str]:
         *(part for inside, outside in jail.read_only.items() for part in ("--ro-bind", os.fspath(outside), inside)),
         *(part for inside, outside in jail.writable.items() for part in ("--bind", os.fspath(outside), inside)),
         *(part for inside in jail.scratch for part in (*size, "--tmpfs", inside)),
-        *secrets_hidden(""),
+        *secrets_hidden(""), *(part for inside in jail.inner_roots for part in _inner_root(jail, inside)),
         "--clearenv", *_environment(jail), "--chdir", jail.folder,
         "--cap-drop", "ALL", *(part for name in capabilities for part in ("--cap-add", f"CAP_{name}")),
     ]  # fmt: skip
+
+
+def _inner_root(jail: Jail, root: str) -> list[str]:
+    devices = ["--dev-bind", os.fspath(jail.devices), f"{root}/dev"] if jail.devices else ["--dev", f"{root}/dev"]
+    return [*devices, "--proc", f"{root}/proc", *controls_read_only(root), *secrets_hidden(root)]
 
 
 def controls_read_only(root: str) -> list[str]:

@@ -19,18 +19,25 @@ from debatomic.tools.files import whole
 MEMBER = re.compile(r"^(?:config|summary|(?:objects|refs|state|tmp|extensions)(?:/[A-Za-z0-9._-]+)*)\Z")
 
 
-def publish(served: Served, source: Path, ref: str, *, commit: str = "", keep_as: str = "") -> dict[str, Any]:
+def publish(
+    served: Served, source: Path, ref: str, *, commit: str = "", keep_as: str = "", order: int = 0
+) -> dict[str, Any]:
     """Make `ref` of the served repository the one commit that `source` (its tar, or a shared folder) holds.
 
-    Each object's checksum is verified on the way. `keep_as` holds the commit beyond the time the ref names it. What it
-    returns is described at `Served.move`.
+    Each object's checksum is verified on the way. `keep_as` holds the commit beyond the time the ref names it. A ref
+    that names the commit of a compose with a higher `order` stays as it is. What it returns is described at
+    `Served.move`.
     """
     with as_folder(source, served.scratch) as folder:
         found = _commit(Repo(served.repo.tools, folder), ref, commit)
         _import(served, folder, found)
         if keep_as:
             served.keep(keep_as, found)
-        return served.move([Step(ref=ref, commit=found)])[0]
+        step = Step(ref=ref, commit=found)
+        newer = order and served.ordering.of(served.repo.resolve(ref)) > order
+        if order:
+            served.ordering.note(found, order)
+        return served.passed_over(step) if newer else served.move([step])[0]
 
 
 def _commit(source: Repo, ref: str, expected: str) -> str:

@@ -17,6 +17,7 @@ from chroots.engine.spec import ChrootSpec
 from chroots.engine.state import State, locked
 from composes.pipeline.job import Log
 from composes.pipeline.publishing import gvariant
+from composes.pipeline.publishing.ordering import Ordering
 from composes.pipeline.publishing.ostree import CHECKSUM, Repo
 from composes.pipeline.publishing.updates import bound_refs, object_path, update
 from composes.pipeline.store import ResultStore
@@ -53,17 +54,31 @@ class Served:
     def path(self) -> Path:
         return self.repo.path
 
+    @property
+    def ordering(self) -> Ordering:
+        return Ordering(self.path)
+
     def move(self, steps: Sequence[Step]) -> list[dict[str, Any]]:
         """All of them or none: signatures and deltas first, then the refs, the summary last.
 
-        Returns for each: ref, commit, previous, signed_by, objects and size of the update, delta (its bytes, or None).
+        Returns for each: ref, commit, previous, signed_by, objects and size of the update, delta (its bytes, or None),
+        serial (of this change of the repository).
         """
         before = [self._checked(step) for step in steps]
         told = [self._prepared(step, previous) for step, previous in zip(steps, before, strict=True)]
+        serial = self.ordering.next_serial()
         for step in steps:
             self.repo.set_ref(step.ref, step.commit)
         self.summarise()
-        return told
+        return [{**each, "serial": serial} for each in told]
+
+    def passed_over(self, step: Step) -> dict[str, Any]:
+        """What `move` returns, for a commit that is signed and ready to be promoted, but which the ref never names."""
+        now = self._checked(step)
+        keys, _ = self._sign(step.commit)
+        self.log.line(f"{step.ref} stays {now}: that is of a newer compose than {step.commit}")
+        return {"ref": step.ref, "commit": step.commit, "previous": now, "signed_by": keys,
+                **asdict(update(self.path, "", step.commit)), "delta": None, "passed_over": True}  # fmt: skip
 
     def keep(self, name: str, commit: str) -> None:
         """Hold a commit, whatever refs do, until it is let go."""
@@ -81,6 +96,7 @@ class Served:
             old, _, new = name.rpartition("-")
             if CHECKSUM.match(new) and old and not object_path(self.path, old, "commit").exists():
                 self.repo.do("static-delta", "delete", name)  # nobody updates from there
+        self.ordering.forget_gone()
         self.summarise()
 
     def _kept(self, name: str) -> Path:

@@ -132,6 +132,6 @@ def deliver(order: Order, result: Result) -> list[Deliverable]:
                       digest=result.digest)]  # fmt: skip
 
 
-STAGE = Stage(name="disk", phase="image", make=make, needs=("commit",), options=options, deliver=deliver, revision=2,
+STAGE = Stage(name="disk", phase="image", make=make, needs=("commit",), options=options, deliver=deliver, revision=3,
               schema=takes("kargs", "remote", "ref", "architecture", size=COUNT, firmware=FIRMWARE, filesystem=TEXT,
                            bootloader=TEXT))  # fmt: skip

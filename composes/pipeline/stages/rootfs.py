@@ -14,9 +14,10 @@ from composes.pipeline.store import ResultStore
 from composes.pipeline.system import first_boot, layout, systemd_boot
 from composes.pipeline.system.initramfs import Initramfs
 from composes.pipeline.system.inside import inside
+from composes.pipeline.system.jailing import Cell, cell
 from composes.pipeline.system.layout import LayoutOptions
 from composes.pipeline.system.lint import Finding, lint
-from composes.pipeline.tools import checked, system_mounts
+from composes.pipeline.tools import checked
 from composes.pipeline.treefiles.marks import place_of
 from composes.pipeline.treefiles.options import TEXT, takes
 from debatomic.tools.errors import CommandFailed, InputError
@@ -45,16 +46,8 @@ def make(job: Job) -> Facts:
     root = job.folder / "tree"
     job.progress.report(0.6, "copying the installed tree")
     checked(["cp", "-a", "--reflink=auto", os.fspath(job.input("tree", "tree")), os.fspath(root)])
-    _purge_packages(job, root)
-    version = inside(root, layout.prepare_boot, _composefs(job, root))
-    inside(root, first_boot.prepare, job.tree.first_boot)
-    if job.tree.image.bootloader == "systemd-boot":
-        inside(root, systemd_boot.prepare, job.tree.image.bootloader)
-    job.progress.report(0.7, "initramfs")
-    with system_mounts(root):
-        applying.apply(root, job.tree.customizations, lambda args: _in_tree(root, args, job))
-        _set_units(job, root)
-        _make_initramfs(job, root, version)
+    with cell(root, job.folder) as jail:
+        version = _completed(job, jail)
     job.progress.report(0.9, "layout and lint")
     for name in inside(root, layout.transform, _layout_options(job)):
         job.log.line(f"dropped {name}")
@@ -66,11 +59,26 @@ def make(job: Job) -> Facts:
                                         for each in findings]}  # fmt: skip
 
 
-def _composefs(job: Job, root: Path) -> str:
+def _completed(job: Job, jail: Cell) -> str:
+    """All that takes programs of the tree; the version of its kernel."""
+    root = jail.root
+    _purge_packages(job, jail)
+    version: str = inside(root, layout.prepare_boot, _composefs(job, jail))
+    inside(root, first_boot.prepare, job.tree.first_boot)
+    if job.tree.image.bootloader == "systemd-boot":
+        inside(root, systemd_boot.prepare, job.tree.image.bootloader)
+    job.progress.report(0.7, "initramfs")
+    applying.apply(root, job.tree.customizations, lambda args: _in_tree(jail, args, job))
+    _set_units(job, jail)
+    _make_initramfs(job, jail, version)
+    return version
+
+
+def _composefs(job: Job, jail: Cell) -> str:
     """Whether the root is a composefs: yes, where the tree's ostree can; bootc takes maybe as well."""
-    if not (root / "usr/bin/ostree").exists():
+    if not (jail.root / "usr/bin/ostree").exists():
         return "maybe"
-    shown = checked(["chroot", os.fspath(root), "ostree", "--version"], capture=True).stdout
+    shown = jail.run(["ostree", "--version"], capture=True).stdout
     can = "composefs" in {line.strip("- '\"\t") for line in shown.splitlines()}
     job.log.line(f"the tree's ostree was built {'with' if can else 'without'} composefs")
     return "yes" if can else "maybe"
@@ -80,16 +88,16 @@ def _move_etc(root: Path) -> None:
     (root / "etc").rename(root / "usr/etc")
 
 
-def _in_tree(root: Path, args: Sequence[str], job: Job, **more: str) -> None:
+def _in_tree(jail: Cell, args: Sequence[str], job: Job, **more: str) -> None:
     env = {"SOURCE_DATE_EPOCH": str(job.inputs["tree"].facts["date"]), "DEBIAN_FRONTEND": "noninteractive",
            "TMPDIR": "/var/tmp", **more}  # noqa: S108 # fmt: skip
-    checked(["chroot", os.fspath(root), *args], log=job.log, env=env)
+    jail.run(args, log=job.log, env=env)
 
 
-def _purge_packages(job: Job, root: Path) -> None:
+def _purge_packages(job: Job, jail: Cell) -> None:
     for name in job.tree.purge_packages:
         try:
-            _in_tree(root, ["dpkg", "--purge", "--force-remove-essential", name], job)
+            _in_tree(jail, ["dpkg", "--purge", "--force-remove-essential", name], job)
         except CommandFailed as error:
             raise InputError(f"{place_of(name) or 'purge-packages'}: {name} cannot be removed: {_last(error)}.",
                              hint="Another package needs it.", lines=error.lines) from error  # fmt: skip
@@ -100,25 +108,25 @@ def _last(error: CommandFailed) -> str:
     return (error.lines or [str(error)])[-1].strip().rstrip(".")
 
 
-def _set_units(job: Job, root: Path) -> None:
+def _set_units(job: Job, jail: Cell) -> None:
     for verb, names in (("enable", job.tree.enable), ("disable", job.tree.disable), ("mask", job.tree.mask)):
         for name in names:
             try:
-                _in_tree(root, ["systemctl", verb, name], job)
+                _in_tree(jail, ["systemctl", verb, name], job)
             except CommandFailed as error:
                 where = place_of(name) or "units"
                 raise InputError(f"{where}: the unit {name} cannot be {PAST[verb]}: {_last(error)}.",
                                  hint="Is the package that has it among packages?") from error  # fmt: skip
 
 
-def _make_initramfs(job: Job, root: Path, version: str) -> None:
+def _make_initramfs(job: Job, jail: Cell, version: str) -> None:
     def run(args: Sequence[str], *, captured: bool = False, **more: str) -> str:
         if captured:
-            return checked(["chroot", os.fspath(root), *args], capture=True).stdout
-        _in_tree(root, args, job, **more)
+            return jail.run(args, capture=True).stdout
+        _in_tree(jail, args, job, **more)
         return ""
 
-    kept = Initramfs(root=root, version=version).have(ResultStore(job.order.state), run, again=job.again)
+    kept = Initramfs(root=jail.root, version=version).have(ResultStore(job.order.state), run, again=job.again)
     job.log.line(f"initramfs {'kept: nothing changed that it is made of' if kept else 'made'}")
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chroots.engine.isolation.inside import opened
 from composes.pipeline.store import ResultStore
 from debatomic.tools.files import sha256
 
@@ -36,8 +37,9 @@ class Initramfs:
     version: str
 
     @property
-    def image(self) -> Path:
-        return self.root / "usr/lib/modules" / self.version / IMAGE
+    def place(self) -> str:
+        """Of the image, in the tree."""
+        return f"usr/lib/modules/{self.version}/{IMAGE}"
 
     @property
     def date(self) -> int:
@@ -52,7 +54,7 @@ class Initramfs:
                 if not reused:
                     return False
                 if self._same(kept):
-                    shutil.copyfile(kept / IMAGE, self.image)
+                    self._put(kept / IMAGE)
                     return True
             again = True
 
@@ -68,19 +70,31 @@ class Initramfs:
         files = [path for path, status in _below(os.fspath(self.root), "") if stat.S_ISREG(status.st_mode)]
         for path in files:
             os.utime(self.root / path, ns=(0, (self.root / path).stat().st_mtime_ns))
-        args = ["dracut", "--force", "--kver", self.version, f"/usr/lib/modules/{self.version}/{IMAGE}"]
+        args = ["dracut", "--force", "--kver", self.version, f"/{self.place}"]
         run(args, SOURCE_DATE_EPOCH=str(self.date), DRACUT_NO_XATTR="1")
         read = {path for path in files if (self.root / path).stat().st_atime_ns}
         if PROBE in read:
             read |= self._inside(run) & set(files)
             (folder / READ).write_text(json.dumps({path: self._content(path) for path in sorted(read)}))
-            shutil.copyfile(self.image, folder / IMAGE)
+            self._get(folder / IMAGE)
         return {"read": len(read)}
+
+    def _get(self, target: Path) -> None:
+        """Copy the image, where links in the tree lead nowhere else; the same for putting it there."""
+        with opened(self.root, self.place, os.O_RDONLY) as fd, target.open("wb") as copy:
+            with os.fdopen(os.dup(fd), "rb") as image:
+                shutil.copyfileobj(image, copy)
+
+    def _put(self, source: Path) -> None:
+        with opened(self.root, self.place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd, source.open("rb") as image:
+            with os.fdopen(os.dup(fd), "wb") as copy:
+                shutil.copyfileobj(image, copy)
+            os.fchmod(fd, 0o644)
 
     def _inside(self, run: Run) -> set[str]:
         """The names in the image."""
-        image = f"/usr/lib/modules/{self.version}/{IMAGE}"
-        return set(run(["sh", "-c", 'zstd -dcq "$0" | cpio -t --quiet', image], captured=True).splitlines())
+        args = ["sh", "-c", 'zstd -dcq "$0" | cpio -t --quiet', f"/{self.place}"]
+        return set(run(args, captured=True).splitlines())
 
     def _same(self, kept: Path) -> bool:
         """Whether all that was read is as it was."""

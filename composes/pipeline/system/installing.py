@@ -23,7 +23,9 @@ from composes.pipeline.packages.indexes import write_archive
 from composes.pipeline.packages.lock import Lock, Package
 from composes.pipeline.packages.steps import Step
 from composes.pipeline.store import ResultStore, remove_tree
-from composes.pipeline.tools import bound, checked, system_mounts
+from composes.pipeline.system.inside import inside
+from composes.pipeline.system.jailing import cell
+from composes.pipeline.tools import checked
 from debatomic.tools.files import link_or_copy
 
 REVISION = 1  # raise it when the same packages begin to be installed otherwise
@@ -34,6 +36,7 @@ WITHOUT_DOCUMENTATION = (
 )  # fmt: skip
 PLACE = "run/debatomic"  # where a tree sees the packages
 APT = "run/apt"  # where apt works there
+REPOSITORY, TARGET = "/srv", "/mnt"  # where the lowest layer's packages and its tree are in the jail of the tools
 POLICY = "usr/sbin/policy-rc.d"
 LEFTOVERS = ("var/cache/apt", "var/lib/apt/lists", "var/log", "var/cache/ldconfig")  # with what is in them
 OURS = "trusted.overlay."
@@ -123,20 +126,18 @@ class _Layer:
         self._write_repository(repository)
         for each in (upper / "changes", upper / "scratch", folder / "root", nothing):
             each.mkdir(parents=True)
-        root = self.job.tools.root / (folder / "root").relative_to("/")  # where the tools see it as well
+        root = folder / "root"
         lowers = self.below or (nothing,)
         # Nothing in it waits for the disk; a layer is not given away before it is whole.
         options = f"{overlay_options(lowers, upper)},metacopy=off,redirect_dir=off"
         with mounted("overlay", root, options):
             if self.below:
-                self._install(root, repository)
+                self._install(root, repository, folder)
             else:
-                self._bootstrap(folder / "root", repository)
-            for name in LEFTOVERS:
-                _empty(root / name)
-            remove_tree(root / "var/cache/debconf/tmp.ci")
+                self._bootstrap(root, repository, folder)
+            inside(root, clean)
         (upper / "changes").rename(folder / "tree")
-        for each in (repository, upper, folder / "root", nothing):
+        for each in (repository, upper, root, nothing):
             remove_tree(each)
         _seal(folder / "tree", self.order.date, lowest=not self.below)
         return {"packages": len(self.order.packages), "date": self.order.date}
@@ -152,44 +153,67 @@ class _Layer:
     def _environment(self) -> dict[str, str]:
         return {"SOURCE_DATE_EPOCH": str(self.order.epoch), "INITRD": "No", "DEBIAN_FRONTEND": "noninteractive"}
 
-    def _bootstrap(self, root: Path, repository: Path) -> None:
-        self.job.tools.run(bootstrap_command(self.order, self.job.tree.suite, self.job.tree.architecture, repository,
-                                             root), env=self._environment, log=self.told)  # fmt: skip
-
-    def _install(self, root: Path, repository: Path) -> None:
-        (repository / "sources.list").write_text(f"deb [trusted=yes] file:/{PLACE} ./\n")
+    def _bootstrap(self, root: Path, repository: Path, work: Path) -> None:
+        """By mmdebstrap, whose chroot is a folder of the jail."""
+        tools, upper = work / "tools", work / "tools-upper"
+        for each in (tools, upper / "changes", upper / "scratch", root / "dev", root / "proc"):
+            each.mkdir(parents=True)
         with (
-            system_mounts(root), mounted("tmpfs", root / "run", "mode=755"), _no_services(root / POLICY),
-            bound(repository, root / PLACE, "-o", "ro"),  # its files are the store's
-        ):  # fmt: skip
-            for name in ("lists/partial", "cache/archives/partial"):
-                (root / APT / name).mkdir(parents=True)
+            mounted("overlay", tools, overlay_options([self.job.tools.tree], upper)),
+            cell(tools, work, shown={REPOSITORY: repository}, lent={TARGET: root}, inner_roots=[TARGET]) as made,
+        ):
+            made.run(bootstrap_command(self.order, self.job.tree.suite, self.job.tree.architecture),
+                     env=self._environment, log=self.told)  # fmt: skip
+        for each in (tools, upper):
+            remove_tree(each)
+
+    def _install(self, root: Path, repository: Path, work: Path) -> None:
+        (repository / "sources.list").write_text(f"deb [trusted=yes] file:/{PLACE} ./\n")
+        apt = work / "apt"
+        for name in ("lists/partial", "cache/archives/partial"):
+            (apt / name).mkdir(parents=True)
+        shown, lent = {f"/{PLACE}": repository}, {f"/{APT}": apt}
+        with _no_services(root), cell(root, work, shown=shown, lent=lent) as made:
             for args in (["update"], ["install", *self.order.step.names]):
-                checked(["chroot", os.fspath(root), *apt_command(*args, documentation=self.order.documentation)],
-                        log=self.told, env=self._environment)  # fmt: skip
+                made.run(apt_command(*args, documentation=self.order.documentation), log=self.told,
+                         env=self._environment)  # fmt: skip
+        remove_tree(apt)
 
 
 @contextmanager
-def _no_services(policy: Path) -> Iterator[None]:
+def _no_services(root: Path) -> Iterator[None]:
     """Packages start nothing while they are installed."""
-    if policy.exists():
+    if not inside(root, forbid_services):
         yield
         return
+    yield
+    inside(root, allow_services)
+
+
+def forbid_services(root: Path) -> bool:
+    """Whether that was needed: the tree may have a policy of its own."""
+    policy = root / POLICY
+    if os.path.lexists(policy):
+        return False
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
-    yield
-    policy.unlink()
+    return True
 
 
-def bootstrap_command(order: Order, suite: str, architecture: str, repository: Path, target: Path) -> list[str]:
-    """mmdebstrap's command line for the lowest layer: exactly its packages."""
+def allow_services(root: Path) -> None:
+    (root / POLICY).unlink()
+
+
+def bootstrap_command(order: Order, suite: str, architecture: str) -> list[str]:
+    """mmdebstrap's command line in the jail for the lowest layer: exactly its packages."""
     return [
         "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--verbose",
+        "--skip=check/empty",
         f"--architectures={architecture}", f"--include={','.join(order.step.names)}",
         "--aptopt=APT::Install-Recommends \"false\"", "--aptopt=APT::Sandbox::User \"root\"",
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt={each}" for each in (() if order.documentation else WITHOUT_DOCUMENTATION)),
-        suite, os.fspath(target), f"deb [trusted=yes] copy:{repository} ./",
+        suite, TARGET, f"deb [trusted=yes] copy:{REPOSITORY} ./",
     ]  # fmt: skip
 
 
@@ -206,11 +230,13 @@ def apt_command(verb: str, *names: str, documentation: bool) -> list[str]:
     return ["apt-get", "-y", "-q", *(word for each in given for word in ("-o", each)), verb, *names]
 
 
-def _empty(folder: Path) -> None:
-    """No file below a folder; its folders stay."""
-    for top, _, names in os.walk(folder):
-        for name in names:
-            Path(top, name).unlink()
+def clean(root: Path) -> None:
+    """No file below some folders, which stay; called inside the tree."""
+    for folder in LEFTOVERS:
+        for top, _, names in os.walk(root / folder):
+            for name in names:
+                Path(top, name).unlink()
+    remove_tree(root / "var/cache/debconf/tmp.ci")
 
 
 def _seal(tree: Path, date: int, *, lowest: bool) -> None:

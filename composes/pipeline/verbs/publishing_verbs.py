@@ -32,6 +32,7 @@ def add(verbs: Any, shared: Callable[[Parser], None]) -> None:
     one.add_argument("--ref", required=True)
     one.add_argument("--commit", default="", help="refuse any other commit than this")
     one.add_argument("--keep-as", default="", metavar="NAME", help="hold the commit until prune --let-go NAME")
+    one.add_argument("--order", type=int, default=0, metavar="N", help="leave a ref alone that a higher N published")
     one.add_argument("--attest", type=Path, metavar="FILE", help="JSON of what else is signed")
     _repository_options(one, shared)
     one = verbs.add_parser("sign", help="sign a compose's files and its container")
@@ -120,12 +121,14 @@ def _note(options: argparse.Namespace, result: Facts) -> None:
 def _published(options: argparse.Namespace) -> Facts:
     source: Path = options.source.absolute()
     with _opened(options, *([source] if source.is_dir() else [])) as served:
-        facts = publishing.publish(served, source, options.ref, commit=options.commit, keep_as=options.keep_as)
+        facts = publishing.publish(served, source, options.ref, commit=options.commit, keep_as=options.keep_as,
+                                   order=options.order)  # fmt: skip
         if options.attest and served.signer and options.output:
             what = attesting.read(json.loads(options.attest.read_text()))
             lookaside = options.target.absolute().parent / "signatures"
             facts["attested"] = attesting.attest(served.signer, what, options.output, lookaside)
-    print(f"{options.ref} is now {facts['commit']}", flush=True)
+    now = facts["previous"] if facts.get("passed_over") else facts["commit"]
+    print(f"{options.ref} is {'still' if facts.get('passed_over') else 'now'} {now}", flush=True)
     return facts
 
 
