@@ -55,6 +55,7 @@ class Outcome:
     backend: str = ""
     base: dict[str, Any] = field(default_factory=dict)  # chroots.engine.layers.base.facts
     layer: str = ""
+    repositories: list[dict[str, str]] = field(default_factory=list)  # what it had beside the chroot's archives
     files: list[ResultFile] = field(default_factory=list)
     plugins: list[Told] = field(default_factory=list)
     phases: list[dict[str, str | float]] = field(default_factory=list)
@@ -136,6 +137,7 @@ def _build(job: Job, backend: Backend, target: Path, outcome: Outcome) -> None:
                 job.hooks.call("post_build")
                 context.root = None
         finally:
+            outcome.repositories = job.repositories
             outcome.layer = job.layers[0] if job.layers else ""  # it stands on the others
             outcome.peak_memory = keeper.group.peak_memory()
 
