@@ -35,7 +35,7 @@ def missing(dsc: Dsc, spec: BuildSpec, lists: Path) -> list[str]:
     wanted = list(relations(dsc, spec))
     there = versions({each["name"] for alternatives in wanted for each in alternatives}, lists)
     return [_told(alternatives, there, spec.chroot.name) for alternatives in wanted
-            if not any(_is_there(each, there) for each in alternatives)]  # fmt: skip
+            if not any(is_there(each, there) for each in alternatives)]  # fmt: skip
 
 
 def relations(dsc: Dsc, spec: BuildSpec) -> Iterator[Sequence[Relation]]:
@@ -94,7 +94,8 @@ def _offered(fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield name.partition(":")[0], version.strip("(= )")
 
 
-def _is_there(each: Relation, there: Versions) -> bool:
+def is_there(each: Relation, there: Versions) -> bool:
+    """Whether one of these versions of its package fulfils a relation."""
     found = there.get(each["name"], [])
     if not each["version"]:
         return bool(found)
