@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from builds import submit
+from builds.chains.chain_models import BuildNeed, Chain, ChainMember, ChainNeed, RebuildPolicy
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.access.checks import may, owns
@@ -20,8 +21,8 @@ from hosts.models import LIVE, Artifact, State, Task
 from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
-__all__ = ["BinaryPackage", "BlockedPackage", "Build", "Comparison", "Holding", "Repository", "Snapshot", "Tag",
-           "TagEntry", "TagParent", "Target"]  # fmt: skip
+__all__ = ["BinaryPackage", "BlockedPackage", "Build", "BuildNeed", "Chain", "ChainMember", "ChainNeed", "Comparison",
+           "Holding", "RebuildPolicy", "Repository", "Snapshot", "Tag", "TagEntry", "TagParent", "Target"]  # fmt: skip
 
 if TYPE_CHECKING:
     from builds.sources import Upload
@@ -37,6 +38,7 @@ class Target(models.Model):
     tag = models.ForeignKey(Tag, on_delete=models.PROTECT, related_name="targets")
     channel = models.ForeignKey("hosts.Channel", on_delete=models.PROTECT, related_name="+")
     enabled = models.BooleanField(default=True)
+    with_repository = models.BooleanField(default=False)  # its builds take packages from its tag's repository, too
 
     class Meta:
         ordering: ClassVar = ["name"]

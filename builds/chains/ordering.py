@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 from chroots.engine.archives.dsc import Dsc
@@ -129,7 +130,8 @@ def _notes(member: Member, makers: Mapping[str, Member]) -> Iterator[str]:
         for each in _of_chain(member, alternatives, makers):
             version = makers[each["name"]].dsc.version
             if not is_there(each, {each["name"]: [version]}):
-                told.add(f"{member.name} needs {each['name']} ({' '.join(each['version'])}); this chain makes {version}.")
+                wanted = f"{each['name']} ({' '.join(each['version'])})"
+                told.add(f"{member.name} needs {wanted}; this chain makes {version}.")
     yield from sorted(told)
 
 
@@ -151,7 +153,7 @@ def _levels(members: Sequence[Member], needs: Sequence[Need]) -> list[list[str]]
 def _cycle(way: Sequence[str], needs: Sequence[Need]) -> InputError:
     """`way` begins and ends with the same source; each is needed by the next one."""
     by_pair = {(need.source, need.needed): need for need in needs}
-    steps = [by_pair[source, needed] for needed, source in zip(way, way[1:], strict=False)]
+    steps = [by_pair[source, needed] for needed, source in pairwise(way)]
     shown = " → ".join(reversed(way))
     ways = [f"{step.source} with <{profile}>, without {', '.join(step.packages)}"
             for step in steps for profile in step.profiles]  # fmt: skip

@@ -44,9 +44,8 @@ def test_a_source_waits_for_what_it_builds_with(needs: str, waits: bool) -> None
 
 
 def test_what_builds_all_counts_where_all_is_built() -> None:
-    tool = {"indep": "libtiny-dev"}
-    assert plan([member("tool", **tool), LIBRARY]).needs == []
-    assert len(plan([member("tool", planned={"amd64": "binary"}, **tool), LIBRARY]).needs) == 1
+    assert plan([member("tool", indep="libtiny-dev"), LIBRARY]).needs == []
+    assert len(plan([member("tool", indep="libtiny-dev", planned={"amd64": "binary"}), LIBRARY]).needs) == 1
 
 
 def test_independent_ones_are_built_at_the_same_time() -> None:
