@@ -3,6 +3,7 @@
 from django.urls import path
 
 from builds import views
+from builds.chains import chain_urls
 from builds.tagging import repository_views, tag_views
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path("builds/<int:pk>/compare/", views.build_compare, name="build-compare"),
     path("builds/<int:pk>/resubmit/", views.build_resubmit, name="build-resubmit"),
     path("builds/<int:pk>/retry/", views.build_retry, name="build-retry"),
+    *chain_urls.urlpatterns,
     path("tags/", tag_views.tag_list, name="tag-list"),
     path("tags/-/new/", tag_views.tag_edit, name="tag-new"),
     path("tags/<slug:name>/", tag_views.tag_detail, name="tag"),

@@ -12,6 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
+from builds.chains.chain_api import ChainViewSet
 from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet
@@ -51,6 +52,7 @@ for prefix, viewset, name in (
     ("artifacts", ArtifactViewSet, "artifact"),
     ("targets", TargetViewSet, "target"),
     ("builds", BuildViewSet, "build"),
+    ("chains", ChainViewSet, "chain"),
     ("tags", TagViewSet, "tag"),
     ("repositories", RepositoryViewSet, "repository"),
     ("chroots", ChrootViewSet, "chroot"),

@@ -26,7 +26,7 @@ from hosts.kept import store
 if TYPE_CHECKING:
     from builds.models import Build
 
-LINE = re.compile(r"(?P<name>\S+)(?:\s+(?P<version>[^\s<]+))?(?:\s+<(?P<profiles>[^<>]+)>)?")
+LINE = re.compile(r"(?P<name>[^\s<]+)(?:\s+(?P<version>[^\s<]+))?(?:\s+<(?P<profiles>[^<>]+)>)?")
 PROFILE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 MOST = 200  # builds of a chain
 

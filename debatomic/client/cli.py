@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, commands, hosts, many, releases, schedules, tables
+from debatomic.client import account, chains, chroots, commands, hosts, many, releases, schedules, tables
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import ToolError
 
@@ -39,6 +39,7 @@ def parser() -> ArgumentParser:
         ("retry", commands.retry, "run what failed again"),
     ):
         _thing(command(name, does, about), ["build", "compose", "task"])
+    chains.options(command("chain", chains.run, "build source packages that need each other, in order"))
     chroots.options(command("chroot", commands.chroot, "make, refresh or remove a chroot, or list its packages"))
     hosts.options(command("host", hosts.run, "list and show hosts, have them in or out of service, add one"))
     schedules.options(command("schedule", schedules.run, "list, make and change what is submitted by itself"))

@@ -23,6 +23,7 @@ LISTS = [
     ("/", 24),
     ("/builds/", 6),
     ("/builds/?source=fig&state=live&target=trixie", 7),
+    ("/chains/?state=live&target=trixie", 9),
     ("/composes/", 6),
     ("/definitions/", 6),
     ("/releases/", 7),

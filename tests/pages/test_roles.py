@@ -47,6 +47,14 @@ TABLE = [
     ("POST", "/builds/{finished}/retry/", "302 404 403 403 403 403"),
     ("POST", "/builds/{finished}/compare/", "302 404 403 302 302 302"),
     ("POST", "/builds/{private}/compare/", "302 404 403 302 302 302"),  # not completed: said so to whoever may
+    ("GET", "/chains/", LIST),
+    ("GET", "/chains/new/", "302 403 403 200 200 200"),
+    ("POST", "/chains/new/", "302 403 403 422 422 422"),
+    ("GET", "/chains/999999/", "404 404 404 404 404 404"),
+    ("POST", "/chains/999999/cancel/", "302 404 404 404 404 404"),
+    ("POST", "/chains/999999/retry/", "302 404 404 404 404 404"),
+    ("GET", "/chains/targets/trixie/", "302 403 403 403 200 200"),
+    ("POST", "/chains/targets/trixie/", "302 403 403 403 422 422"),
     ("GET", "/tags/", LIST),
     ("GET", "/tags/trixie/", READ),
     ("GET", "/tags/trixie/?at=2026-01-01&source=fig", READ),
@@ -246,7 +254,7 @@ def test_no_page_is_left_out() -> None:
     shapes = [
         re.sub(
             r"\{\w+\}|(?<=channels/)default|trixie-amd64|999999|another-name|no-such-host|csv|xml|composeinfo"
-            r"|(?<=tags/)trixie|(?<=repositories/)trixie|(?<=unblock/)figlet|dists/trixie/InRelease",
+            r"|(?<=tags/)trixie|(?<=targets/)trixie|(?<=repositories/)trixie|(?<=unblock/)figlet|dists/trixie/InRelease",
             "*",
             row[1],
         )

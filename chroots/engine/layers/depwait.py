@@ -41,7 +41,8 @@ def missing(dsc: Dsc, spec: BuildSpec, lists: Path) -> list[str]:
 def relations(dsc: Dsc, spec: BuildSpec) -> Iterator[Sequence[Relation]]:
     """The build dependencies that count for this build, each with its alternatives."""
     for field in NEEDED[spec.build_type]:
-        for alternatives in PkgRelation.parse_relations(dsc.build_fields.get(field, "")):
+        text = dsc.build_fields.get(field, "")
+        for alternatives in PkgRelation.parse_relations(text) if text else ():
             if counting := [each for each in alternatives if _counts(each, spec)]:
                 yield counting
 
