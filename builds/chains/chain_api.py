@@ -27,7 +27,7 @@ from debatomic.access.rows import RowSerializer
 from hosts.api.serializers import RunByTask
 from hosts.models import State
 
-OF_A_CHAIN = ("id", "target", "title", "size", "because", "state", "reason", "kind", "cause", "task", "cancel_asked",
+OF_A_CHAIN = ("id", "target", "title", "size", "because", "state", "reason", "kind", "cause", "progress", "task", "cancel_asked",
               "created_by", "created_at", "started_at", "finished_at", "page")  # fmt: skip
 
 
@@ -36,7 +36,6 @@ class ChainSerializer(RunByTask, RowSerializer[Chain]):
 
     target: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
     state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)
-    progress = None
 
     class Meta:
         model = Chain

@@ -72,10 +72,10 @@ class PolicyForm(forms.ModelForm[RebuildPolicy]):
         help_texts = {"libraries": "Patterns of source packages, such as lib*; empty: all.",
                       "most": "Where more would follow, nothing does, and the audit log says so."}  # fmt: skip
 
-    def __init__(self, *args: Any, target: Target, **more: Any) -> None:
+    def __init__(self, data: Any = None, *, target: Target) -> None:
         self.target = target
         policy = RebuildPolicy.objects.filter(target=target).first() or RebuildPolicy(target=target)
-        super().__init__(*args, instance=policy, initial={"with_repository": target.with_repository}, **more)
+        super().__init__(data, instance=policy, initial={"with_repository": target.with_repository})
 
     def clean_libraries(self) -> str:
         words = str(self.cleaned_data["libraries"]).split()
