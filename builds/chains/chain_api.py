@@ -27,8 +27,8 @@ from debatomic.access.rows import RowSerializer
 from hosts.api.serializers import RunByTask
 from hosts.models import State
 
-OF_A_CHAIN = ("id", "target", "title", "size", "because", "state", "reason", "kind", "cause", "progress", "task", "cancel_asked",
-              "created_by", "created_at", "started_at", "finished_at", "page")  # fmt: skip
+OF_A_CHAIN = ("id", "target", "title", "size", "because", "state", "reason", "kind", "cause", "progress", "task",
+              "cancel_asked", "created_by", "created_at", "started_at", "finished_at", "page")  # fmt: skip
 
 
 class ChainSerializer(RunByTask, RowSerializer[Chain]):
