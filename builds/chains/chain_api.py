@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django_filters.filters import CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework.filterset import FilterSet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser, MultiPartParser
@@ -71,7 +71,7 @@ class ChainDetailSerializer(ChainSerializer):
         fields = (*OF_A_CHAIN, "notes", "members")
         read_only_fields = fields
 
-    @extend_schema(responses=ChainMemberSerializer(many=True))
+    @extend_schema_field(ChainMemberSerializer(many=True))
     def get_members(self, chain: Chain) -> list[dict[str, Any]]:
         members = list(chain.members.select_related("build__task", "gate"))
         needs = needs_of(members)

@@ -56,7 +56,7 @@ class ChainForm(forms.Form):
             return None
 
 
-class PolicyForm(forms.ModelForm[RebuildPolicy]):
+class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     """What a target does by itself; `with_repository` is the target's own."""
 
     with_repository = forms.BooleanField(
@@ -87,7 +87,7 @@ class PolicyForm(forms.ModelForm[RebuildPolicy]):
         """Write it; what is in the tag already changes nothing any more."""
         fields = self.cleaned_data
         with transaction.atomic():
-            policy = self.save(commit=False)
+            policy: RebuildPolicy = self.save(commit=False)
             newest = TagEntry.objects.filter(tag=self.target.tag_id).aggregate(newest=Max("pk"))["newest"]
             policy.seen = newest or 0
             policy.save()
