@@ -11,6 +11,7 @@ from builds.chains.chain_models import Chain, RebuildPolicy
 from builds.models import BinaryPackage, Build, Target
 from builds.tagging import changing
 from debatomic.access.models import AuditEntry, User
+from hosts.models import State, Task
 from tests.builds.test_tags import completed
 from tests.chains.conftest import published
 
@@ -31,6 +32,7 @@ def library(target: Target, by: User, version: str, package: str = "libtiny") ->
     """Another build of the library enters the tag, with a package of this name."""
     made = completed(by, target, source="libtiny", version=version)
     task = made.task.children.get()
+    Task.objects.filter(pk=task.pk).update(state=State.COMPLETED)
     artifact = task.artifacts.create(name=f"{package}.deb", sha256="0" * 64, size=1, kind="binary")
     BinaryPackage.objects.create(build=made, name=package, version=version, architecture="amd64", artifact=artifact)
     changing.take(target.tag, made)
