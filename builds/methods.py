@@ -9,6 +9,8 @@ from typing import Any
 
 from django.conf import settings
 
+from builds.chains import rebuilding
+from builds.chains.chain_methods import register_chain_methods
 from builds.keeping import leaving
 from builds.models import BinaryPackage, Build, Comparison
 from builds.orders import BUILD
@@ -17,6 +19,7 @@ from builds.provenance.package_models import SourcePackage
 from builds.quality import gates
 from builds.quality.check_methods import register_check_methods
 from builds.submitting import from_git
+from builds.tagging.beside import of_repository
 from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
 from chroots.models import ChrootCopy
@@ -66,11 +69,13 @@ def build_command(job: Job) -> list[str]:
         "--layers-days": settings.LAYERS_DAYS,
     }
     with_source = ["--with-source"] if request.get("with_source") else []
+    profiles = request.get("profiles") or []
+    with_profiles = [f"--profiles={','.join(profiles)}", *(["--nocheck"] if "nocheck" in profiles else [])]
     given = [str(word) for name, value in options.items() if value for word in (name, value)]
     return program(
         "chroots.engine", "build", source, "--chroot", request["chroot"], "--build", request["build_type"],
         "--expect", job.folder / "expect.json", "--output", job.output, "--state", settings.STATE, *given,
-        *with_source, *of_mirror(job), *of_definition(job),
+        *with_source, *(with_profiles if profiles else []), *of_repository(job), *of_mirror(job), *of_definition(job),
     )  # fmt: skip
 
 
@@ -88,7 +93,8 @@ def build_outcome(job: Job) -> Outcome:
     """Keep every file the engine made, and of its result what pages show."""
     result: dict[str, Any] = json.loads((job.output / "result.json").read_text())
     kept = tuple(_kept(job.output / file["name"], file["kind"]) for file in result["files"] if file["kind"] != "log")
-    shown = ("source", "version", "phases", "chroot", "base", "layer", "peak_memory", "seconds")
+    shown = ("source", "version", "phases", "chroot", "base", "layer", "repositories", "needs", "peak_memory",
+             "seconds")  # fmt: skip
     return Outcome(result={name: result[name] for name in shown if name in result}, files=kept)
 
 
@@ -151,6 +157,7 @@ def architecture_changed(task: Task) -> None:
             _record_binary(build, artifact)
         ChrootCopy.objects.note(task.request["chroot"], task)
         attestations.note(task)
+        rebuilding.record(task, build)
     announce(build, task.state)
 
 
@@ -197,6 +204,7 @@ def register_methods() -> None:
     register_check_methods()
     register_round(indexing.index)
     attestations.register_attestations()
+    register_chain_methods()
     register_contents(source_files)
     register_keeper(Keeper(leaving.kept, leaving.due, leaving.forget_builds, forget_binaries))
     register_round(leaving.tend)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from builds import submit
+from builds.chains.chain_models import BuildNeed, Chain, ChainMember, ChainNeed, RebuildPolicy
 from builds.promotion.promotion_models import PromotionPolicy, PromotionRevision
 from builds.provenance.attestation_models import Attestation
 from builds.provenance.file_models import FileList, FileName, PackageFiles
@@ -27,9 +28,10 @@ from hosts.models import LIVE, Artifact, State, Task
 from hosts.models.task import LONG, LONG_OF_PERSON
 from hosts.queue.wishes import AS_USUAL, Wishes
 
-__all__ = ["Attestation", "BinaryPackage", "BlockedPackage", "Build", "CheckPolicy", "CheckResult", "Comparison",
-           "FileList", "FileName", "Holding", "PackageFiles", "PromotionPolicy", "PromotionRevision", "Repository",
-           "Snapshot", "SourcePackage", "Tag", "TagEntry", "TagParent", "Target"]  # fmt: skip
+__all__ = ["Attestation", "BinaryPackage", "BlockedPackage", "Build", "BuildNeed", "Chain", "ChainMember", "ChainNeed",
+           "CheckPolicy", "CheckResult", "Comparison", "FileList", "FileName", "Holding", "PackageFiles",
+           "PromotionPolicy", "PromotionRevision", "RebuildPolicy", "Repository", "Snapshot", "SourcePackage", "Tag",
+           "TagEntry", "TagParent", "Target"]  # fmt: skip
 
 if TYPE_CHECKING:
     from builds.sources import Upload
@@ -49,6 +51,7 @@ class Target(models.Model):
     signatures = models.CharField(max_length=12, choices=Checking.choices, default=Checking.IGNORED)  # of uploads
     keyring = models.TextField(blank=True)  # armored public keys that may sign
     fingerprints = models.TextField(blank=True)  # of those of them that may, one a line; empty: all
+    with_repository = models.BooleanField(default=False)  # its builds take packages from its tag's repository, too
 
     class Meta:
         ordering: ClassVar = ["name"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from builds import sources
 from builds.architectures import plan
 from builds.submitting import policy, signatures
 from builds.submitting.signatures import Signature
+from builds.tagging.beside import of_target
 from chroots.models import Chroot
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
@@ -96,7 +97,9 @@ def of_commit(
 def again(build: Build, *, by: User, wishes: Wishes) -> Build:
     """Build the same files for the same target as another build, with other wishes."""
     wishes.check(by)
-    planned = {task.architecture: task.request["build_type"] for task in build.task.children.order_by("pk")}
+    tasks = list(build.task.children.order_by("pk"))
+    planned = {task.architecture: task.request["build_type"] for task in tasks}
+    wishes = replace(wishes, profiles=tuple(tasks[0].request.get("profiles", ())) if tasks else ())
     source = sources.Source(
         name=build.source, version=build.version, files=tuple(build.files), architectures=(),
         signature=Signature(told=build.signature, by=build.signed_by), url=build.git_url, commit=build.git_commit,
@@ -117,6 +120,12 @@ def _chroots(target: Target) -> list[Chroot]:
     return chroots
 
 
+def create(target: Target, source: sources.Source, origin: str, *, by: User, wishes: Wishes) -> Build:
+    """The rows of a build whose source package was found before."""
+    planned = _planned(source, _chroots(target))
+    return _create(target, source, origin, planned, by=by, scratch=False, wishes=wishes)
+
+
 @transaction.atomic
 def _create(
     target: Target, source: sources.Source, origin: str, planned: Mapping[str, str], *, by: User, scratch: bool,
@@ -129,7 +138,7 @@ def _create(
     channel = wishes.channel or target.channel
     parent = hub.submit(
         "build", title, request={}, channel=channel, by=by, is_parent=True, priority=wishes.priority,
-        retries=wishes.retries,
+        retries=wishes.retries, parent=wishes.within,
     )  # fmt: skip
     build = target.builds.create(
         source=source.name, version=source.version, origin=origin, files=list(source.files), scratch=scratch,
@@ -138,8 +147,10 @@ def _create(
     )  # fmt: skip
     frozen: dict[str, Any] = {
         "source": source.name, "version": source.version, "origin": origin, "files": list(source.files),
-        "target": target.name,
+        "target": target.name, **of_target(target),
     }  # fmt: skip
+    if wishes.profiles:
+        frozen["profiles"] = list(wishes.profiles)
     with_source = origin == "archive" and not scratch  # the first architecture brings it, for repositories
     for chroot in _chroots(target):
         if chroot.architecture in planned:

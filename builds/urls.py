@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from builds import views
+from builds.chains import chain_urls
 from builds.keeping import urls as keeping
 from builds.provenance.urls import urlpatterns as provenance
 from builds.quality import check_urls
@@ -29,6 +30,7 @@ urlpatterns = [
     path(
         "upload/<slug:target>/scratch/<str:name>", upload.UploadView.as_view(), {"scratch": "scratch"}, "upload-scratch"
     ),
+    *chain_urls.urlpatterns,
     path("tags/", tag_views.tag_list, name="tag-list"),
     path("tags/-/new/", tag_views.tag_edit, name="tag-new"),
     path("tags/<slug:name>/", tag_views.tag_detail, name="tag"),

@@ -44,7 +44,7 @@ def build_row(request: PageRequest, pk: int) -> HttpResponse:
 @require_safe
 @reading(public=True)
 def build_detail(request: PageRequest, pk: int) -> HttpResponse:
-    build = get_object_or_404(Build.objects.visible_to(request.user).for_lists(), pk=pk)
+    build = get_object_or_404(Build.objects.visible_to(request.user).for_lists().select_related("chained"), pk=pk)
     tasks = list(build.task.children.select_related("host").order_by("pk"))
     shown = most_telling(tasks, request.GET.get("log", ""))
     context = {

@@ -12,6 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
+from builds.chains.chain_api import ChainViewSet
 from builds.keeping.api import LeavingViewSet
 from builds.promotion.promotion_api import PromotionPolicyViewSet
 from builds.provenance.file_views import FilesView
@@ -64,6 +65,7 @@ for prefix, viewset, name in (
     ("binaries", BinaryViewSet, "binary"),
     ("attestations", AttestationViewSet, "attestation"),
     ("checks", CheckViewSet, "check"),
+    ("chains", ChainViewSet, "chain"),
     ("tags", TagViewSet, "tag"),
     ("promotion-policies", PromotionPolicyViewSet, "promotion-policy"),
     ("repositories", RepositoryViewSet, "repository"),

@@ -145,6 +145,8 @@ def _beyond(tag: Tag, versions: int) -> list[int]:
     seen: Counter[str] = Counter()
     old = []
     for pk, source in tag.entries.at().order_by("-pk").values_list("pk", "build__source"):
+        if _stays(tag, source):
+            continue
         seen[source] += 1
         old += [pk] if seen[source] > versions else []
     return old
@@ -199,11 +201,16 @@ def _enter(tag: Tag, build: Build, *, by: User, reason: str) -> None:
         return
     now = timezone.now()
     tag.entries.create(build=build, began_by=by, reason=reason, began_at=now)
-    if tag.versions and not any(fnmatchcase(build.source, pattern) for pattern in tag.keep.split()):
+    if tag.versions and not _stays(tag, build.source):
         mine = tag.entries.at().filter(build__source=build.source).order_by("-pk")
         old = list(mine.values_list("pk", flat=True)[tag.versions :])
         TagEntry.objects.filter(pk__in=old).end(None, SUPERSEDED, at=now)
     changed(tag)
+
+
+def _stays(tag: Tag, source: str) -> bool:
+    """Whether it keeps every version of this source package."""
+    return any(fnmatchcase(source, pattern) for pattern in tag.keep.split())
 
 
 def changed(tag: Tag) -> None:

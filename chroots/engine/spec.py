@@ -158,6 +158,7 @@ class BuildSpec:
     with_source: bool = False  # deliver the source package beside what is made of it
     ccache: int = 0  # bytes of its compiler cache; 0 for none
     plugins: tuple[PluginUse, ...] = ()  # beside those of the chroot, or instead of those of the same name
+    repositories: tuple[Repository, ...] = ()  # to take build dependencies from, before the chroot's archives
 
     @property
     def is_local(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from debatomic.client import (
     account,
     build_many,
+    chains,
     chroots,
     commands,
     hosts,
@@ -54,6 +55,7 @@ def parser() -> ArgumentParser:
         ("retry", commands.retry, "run what failed again"),
     ):
         _thing(command(name, does, about), ["build", "compose", "task"])
+    chains.options(command("chain", chains.run, "build source packages that need each other, in order"))
     chroots.options(command("chroot", commands.chroot, "make, refresh or remove a chroot, or try something in it"))
     hosts.options(command("host", hosts.run, "list and show hosts, have them in or out of service, add one"))
     schedules.options(command("schedule", schedules.run, "list, make and change what is submitted by itself"))

@@ -9,6 +9,7 @@ from debatomic.client.screen import harmless
 
 COLUMNS = {
     "builds": ("id", "source", "version", "target", "state", "created_by", "created_at"),
+    "chains": ("id", "title", "size", "target", "state", "created_by", "created_at"),
     "composes": ("id", "identity", "variant", "state", "created_by", "created_at"),
     "release-channels": ("id", "definition", "variant", "name", "compose", "identity", "label", "since"),
     "tasks": ("id", "state", "host", "priority", "created_at", "title"),

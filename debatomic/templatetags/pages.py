@@ -125,6 +125,12 @@ def task_state(task: Any) -> SafeString:
 
 
 @register.simple_tag
+def state_colour(task: Any) -> str:
+    """The colour class of a task's state, for what is drawn."""
+    return STATES["canceling" if task.cancel_asked else task.state][2]
+
+
+@register.simple_tag
 def host_state(host: Any) -> SafeString:
     """What people decided, then what is wrong with it, then whether it is there."""
     if host.state == "draining":

@@ -238,6 +238,9 @@ def _drop_dependants(task: Task) -> None:
     """What depends on a task that did not complete cannot run: its own family is canceled, others fail."""
     waiting = Task.objects.select_for_update(no_key=True).filter(dependencies=task, state=State.FREE).order_by("pk")
     for dependant in list(waiting):
+        dependant.refresh_from_db(fields=["state"])
+        if dependant.state != State.FREE:  # it depended on another one of these, too
+            continue
         why = f"Needs task {task.pk} ({task.title}), which was {task.get_state_display()}: {task.reason}"
         same_family = task.parent_id is not None and dependant.parent_id == task.parent_id
         if task.state == State.CANCELED or same_family:

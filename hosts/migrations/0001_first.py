@@ -377,6 +377,10 @@ class Migration(migrations.Migration):
             model_name='task',
             index=models.Index(condition=models.Q(('parent', None)), fields=['finished_at'], name='task_root_ended'),
         ),
+        migrations.AddIndex(
+            model_name='task',
+            index=models.Index(condition=models.Q(('is_parent', True), ('ready_at__isnull', False), ('state', 'free')), fields=['method', 'id'], name='task_condition'),
+        ),
         migrations.AddConstraint(
             model_name='task',
             constraint=models.CheckConstraint(condition=models.Q(('weight__gt', 0)), name='task_weight'),

@@ -145,6 +145,8 @@ class Task(models.Model):
             models.Index(fields=["method", "-id"], name="task_method"),
             models.Index(fields=["cause", "-id"], name="task_cause"),
             models.Index(fields=["finished_at"], name="task_root_ended", condition=Q(parent=None)),
+            models.Index(fields=["method", "id"], name="task_condition",
+                         condition=Q(state="free", is_parent=True, ready_at__isnull=False)),
         ]  # fmt: skip
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(weight__gt=0), name="task_weight"),

@@ -24,6 +24,8 @@ class Wishes:
     retries: Mapping[str, Any] = field(default_factory=dict)
     channel: Channel | None = None
     after: tuple[Task, ...] = ()
+    within: Task | None = None  # the larger task that it is a part of
+    profiles: tuple[str, ...] = ()  # build profiles, of builds
 
     def check(self, by: Any) -> None:
         """Raises InputError with the field that is wrong."""

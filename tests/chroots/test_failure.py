@@ -160,7 +160,7 @@ def waiting(tmp_path: Path, source_package: MakeSource, depends: str, **options:
     (lists / "m_dists_trixie_main_binary-amd64_Packages").write_text(PACKAGES)
     chroot = ChrootSpec(name="trixie-amd64", suite="trixie", architecture="amd64")
     build = BuildSpec(source="x", chroot=chroot, output=tmp_path, **options)  # type: ignore[arg-type]
-    return missing(parse_dsc(source_package("waiting-test", depends=depends)), build, tmp_path / "base")
+    return missing(parse_dsc(source_package("waiting-test", depends=depends)), build, lists)
 
 
 @pytest.mark.parametrize(

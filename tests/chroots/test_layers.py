@@ -15,7 +15,7 @@ from chroots.engine.archives.dsc import parse_dsc
 from chroots.engine.layers import expiry, shared
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.expiry import DAY, Keep, evict
-from chroots.engine.layers.package_lists import LISTS, cut_down
+from chroots.engine.layers.package_lists import LISTS_OF_BASE, cut_down
 from chroots.engine.layers.reproducible import tree_digest
 from chroots.engine.layers.shared import Stack
 from chroots.engine.layers.stacking import versions
@@ -247,9 +247,9 @@ def settle(tree: Path, names: Sequence[str]) -> None:
 
 
 def package_lists(tree: Path, files: dict[str, str]) -> Path:
-    (tree / LISTS).mkdir(parents=True)
+    (tree / LISTS_OF_BASE).mkdir(parents=True)
     for name, text in files.items():
-        (tree / LISTS / name).write_text(text)
+        (tree / LISTS_OF_BASE / name).write_text(text)
     return tree
 
 
@@ -257,7 +257,7 @@ def test_package_lists_keep_only_what_is_named(tmp_path: Path) -> None:
     packages = "".join(f"Package: {name}\nVersion: {version}\n\n" for name, version in (
         ("figlet", "1"), ("figlet-data", "1"), ("cowsay", "3"), ("figlet", "2")))  # fmt: skip
     tree = package_lists(tmp_path / "tree", {"m_Packages": packages, "m_InRelease": "Suite: x", "lock": ""})
-    assert cut_down(tree, {"figlet", "absent"}, tmp_path / "short")
+    assert cut_down(tree / LISTS_OF_BASE, {"figlet", "absent"}, tmp_path / "short")
     assert {path.name: path.read_text() for path in (tmp_path / "short").iterdir()} == {
         "m_InRelease": "Suite: x",
         "m_Packages": "Package: figlet\nVersion: 1\n\nPackage: figlet\nVersion: 2\n\n",
@@ -265,4 +265,5 @@ def test_package_lists_keep_only_what_is_named(tmp_path: Path) -> None:
 
 
 def test_packed_package_lists_are_left_to_apt(tmp_path: Path) -> None:
-    assert not cut_down(package_lists(tmp_path / "tree", {"m_Packages.lz4": ""}), {"figlet"}, tmp_path / "short")
+    packed = package_lists(tmp_path / "tree", {"m_Packages.lz4": ""})
+    assert not cut_down(packed / LISTS_OF_BASE, {"figlet"}, tmp_path / "short")

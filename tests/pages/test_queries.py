@@ -29,6 +29,7 @@ LISTS = [
     ("/files/?name=figlet", 6),
     ("/builds/?verdict=fail", 7),
     ("/checks/", 6),
+    ("/chains/?state=live&target=trixie", 9),
     ("/composes/", 6),
     ("/definitions/", 6),
     ("/releases/", 7),

@@ -12,6 +12,7 @@ from chroots.engine.building.backend import Job, Made
 from chroots.engine.building.build import PLACE, build_command, environment, explained, not_unpacked, tree_name
 from chroots.engine.isolation.jail import ENVIRONMENT
 from chroots.engine.layers.base import Layer
+from chroots.engine.layers.beside import take
 from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
 from chroots.engine.layers.ccache import cache_home, compiler_cache
 from chroots.engine.layers.dependencies import SOURCE, Installer
@@ -34,8 +35,10 @@ class Native:
         spec, journal, hooks, context = job.spec, job.journal, job.hooks, job.hooks.context
         hooks.call("pre_deps")
         needing = with_toolchain(dsc, spec.host, job.work / "needs") if spec.host else dsc
+        beside = take(spec.chroot, spec.repositories)
+        job.repositories.extend(each.facts for each in beside.taken)
         installer = Installer(spec=spec, dsc=needing, base=base, state=job.state, warden=keeper, journal=journal,
-                              folder=job.work)  # fmt: skip
+                              folder=job.work, beside=beside)  # fmt: skip
         context.layers = layers = installer.layers()
         context.layer_made = any(name == "install" for name, _ in journal.seconds)
         job.layers.extend(layer.identity for layer in layers)

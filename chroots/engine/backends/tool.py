@@ -20,6 +20,7 @@ from chroots.engine.layers.buildroot import Warden
 from chroots.engine.layers.dependencies import unsatisfiable
 from chroots.engine.layers.depwait import missing
 from chroots.engine.layers.overlay import require_space
+from chroots.engine.layers.package_lists import LISTS_OF_BASE
 from chroots.engine.spec import BuildSpec, BuildType
 from debatomic.tools.errors import CommandFailed, InfrastructureError, TimedOut, ToolError
 from debatomic.tools.run import contained, run
@@ -55,6 +56,8 @@ def refusal(name: str, spec: BuildSpec) -> str:
         return f"The backend {name} makes binary packages only."
     if wanted(spec) or spec.ccache:
         return f"The backend {name} has no plugins and no compiler cache."
+    if spec.repositories:
+        return f"The backend {name} takes packages from the chroot's own archives only."
     return _unreachable(name, spec, mirror)
 
 
@@ -112,4 +115,4 @@ def early_failure(phase: str, error: CommandFailed, spec: BuildSpec, dsc: Dsc, b
         told = said["said"] if said else "the archive cannot be reached"
         return InfrastructureError(f"The build dependencies of {dsc.name} could not be fetched: {told}.",
                                    lines=error.lines)  # fmt: skip
-    return unsatisfiable(dsc, error.tail, missing(dsc, spec, base.tree))
+    return unsatisfiable(dsc, error.tail, missing(dsc, spec, base.tree / LISTS_OF_BASE))

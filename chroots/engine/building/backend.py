@@ -30,6 +30,7 @@ class Job:
     journal: Journal
     hooks: Hooks
     layers: list[str] = field(default_factory=list)  # those that were used, for the result
+    repositories: list[dict[str, str]] = field(default_factory=list)  # chroots.engine.layers.beside.Taken.facts
 
     @property
     def source(self) -> Path:

@@ -23,6 +23,7 @@ from chroots.engine.isolation.screen import visible
 from chroots.engine.journal import Journal
 from chroots.engine.layers import base as bases
 from chroots.engine.layers.buildroot import Warden, group_name, warden
+from chroots.engine.layers.depwait import relations
 from chroots.engine.layers.overlay import total_memory
 from chroots.engine.plugins.plugin import Context
 from chroots.engine.spec import BuildSpec
@@ -55,6 +56,8 @@ class Outcome:
     backend: str = ""
     base: dict[str, Any] = field(default_factory=dict)  # chroots.engine.layers.base.facts
     layer: str = ""
+    needs: list[str] = field(default_factory=list)  # packages that its build dependencies name
+    repositories: list[dict[str, str]] = field(default_factory=list)  # what it had beside the chroot's archives
     files: list[ResultFile] = field(default_factory=list)
     plugins: list[Told] = field(default_factory=list)
     phases: list[dict[str, str | float]] = field(default_factory=list)
@@ -113,6 +116,7 @@ def _build(job: Job, backend: Backend, target: Path, outcome: Outcome) -> None:
         with journal.phase("source", Path(spec.source).name):
             dsc = take_source(spec, job.state, job.source, journal.report)
             outcome.source, outcome.version = dsc.name, dsc.version
+            outcome.needs = sorted({str(each["name"]) for wanted in relations(dsc, spec) for each in wanted})
             journal.say(f"{dsc.name} {dsc.version}: {len(dsc.files) + 1} files verified.")
             given = _given(job.source, target) if spec.with_source else []
         context.warden, context.source = keeper, dsc
@@ -136,6 +140,7 @@ def _build(job: Job, backend: Backend, target: Path, outcome: Outcome) -> None:
                 job.hooks.call("post_build")
                 context.root = None
         finally:
+            outcome.repositories = job.repositories
             outcome.layer = job.layers[0] if job.layers else ""  # it stands on the others
             outcome.peak_memory = keeper.group.peak_memory()
 

@@ -17,10 +17,10 @@ from chroots.engine.building.build import build
 from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
 from chroots.engine.commands.verb import Verb
 from chroots.engine.configuration.places import parse_mapping
-from chroots.engine.configuration.values import plugins
+from chroots.engine.configuration.values import plugins, repository
 from chroots.engine.layers import ccache
 from chroots.engine.layers.expiry import Keep, evict
-from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits, PluginUse, Tmpfs, crossing
+from chroots.engine.spec import BuildSpec, BuildType, ChrootSpec, Limits, PluginUse, Repository, Tmpfs, crossing
 from debatomic.tools.errors import InputError
 
 
@@ -55,6 +55,9 @@ def _build_options(command: argparse.ArgumentParser) -> None:
                          help="use a compiler cache of this source package's own (of 1G)")  # fmt: skip
     command.add_argument("--plugin", action="append", type=_plugin, default=[], metavar="PLUGIN",
                          help="a plugin's name, or {name: N, OPTION: VALUE}; may be given several times")  # fmt: skip
+    command.add_argument("--repository", action="append", type=_repository, default=[], metavar="REPOSITORY",
+                         help="take build dependencies from it, too, before the archive's: {name: N, uris: [U], "
+                         "suites: [S], key: FILE}, as in chroot definitions; may be given several times")  # fmt: skip
     command.add_argument("--layers-size", type=size, metavar="SIZE", help="of all layers kept (20G)")
     command.add_argument("--layers-days", type=float, metavar="DAYS", help="an unused layer is kept (30)")
     command.add_argument(
@@ -80,6 +83,14 @@ def _plugin(text: str) -> PluginUse:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _repository(text: str) -> Repository:
+    """One entry of the key `repositories` of a chroot definition."""
+    try:
+        return repository(parse_mapping(f"repository: {text}", "--repository")["repository"], "repository")
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def build_spec(options: argparse.Namespace) -> BuildSpec:
     """The build the options ask for."""
     parallel = min(options.parallel, math.ceil(options.processors or options.parallel))
@@ -92,6 +103,8 @@ def build_spec(options: argparse.Namespace) -> BuildSpec:
         output=options.output.absolute(), version=options.version,
         build_type=options.build, with_source=options.with_source, profiles=options.profiles, nocheck=options.nocheck,
         expect=_expected(options.expect) if options.expect else None, limits=limits, plugins=tuple(options.plugin),
+        repositories=tuple(each.filled(suite=chroot.suite, architecture=chroot.architecture)
+                           for each in options.repository),
     )  # fmt: skip
     return crossing(spec, options.host) if options.host else spec
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from chroots.engine.archives.repositories import secret_for
 from chroots.engine.journal import Journal
 from chroots.engine.layers import shared
 from chroots.engine.layers.base import Layer
+from chroots.engine.layers.beside import PLACE, Beside
 from chroots.engine.layers.buildroot import Buildroot, Warden, buildroot
 from chroots.engine.layers.depwait import conflict, missing, unmet_dependencies
 from chroots.engine.layers.installed import installed_in
-from chroots.engine.layers.package_lists import cut_down
+from chroots.engine.layers.package_lists import LISTS_OF_BASE, cut_down
 from chroots.engine.layers.shared import Stack
 from chroots.engine.layers.stacking import Stacker, versions
 from chroots.engine.spec import BuildSpec, BuildType, Repository
@@ -90,18 +91,20 @@ class Installer:
     warden: Warden
     journal: Journal
     folder: Path  # to work in
+    beside: Beside = field(default_factory=Beside)  # repositories of this build alone
 
     def layers(self) -> Stack:
         """The stack with the build dependencies installed, from the store or new; empty if the base has them all.
 
         Raises: ToolError of kind DEP_WAIT where they cannot be had.
         """
-        quick = shared.quick_key(self.base, self.dsc, self.spec)
+        quick = shared.quick_key(self.base, self.dsc, self.spec, self.beside.digests)
         if (stored := shared.known(self.state, quick)) is not None:
             for layer in stored[:1]:
                 self.journal.say(f"The build dependencies are in layer {layer.identity[:12]}.")
             return stored
         with self.journal.phase("resolve"):
+            self._look_beside()
             found = self._resolve()
             size = sum(deb.size for deb in found.debs)
             self.journal.say(f"{len(found.debs)} packages, {size >> 10} KiB to install.")
@@ -109,6 +112,28 @@ class Installer:
         made = self._with(CCACHE, found, made) if self.spec.ccache else made
         shared.remember(self.state, quick, made)
         return made
+
+    def _look_beside(self) -> None:
+        """Have apt in buildroots know the repositories of this build alone."""
+        if self.beside.taken:
+            self.beside.furnish(self.base.tree, self.folder / "repositories")
+            self.beside.lists(self.base.tree, self.spec.chroot, Store(self.state.files), self._lists)
+
+    @property
+    def _lists(self) -> Path:
+        """All that apt can choose from, where that is more than the base knows."""
+        return self.folder / "all-lists"
+
+    def _apt(self, options: Sequence[str], lists: Path | None, *more: str) -> list[str]:
+        return apt_command(self.spec, self.dsc, *options, *self.beside.options, *with_lists(lists), *more)
+
+    def _shown(self, lists: Path | None) -> dict[str, Path]:
+        """What apt in a buildroot is to see."""
+        beside = {PLACE: self.folder / "repositories"} if self.beside.taken else {}
+        return {SOURCE: self.dsc.path.parent, **beside, **({LISTS: lists} if lists else {})}
+
+    def _debs(self, said: str) -> list[RemoteFile]:
+        return [self.beside.located(each) for each in parse_uris(said, self.spec.chroot.repositories)]
 
     def _stack(self, found: Resolved) -> Stack:
         key = shared.resolved_key(self.base, list(found.packages))
@@ -138,15 +163,16 @@ class Installer:
         """What apt chooses in the first of several attempts that finds a way."""
         repositories, failed = self.spec.chroot.repositories, []
         for options in attempts(repositories):
-            command = apt_command(self.spec, self.dsc, *options, "--print-uris")
+            lists = self._lists if self.beside.taken else None
+            command = self._apt(options, lists, "--print-uris")
             try:
-                said = root.run(command, read_only={SOURCE: self.dsc.path.parent}, capture=True).stdout
+                said = root.run(command, read_only=self._shown(lists), capture=True).stdout
             except CommandFailed as error:
                 failed.append(error)
                 continue
             if options:
                 self.journal.say(f"{self.spec.chroot.suite} alone is not enough; apt found a way with {options[-1]}.")
-            return Resolved(debs=parse_uris(said, repositories), options=options)
+            return Resolved(debs=self._debs(said), options=options)
         raise next((error for error in failed if conflict(error.tail)), failed[0])
 
     def _installed(self, found: Resolved) -> Stack:
@@ -155,33 +181,35 @@ class Installer:
             archives = self._fetched(debs)
         with self.journal.phase("install", f"{len(debs)} packages"), self._explained():
             lists = self._short_lists(found)
-            command = apt_command(self.spec, self.dsc, *found.options, *with_lists(lists), "--no-download")
+            command = self._apt(found.options, lists, "--no-download")
             return self._stacker(archives, lists).stack(found.packages, command, seeded=not found.options)
 
     def _short_lists(self, found: Resolved) -> Path | None:
-        """Package lists with only what is installed and what is wanted; None if apt would choose otherwise by them."""
+        """Package lists with only what is installed and what is wanted; all there are if apt chose otherwise by them,
+        None where those are the base's.
+        """
+        whole = self._lists if self.beside.taken else None
         lists, at = self.folder / "lists", self.folder / "short"
         names = [*installed_in(self.base.tree), *versions(found.packages, self.spec.chroot.architecture)]
-        if not cut_down(self.base.tree, {name.partition(":")[0] for name in names}, lists):
-            return None
-        command = apt_command(self.spec, self.dsc, *found.options, *with_lists(lists), "--print-uris")
+        if not cut_down(whole or self.base.tree / LISTS_OF_BASE, {name.partition(":")[0] for name in names}, lists):
+            return whole
+        command = self._apt(found.options, lists, "--print-uris")
         with buildroot([self.base], self.warden, at=at, upper=at.with_name("short-upper")) as root:
             try:
-                said = root.run(command, read_only={SOURCE: self.dsc.path.parent, LISTS: lists}, capture=True).stdout
+                said = root.run(command, read_only=self._shown(lists), capture=True).stdout
             except CommandFailed:
-                return None
-        same = Resolved(debs=parse_uris(said, self.spec.chroot.repositories)).packages == found.packages
-        return lists if same else None
+                return whole
+        return lists if Resolved(debs=self._debs(said)).packages == found.packages else whole
 
     def _stacker(self, archives: Path, lists: Path | None) -> Stacker:
-        read_only = {SOURCE: self.dsc.path.parent, ARCHIVES: archives, **({LISTS: lists} if lists else {})}
+        read_only = {**self._shown(lists), ARCHIVES: archives}
 
         def install(root: Buildroot, command: Sequence[str]) -> None:
             root.run(command, read_only=read_only, scratch=[f"{ARCHIVES}/partial"])
 
         return Stacker(base=self.base, architecture=self.spec.chroot.architecture, state=self.state,
                        warden=self.warden, journal=self.journal, folder=self.folder, install=install,
-                       apt=apt_get(*with_lists(lists), "--no-download"),
+                       apt=apt_get(*self.beside.options, *with_lists(lists), "--no-download"),
                        resolve=partial(self._seed, lists=lists))  # fmt: skip
 
     def _seed(self, names: Sequence[str], lists: Path | None) -> set[str]:
@@ -196,9 +224,9 @@ class Installer:
         at = self.folder / f"resolve-{'-'.join(names)}"
         upper = at.with_name(f"{at.name}-upper")
         with buildroot([*below, self.base], self.warden, at=at, upper=upper) as root:
-            said = root.run([*apt_get(*with_lists(lists), "--print-uris"), "install", *names], capture=True,
-                            read_only={LISTS: lists} if lists else {}).stdout  # fmt: skip
-        return Resolved(debs=parse_uris(said, self.spec.chroot.repositories))
+            command = apt_get(*self.beside.options, *with_lists(lists), "--print-uris")
+            said = root.run([*command, "install", *names], capture=True, read_only=self._shown(lists)).stdout
+        return Resolved(debs=self._debs(said))
 
     def _fetched(self, debs: list[RemoteFile], name: str = "archives") -> Path:
         """A folder with the packages under the names apt looks for; each one checked against its digest."""
@@ -221,7 +249,8 @@ class Installer:
             yield
         except CommandFailed as error:
             self.journal(error.tail.encode())
-            waiting = missing(self.dsc, self.spec, self.base.tree)
+            known = self._lists if self.beside.taken else self.base.tree / LISTS_OF_BASE
+            waiting = missing(self.dsc, self.spec, known)
             for line in waiting:
                 self.journal.say(f"waits for {line}")
             raise unsatisfiable(self.dsc, error.tail, waiting) from error

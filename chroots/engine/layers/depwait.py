@@ -13,7 +13,6 @@ from debian.debian_support import Version
 from chroots.engine.archives.dsc import Dsc
 from chroots.engine.spec import BuildSpec, BuildType
 
-LISTS = "var/lib/apt/lists"
 FIELDS = {"Package": "Package: ", "Version": "Version: ", "Provides": "Provides: "}
 NEEDED = {
     BuildType.ANY: ("Build-Depends", "Build-Depends-Arch"),
@@ -31,18 +30,19 @@ Relation = Mapping[str, Any]  # as PkgRelation.parse_relations has it: name, ver
 Versions = dict[str, list[str]]
 
 
-def missing(dsc: Dsc, spec: BuildSpec, base: Path) -> list[str]:
-    """Each build dependency that the archive of a base cannot fulfil, with the version it has instead."""
+def missing(dsc: Dsc, spec: BuildSpec, lists: Path) -> list[str]:
+    """Each build dependency that nothing in apt's lists can fulfil, with the version there is instead."""
     wanted = list(relations(dsc, spec))
-    there = versions({each["name"] for alternatives in wanted for each in alternatives}, base / LISTS)
+    there = versions({each["name"] for alternatives in wanted for each in alternatives}, lists)
     return [_told(alternatives, there, spec.chroot.name) for alternatives in wanted
-            if not any(_is_there(each, there) for each in alternatives)]  # fmt: skip
+            if not any(is_there(each, there) for each in alternatives)]  # fmt: skip
 
 
 def relations(dsc: Dsc, spec: BuildSpec) -> Iterator[Sequence[Relation]]:
     """The build dependencies that count for this build, each with its alternatives."""
     for field in NEEDED[spec.build_type]:
-        for alternatives in PkgRelation.parse_relations(dsc.build_fields.get(field, "")):
+        text = dsc.build_fields.get(field, "")
+        for alternatives in PkgRelation.parse_relations(text) if text else ():
             if counting := [each for each in alternatives if _counts(each, spec)]:
                 yield counting
 
@@ -95,7 +95,8 @@ def _offered(fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield name.partition(":")[0], version.strip("(= )")
 
 
-def _is_there(each: Relation, there: Versions) -> bool:
+def is_there(each: Relation, there: Versions) -> bool:
+    """Whether one of these versions of its package fulfils a relation."""
     found = there.get(each["name"], [])
     if not each["version"]:
         return bool(found)

@@ -6,19 +6,19 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-LISTS = "var/lib/apt/lists"
+LISTS_OF_BASE = "var/lib/apt/lists"  # in its tree
 PACKAGES, RELEASE = "_Packages", "Release"
 FIRST = b"Package: "
 
 
-def cut_down(tree: Path, names: Collection[str], folder: Path) -> bool:
-    """Make `folder` what apt takes for the lists of `tree`, with the packages of these names only.
+def cut_down(lists: Path, names: Collection[str], folder: Path) -> bool:
+    """Make `folder` what apt takes for its `lists`, with the packages of these names only.
 
     False, and nothing of use in `folder`, if a list is packed or only a link: then apt needs all there is.
     """
     folder.mkdir()
     wanted = {name.encode() for name in names}
-    for path in (tree / LISTS).iterdir():
+    for path in lists.iterdir():
         if path.is_symlink() or "_Packages." in path.name:
             return False
         if path.name.endswith(RELEASE):

@@ -31,10 +31,13 @@ LAYERS_AT_MOST = 8  # in a stack: each one makes looking up files a little slowe
 Stack = list[Layer]  # topmost first, without the base
 
 
-def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec) -> str:
-    """Equal keys need the same packages: the base's identity covers what the archive had to choose from."""
+def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec, beside: Sequence[str] = ()) -> str:
+    """Equal keys need the same packages: the base's identity covers what the archive had to choose from, and `beside`
+    are the digests of the build's own repositories.
+    """
     parts = [base.identity, spec.host_architecture, spec.build_type, *sorted(spec.profiles)]
     parts += ["with ccache"] if spec.ccache else []
+    parts += ["beside", *beside] if beside else []
     return digest_of(json.dumps([parts, sorted(dsc.build_fields.items())]))
 
 
