@@ -14,6 +14,7 @@ from builds.chains.chain_methods import register_chain_methods
 from builds.keeping import leaving
 from builds.models import BinaryPackage, Build, Comparison
 from builds.orders import BUILD
+from builds.promotion.readers import register_readers
 from builds.provenance import attestations, indexing
 from builds.provenance.package_models import SourcePackage
 from builds.quality import gates
@@ -202,6 +203,7 @@ def register_methods() -> None:
     register_order(BUILD)
     register_repository_methods()
     register_check_methods()
+    register_readers()
     register_round(indexing.index)
     attestations.register_attestations()
     register_chain_methods()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
@@ -133,9 +133,9 @@ class CheckResult(models.Model):
         return self.can_be_overridden and may(user, "builds.override")
 
 
-def results_of(builds: Iterable[Any]) -> dict[int, list[CheckResult]]:
+def results_of(builds: Collection[int]) -> dict[int, list[CheckResult]]:
     """What the checks of these builds said, by the build's id: for policies. One query."""
-    found: dict[int, list[CheckResult]] = {build.pk: [] for build in builds}
-    for result in CheckResult.objects.filter(build__in=list(found)).order_by("pk"):
+    found: dict[int, list[CheckResult]] = {build: [] for build in builds}
+    for result in CheckResult.objects.filter(build__in=builds).order_by("pk"):
         found[result.build_id].append(result)
     return found

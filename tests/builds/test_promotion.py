@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from builds.models import Build, PromotionPolicy, Tag, TagEntry, Target
-from builds.promotion import around, evidence, policies, promoting
+from builds.promotion import around, policies, promoting
 from builds.promotion.conditions import Facts, Person, judge, shown
 from builds.promotion.evidence import Result
 from builds.promotion.policy import Policy, read
@@ -239,27 +238,17 @@ def test_by_hand_into_a_tag_of_a_policy_only_with_a_reason(
     around.check(stable, by=users["release-manager"], reason="a good one")
 
 
-@pytest.fixture
-def lintian() -> Iterator[dict[int, Result]]:
-    """A check that knows of the builds that a test gives it."""
-    known: dict[int, Result] = {}
-
-    def reader(builds: Collection[int]) -> dict[int, dict[str, Result]]:
-        return {build: {"lintian": known[build]} for build in builds if build in known}
-
-    evidence.results.register(reader)
-    yield known
-    known.clear()
-
-
-def test_results_of_builds_are_asked_of_whoever_makes_them(
-    world_of_tags: PromotionPolicy, target: Target, users: dict[str, User], lintian: dict[int, Result]
+def test_a_check_counts_when_it_passed_everywhere(
+    world_of_tags: PromotionPolicy, target: Target, users: dict[str, User]
 ) -> None:
     manager = users["release-manager"]
     text = f"{PATH}rules:\n  clean:\n    tests: {{lintian: passed}}\n"
     content = policies.revise(world_of_tags, text, base=1, message="", by=manager).content
-    good, unknown = (built(target, users["packager"], "unstable", source=name) for name in ("figlet", "jq"))
-    lintian[good.pk] = Result("passed")
-    found = promoting.preview(content, [good, unknown], by=manager, source=Tag.objects.get(name="unstable"),
+    verdicts = {"figlet": ("pass", "pass"), "jq": ("pass", "waiting"), "dash": ("fail", "pass"), "cowsay": ()}
+    builds = [built(target, users["packager"], "unstable", source=name) for name in verdicts]
+    for build in builds:
+        for architecture, verdict in zip(("amd64", "arm64"), verdicts[build.source], strict=False):
+            build.checks.create(check_name="lintian", level="informs", architecture=architecture, verdict=verdict)
+    found = promoting.preview(content, builds, by=manager, source=Tag.objects.get(name="unstable"),
                               to=Tag.objects.get(name="testing"))  # fmt: skip
-    assert [each.can_move for each in found] == [True, False]
+    assert [each.can_move for each in found] == [True, False, False, False]

@@ -84,7 +84,7 @@ def test_a_failed_check_blocks_until_somebody_overrides_it(
     build, by = built(lintian="blocks"), users["release-manager"]
     result = said(build, host, FAILS, tmp_path)
     assert result.blocks and not tagged(build)
-    assert results_of([build]) == {build.pk: [result]}
+    assert results_of([build.pk]) == {build.pk: [result]}
     assert list(CheckResult.objects.blocking()) == [result]
     with pytest.raises(InputError, match="Say why, in 5 to 500 characters") as refused:
         gates.override(result, by=by, reason=" no ")
