@@ -87,7 +87,13 @@ def _follow(policy: RebuildPolicy, library: Build) -> None:
 
 
 def submit(target: Target, library: Build, found: Preview) -> Chain:
-    """The chain of rebuilds, in the name of whoever built the library."""
+    """The chain of rebuilds, in the name of whoever built the library.
+
+    Raises InputError where the target builds each version once: a rebuild has the version of before.
+    """
+    if target.once:
+        raise InputError(f"{target} builds each version once, and a rebuild has the version of before.",
+                         hint="Let the target build a version again, in its settings.", field="target")  # fmt: skip
     chosen = [_found(build, _member(build)) for build in found.builds]
     return submitting.create(target, chosen, found.order, by=library.created_by, because=library)
 

@@ -25,6 +25,8 @@ def built(chain: Chain, work: Work) -> Target:
         assert work() == source
         published(chain.target.tag, source)
         waiting.tend()
+    chain.target.once = False
+    chain.target.save(update_fields=["once"])
     return chain.target
 
 
@@ -77,6 +79,15 @@ def test_a_change_is_followed_in_order(built: Target, somebody: User, work: Work
     published(built.tag, "libtiny")
     waiting.tend()
     assert work() == "tool"
+
+
+def test_a_target_that_builds_each_version_once_refuses(built: Target, somebody: User) -> None:
+    Target.objects.filter(pk=built.pk).update(once=True)
+    policy(built)
+    library(built, somebody, "2", "libtiny2")
+    rebuilding.tend()
+    refused = AuditEntry.objects.get(act="rebuild.refuse")
+    assert Chain.objects.count() == 1 and "builds each version once" in refused.details["reason"]
 
 
 def test_what_was_built_for_another_target_is_told(built: Target, somebody: User) -> None:

@@ -38,7 +38,7 @@ Trick = Callable[[Path], object]
 def test_every_verb_of_the_issue_is_there() -> None:
     assert {verb.name for verb in VERBS} == {
         "init", "refresh", "list", "info", "shell", "run", "build", "install", "copy-in", "copy-out", "diff", "clean",
-        "scrub", "config", "doctor", "sources", "sweep", "compare", "try",
+        "scrub", "config", "doctor", "sources", "sweep", "compare", "try", "check",
     }  # fmt: skip
 
 
