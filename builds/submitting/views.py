@@ -38,13 +38,13 @@ def build_many(request: SignedInRequest) -> HttpResponse:
 @acting("targets.edit")
 def target_edit(request: SignedInRequest, name: str) -> HttpResponse:
     """What a target demands of what is submitted for it."""
-    target = get_object_or_404(Target, name=name)
+    target = get_object_or_404(Target.objects.select_related("tag"), name=name)
     form = TargetForm(request.POST if request.method == "POST" else None, instance=target)
     if request.method == "POST" and form.is_valid() and form.demand(by=request.user):
         messages.success(request, f"Target {name} is changed.")
-        return redirect(target.tag)
-    context = {"tag": target.tag, "form": form, "title": f"What {name} demands", "verb": "Save"}
-    return render(request, "builds/tag_act.html", context, status=422 if form.errors else 200)
+        return redirect("target-edit", name)
+    context = {"target": target, "form": form}
+    return render(request, "builds/target_edit.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
