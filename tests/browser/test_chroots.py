@@ -36,7 +36,7 @@ def test_make_refresh_and_delete_by_form(application: Application, open_as: Open
     page.goto("/chroots/formed/")
     copies = page.get_by_role("region", name="On hosts")
     expect(copies).to_contain_text("here", timeout=MADE)  # nobody reloads the page
-    page.get_by_role("link", name="packages").first.click()
+    page.locator("#main").get_by_role("link", name="packages").first.click()
     page.get_by_label("Name has").fill("libc6")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("row")).to_have_count(2)
