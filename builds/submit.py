@@ -131,6 +131,7 @@ def _create(
     target: Target, source: sources.Source, origin: str, planned: Mapping[str, str], *, by: User, scratch: bool,
     wishes: Wishes = AS_USUAL,
 ) -> Build:  # fmt: skip
+    signatures.require_known(target, origin, source.signature)
     policy.hold(target)
     if not scratch:
         policy.require_first(target, source.name, source.version, field="source" if origin == "archive" else "files")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 INSTALLED = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::([a-z0-9-]+))? \(= ([A-Za-z0-9.+:~-]+)\)")
 MOST_BYTES = 4 << 20
+MOST = 20_000  # packages: no buildroot has so many
 
 
 @dataclass(frozen=True)
@@ -29,5 +31,6 @@ def installed(text: str) -> list[Installed]:
                     break
                 found.append(more)
             each = (INSTALLED.fullmatch(entry.strip()) for entry in " ".join(found).split(","))
-            return sorted((Installed(one[1], one[3], one[2] or "") for one in each if one), key=lambda one: one.name)
+            told = (Installed(one[1], one[3], one[2] or "") for one in each if one)
+            return sorted(islice(told, MOST), key=lambda one: one.name)
     return []

@@ -60,7 +60,7 @@ class FileList(models.Model):
     def paths(self, having: str = "") -> list[str]:
         """All of them; `having`: none at once where no path has this text. Raises InputError for a damaged list."""
         try:
-            content = zstandard.ZstdDecompressor().decompress(bytes(self.packed), max_output_size=MOST_BYTES)
+            content = zstandard.ZstdDecompressor().stream_reader(bytes(self.packed)).read(MOST_BYTES)
         except zstandard.ZstdError as error:
             raise InputError(f"The list of files {self.sha256} is damaged: {error}.") from error
         if not content or having.encode(errors="replace") not in content:

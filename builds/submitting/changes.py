@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -59,17 +60,43 @@ def forget_old(folder: Path) -> None:
 
 
 def _write(folder: Path, name: str, read: Callable[[int], bytes]) -> None:
-    others = sum(path.stat().st_size for path in folder.iterdir() if path.name != name)
     with whole(folder / name, mode=0o600, lasting=False) as file:
         while chunk := read(CHUNK):
-            others += len(chunk)
-            if others > settings.UPLOAD_LIMIT_BYTES:
+            file.write(chunk)
+            file.flush()
+            if _held(folder, besides=name) > settings.UPLOAD_LIMIT_BYTES:
                 most = settings.UPLOAD_LIMIT_BYTES >> 20
                 raise InputError(f"{name} is too much: this hub takes {most} MiB at once.", field="files")
-            file.write(chunk)
+
+
+def _held(folder: Path, *, besides: str) -> int:
+    """Bytes of all files but one, those too that are only on their way."""
+    held = 0
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            held += path.stat().st_size if path.name != besides else 0
+    return held
 
 
 def _submit(target: Target, by: User, path: Path, *, scratch: bool) -> Build:
+    """A build of files that nobody changes meanwhile: a file that is sent once more is another one."""
+    with TemporaryDirectory(prefix=".taken-", dir=path.parents[2]) as name:
+        taken = Path(name)
+        try:
+            os.link(path, taken / path.name)
+        except FileNotFoundError:
+            raise InputError(f"{path.name} was taken already.", field="files") from None
+        listed = dsc.listed_files(dsc.control_fields(taken / path.name), path.name)
+        for each in listed:
+            with suppress(FileNotFoundError):
+                os.link(path.parent / each, taken / each)
+        build = _of_taken(target, by, taken / path.name, scratch=scratch)
+    for each in (*listed, path.name):
+        (path.parent / each).unlink(missing_ok=True)
+    return build
+
+
+def _of_taken(target: Target, by: User, path: Path, *, scratch: bool) -> Build:
     signature = signatures.examine(target, path)
     fields = dsc.control_fields(path)
     listed = dsc.listed_files(fields, path.name)
@@ -85,8 +112,6 @@ def _submit(target: Target, by: User, path: Path, *, scratch: bool) -> Build:
         names = [described, *source.files]
         files = [(name, undo.enter_context((path.parent / name).open("rb"))) for name in names]
         build = target.builds.submit_upload(files=files, target=target, by=by, scratch=scratch, signature=signature)
-    for name in (*listed, path.name):
-        (path.parent / name).unlink(missing_ok=True)
     made: Build = build
     return made
 

@@ -59,6 +59,26 @@ def examine(target: Target, path: Path) -> Signature:
     return found
 
 
+def require_known(target: Target, origin: str, found: Signature) -> None:
+    """What `examine` found out, perhaps long ago, by the target's demand of today. Raises InputError (field files).
+
+    Source packages of the archive are signed by it. Keys that were taken out of the keyring count no more.
+    """
+    if target.signatures != Checking.REQUIRED or origin == "archive":
+        return
+    if not found.by or found.by not in _known(target):
+        raise InputError(f"{target} takes only what a key it names has signed.",
+                         hint="Sign it with debsign, and upload it anew.", field="files")  # fmt: skip
+
+
+def _known(target: Target) -> set[str]:
+    """Fingerprints of the primary keys that may sign for it, or whose subkeys may."""
+    keyring = target.keyring.encode()
+    primary = set(openpgp.fingerprints(openpgp.binary(keyring, "The keyring"))) if keyring else set()
+    only = set(target.fingerprints.split())
+    return primary & only if only and only <= primary else primary
+
+
 def checked_keyring(text: str) -> str:
     """The keys as they were given. Raises InputError, field keyring."""
     if text.strip():

@@ -19,6 +19,7 @@ from hosts.models import Artifact
 logger = logging.getLogger(__name__)
 
 COMPONENT = "main"
+DESCRIPTION_BYTES = 128 << 20  # of one build, unpacked
 Pair = tuple[int, int | None]  # a build and one of its packages; None: its source package
 
 
@@ -98,7 +99,8 @@ def description(task: int) -> Mapping[str, Any]:
         return {}
     try:
         with store.open(found.sha256) as file:
-            said: dict[str, Any] = json.loads(gzip.decompress(file.read()))
+            text = gzip.GzipFile(fileobj=file).read(DESCRIPTION_BYTES + 1)
+            said: dict[str, Any] = json.loads(text) if len(text) <= DESCRIPTION_BYTES else {}
             return said
     except (OSError, EOFError, ValueError):
         return {}

@@ -8,6 +8,7 @@ from django import forms
 from django.db import transaction
 
 from builds.models import Build
+from builds.promotion import around
 from builds.tagging import changing
 from builds.tagging.tag_models import Tag
 from debatomic.access.models import AuditEntry
@@ -56,6 +57,10 @@ class TagForm(forms.ModelForm):  # type: ignore[type-arg]
             with transaction.atomic():
                 changing.lock_all()
                 tag = super().save(commit=commit)
+                there = tag.parents.at().order_by("priority").values_list("parent_id", "packages")
+                wanted = [(parent.pk, " ".join(packages.split())) for parent, packages in self.cleaned_data["parents"]]
+                if wanted != list(there):
+                    around.check_parents(tag, by=by)
                 changing.inherit(tag, self.cleaned_data["parents"], by=by)
                 changing.keep(tag, tag.versions, by=by)
                 AuditEntry.note(by, "tag.edit", tag, versions=tag.versions)

@@ -150,12 +150,12 @@ class TagVerbsMixin(GenericViewSet[Tag]):
 
 def added(tag: Tag, build: Build, *, by: Any, reason: str = "") -> None:
     """Tag a build by hand."""
-    around.check(tag, by=by, reason=reason)
+    around.check(tag, build, by=by, reason=reason)
     changing.add(tag, build, by=by, reason=reason)
 
 
 def _moved(tag: Tag, build: Build, *, to: Tag, by: Any, reason: str = "") -> None:
-    around.check(to, by=by, reason=reason)
+    around.check(to, build, by=by, reason=reason)
     changing.move(build, source=tag, to=to, by=by, reason=reason)
 
 

@@ -87,7 +87,7 @@ def tag_add(request: SignedInRequest, name: str) -> HttpResponse:
     form = AddForm(request.POST if request.method == "POST" else None, initial={"build": request.GET.get("build", "")})
 
     def act() -> None:
-        around.check(tag, by=request.user, reason=form.cleaned_data["reason"])
+        around.check(tag, form.cleaned_data["build"], by=request.user, reason=form.cleaned_data["reason"])
         changing.add(tag, by=request.user, **form.cleaned_data)
 
     return _acted(request, tag, form, "Tag a build", act)

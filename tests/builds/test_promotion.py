@@ -227,15 +227,30 @@ def test_a_policy_that_changed_meanwhile_is_looked_at_again(
 
 
 def test_by_hand_into_a_tag_of_a_policy_only_with_a_reason(
-    world_of_tags: PromotionPolicy, users: dict[str, User]
+    world_of_tags: PromotionPolicy, target: Target, users: dict[str, User]
 ) -> None:
-    stable = Tag.objects.get(name="stable")
-    around.check(Tag.objects.get(name="unstable"), by=users["packager"], reason="")
+    stable, build = Tag.objects.get(name="stable"), built(target, users["packager"], "unstable")
+    around.check(Tag.objects.get(name="unstable"), build, by=users["packager"], reason="")
+    around.check_parents(Tag.objects.get(name="unstable"), by=users["packager"])
     with pytest.raises(PermissionDenied):
-        around.check(stable, by=users["packager"], reason="a good one")
+        around.check_parents(stable, by=users["packager"])
+    with pytest.raises(PermissionDenied):
+        around.check(stable, build, by=users["packager"], reason="a good one")
     with pytest.raises(InputError, match="by the policy debian"):
-        around.check(stable, by=users["release-manager"], reason="")
-    around.check(stable, by=users["release-manager"], reason="a good one")
+        around.check(stable, build, by=users["release-manager"], reason="")
+    around.check(stable, build, by=users["release-manager"], reason="a good one")
+
+
+def test_what_a_check_blocks_is_tagged_by_hand_only_with_a_reason(
+    world_of_tags: PromotionPolicy, target: Target, users: dict[str, User]
+) -> None:
+    unstable, build = Tag.objects.get(name="unstable"), built(target, users["packager"], "unstable")
+    build.checks.create(check_name="lintian", level="blocks", architecture="amd64", verdict="fail")
+    with pytest.raises(PermissionDenied):
+        around.check(unstable, build, by=users["packager"], reason="a good one")
+    with pytest.raises(InputError, match="holds it back"):
+        around.check(unstable, build, by=users["release-manager"], reason="")
+    around.check(unstable, build, by=users["release-manager"], reason="a good one")
 
 
 def test_a_check_counts_when_it_passed_everywhere(

@@ -15,10 +15,12 @@ import pytest
 from django.test import Client
 
 from builds.models import Build, Target
+from builds.submit import again
 from builds.submitting import changes
 from builds.submitting.signatures import Checking
 from debatomic.access.models import ApiKey, AuditEntry, User
 from debatomic.tools.errors import InputError
+from hosts.queue.wishes import AS_USUAL
 from tests.builds.conftest import Key
 from tests.main_job.packages import source_package
 
@@ -89,6 +91,19 @@ def test_a_signature_that_does_not_do_is_refused(
         submit(dsc, target, users["packager"])
     assert sentence in caught.value.sentence and caught.value.field == "files"
     assert not Build.objects.exists()
+
+
+def test_what_was_signed_by_a_key_that_is_taken_out_is_not_built_again(
+    target: Target, dsc: Path, users: dict[str, User], key: Key
+) -> None:
+    demand(target, key)
+    key.sign(dsc)
+    build = submit(dsc, target, users["packager"])
+    Target.objects.update(keyring="", once=False)
+    target.refresh_from_db()
+    build.target.refresh_from_db()
+    with pytest.raises(InputError, match="takes only what a key it names has signed"):
+        again(build, by=users["packager"], wishes=AS_USUAL)
 
 
 def test_it_may_only_be_shown(target: Target, dsc: Path, users: dict[str, User], key: Key) -> None:

@@ -24,6 +24,8 @@ DAMAGED = (OSError, EOFError, ArError, tarfile.TarError, lzma.LZMAError, zlib.er
 CONTROL_BYTES = 1 << 20
 UNPACKED_BYTES = 8 << 30  # of one package: what comes later in it is not looked for
 FILES_AT_MOST = 500_000
+PATH_BYTES = 4096  # longer ones no system has
+PATHS_BYTES = 64 << 20  # of all of them
 
 
 def control(deb: Path) -> str:
@@ -37,12 +39,13 @@ def control(deb: Path) -> str:
 
 def files(deb: Path) -> list[str]:
     """Paths of what it brings that is no folder, without a leading slash. Raises InputError for what is no package."""
-    found = []
+    found, size = [], 0
     with _reading(deb) as file, tarfile.open(fileobj=part(file, "data.tar"), mode="r|") as tar:
         for member in tar:
-            if not member.isdir():
+            if not member.isdir() and len(member.name) <= PATH_BYTES:
                 found.append(member.name.removeprefix("./"))
-            if len(found) >= FILES_AT_MOST or member.offset > UNPACKED_BYTES:
+                size += len(member.name)
+            if len(found) >= FILES_AT_MOST or size > PATHS_BYTES or member.offset > UNPACKED_BYTES:
                 break
     return sorted(path for path in found if path.isprintable())
 

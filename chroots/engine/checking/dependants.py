@@ -19,7 +19,7 @@ set -eu
 cd /tmp
 mkdir -p lists
 for deb in /run/made/*.deb; do
-  case $deb in *-dbgsym_*) continue;; esac
+  dpkg-deb --show --showformat='${Package}\n' "$deb" >> lists/names
   dpkg-deb --field "$deb" | sed '/^$/d'
   echo
 done > lists/made
@@ -29,9 +29,9 @@ for list in /var/lib/apt/lists/*_Packages; do
 done > lists/archive
 perl -e '
   my (%names, %known);
+  open my $made, "<", "lists/names" or die;
+  while (<$made>) { chomp; $names{$_} = 1; }
   local $/ = "";
-  open my $made, "<", "lists/made" or die;
-  while (<$made>) { /^Package: (\S+)/m and $names{$1} = 1; }
   open my $archive, "<", "lists/archive" or die;
   open my $old, ">", "lists/old" or die;
   open my $rest, ">", "lists/rest" or die;

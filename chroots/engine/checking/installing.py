@@ -24,6 +24,7 @@ from chroots.engine.sessions.difference import difference
 from debatomic.tools.errors import CommandFailed
 
 REPORT = "install.txt"
+MOST_FILES = 1_000_000  # in the tree, to be compared
 POLICY = "/usr/sbin/policy-rc.d"  # keeps maintainer scripts from starting services
 # What dpkg, apt and the tools that scripts call write by themselves; users of the system may stay (Policy 9.2.2).
 NOT_TOLD = ("/var/lib/dpkg", "/var/lib/dpkg/*", "/var/lib/apt/*", "/var/cache/*", "/var/log/*", "/etc/ld.so.cache",
@@ -135,7 +136,7 @@ def _left(bench: Bench, layers: Sequence[Layer], root: Buildroot, name: str) -> 
     folder = bench.work / f"left-{name.partition(' ')[0]}"
     folder.mkdir()
     with overlay(layers, folder / "root", upper=folder / "upper") as clean:
-        found = difference(clean, root.root)
+        found = difference(clean, root.root, most=MOST_FILES)
     kinds = (("left after purging", found.added), ("gone after purging", found.removed),
              ("changed after purging", found.changed))  # fmt: skip
     return [f"{name}: {path} is {what}" for what, paths in kinds for path in paths if told(path)]
