@@ -195,6 +195,10 @@ def source_files(contents: Set[str]) -> set[str]:
     return {file["sha256"] for files in uploaded.iterator() for file in files if file["sha256"] in contents}
 
 
+def forget_comparisons(tasks: Sequence[int]) -> None:
+    Comparison.objects.filter(task__in=tasks).delete()
+
+
 def forget_binaries(artifacts: Sequence[int]) -> None:
     indexing.forget(BinaryPackage.objects.filter(artifact__in=artifacts))
 
@@ -209,6 +213,7 @@ def register_methods() -> None:
     register_chain_methods()
     register_contents(source_files)
     register_keeper(Keeper(leaving.kept, leaving.due, leaving.forget_builds, forget_binaries))
+    register_keeper(Keeper(forget_tasks=forget_comparisons))
     register_round(leaving.tend)
     register(Method(name="build", changed=build_changed))
     register(from_git.REGISTERED)

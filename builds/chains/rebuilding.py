@@ -12,7 +12,7 @@ from django.db import transaction
 from builds.chains import submitting
 from builds.chains.chain_models import BuildNeed, Chain, RebuildPolicy
 from builds.chains.ordering import Member, Plan, plan
-from builds.chains.reading import Found
+from builds.chains.reading import MOST, Found
 from builds.models import BinaryPackage, Build, TagEntry, Target
 from builds.sources import Source
 from builds.tagging.beside import repository_of
@@ -20,7 +20,7 @@ from builds.tagging.content import content
 from chroots.engine.archives.dsc import Dsc
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
-from hosts.models import Task
+from hosts.models import State, Task
 
 logger = logging.getLogger(__name__)
 AT_ONCE = 50  # entries of a tag that one round looks at
@@ -73,11 +73,9 @@ def _follow(policy: RebuildPolicy, library: Build) -> None:
     told = {"target": policy.target.name, "library": str(library)}
     try:
         with transaction.atomic():
-            found = preview(policy.target, library)
+            found = preview(policy.target, library, most=policy.most)
             if not found.builds:
                 return
-            if len(found.builds) > policy.most:
-                raise InputError(f"{len(found.builds)} builds would follow {library}, more than {policy.most}.")
             repository_of(policy.target)
             chain = submit(policy.target, library, found)
             AuditEntry.note(None, "rebuild.submit", chain, **told, chain=chain.pk)
@@ -98,15 +96,23 @@ def submit(target: Target, library: Build, found: Preview) -> Chain:
     return submitting.create(target, chosen, found.order, by=library.created_by, because=library)
 
 
-def preview(target: Target, library: Build) -> Preview:
-    """What builds against this library, of all that the target's tag has. Raises InputError for a cycle."""
-    sources = {each.build for each in content(target.tag) if each.source != library.source}
-    same = Build.objects.filter(target=library.target_id, source=library.source).order_by("-pk")
-    names = _packages(list(same.values_list("pk", flat=True)[:2]))
+def preview(target: Target, library: Build, *, most: int = MOST) -> Preview:
+    """What builds against this library, of the newest builds that the target's tag has.
+
+    Raises InputError for a cycle, and for more builds than `most`.
+    """
+    newest: dict[str, int] = {}
+    for each in content(target.tag):
+        newest[each.source] = max(each.build, newest.get(each.source, 0))
+    sources = {build for source, build in newest.items() if source != library.source}
+    same = Build.objects.filter(target=library.target_id, source=library.source, scratch=False).order_by("-pk")
+    names = _packages(list(same.filter(task__state=State.COMPLETED).values_list("pk", flat=True)[:2]))
     needing = BuildNeed.objects.filter(package__in=names).order_by().values_list("build_id", flat=True)
     wanted = sorted(sources & set(needing))
     builds = list(Build.objects.filter(pk__in=wanted).select_related("target", "task").order_by("source"))
     mine = [build for build in builds if build.target_id == target.pk]
+    if len(mine) > most:
+        raise InputError(f"{len(mine)} builds would follow {library}, more than {most}.")
     return Preview(builds=mine, order=plan([_member(build) for build in mine]),
                    elsewhere=[build for build in builds if build.target_id != target.pk])  # fmt: skip
 

@@ -37,7 +37,7 @@ def superfluous(now: datetime) -> QuerySet[Build]:
         over |= Q(tag__discard_days=days, ended_at__isnull=False, ended_at__lt=now - timedelta(days=days))
     ended = TagEntry.objects.filter(over).order_by().values("build")
     staying = TagEntry.objects.filter(build=OuterRef("pk")).exclude(pk__in=TagEntry.objects.filter(over).values("pk"))
-    left = Build.objects.filter(pk__in=ended, kept=False, task__state__in=FINAL)
+    left = Build.objects.filter(pk__in=ended, kept=False, task__state__in=FINAL, task__parent=None)  # no chain's
     held = Holding.objects.filter(build=OuterRef("pk"))
     found: QuerySet[Build] = left.exclude(Exists(staying)).exclude(Exists(held))
     return found
@@ -53,7 +53,7 @@ def kept() -> Any:
 
 def due() -> Any:
     """The tasks of builds whose day has come: those first of which it was just found out that nothing names them."""
-    over = Build.objects.filter(leaves_at__lte=timezone.now(), kept=False)
+    over = Build.objects.filter(leaves_at__lte=timezone.now(), kept=False, task__parent=None)
     return over.order_by("leaves_at", "pk").values("task_id")[:BATCH]
 
 
@@ -62,6 +62,7 @@ def tend() -> int:
     global _next_at  # noqa: PLW0603 - each process that ticks has its own pause
     if time.monotonic() < _next_at:
         return 0
+    _next_at = time.monotonic() + LONG_PAUSE_SECONDS  # if it fails, too
     done = sweep(timezone.now())
     _next_at = time.monotonic() + (PAUSE_SECONDS if done else LONG_PAUSE_SECONDS)
     return done

@@ -19,10 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("url")
     parser.add_argument("--ref", default="HEAD", metavar="REF", help="a branch, tag or commit (default: its HEAD)")
     parser.add_argument("--protocol", action="append", default=[], metavar="NAME", help="(default: https)")
+    parser.add_argument("--host", action="append", default=[], metavar="HOST",
+                        help="may be asked although it is not public: a name, address or network")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="gets the files and result.json")
     options = parser.parse_args(arguments)
     spec = PackSpec(url=options.url, ref=options.ref, output=options.output,
-                    protocols=tuple(options.protocol) or PROTOCOLS)  # fmt: skip
+                    protocols=tuple(options.protocol) or PROTOCOLS, hosts=tuple(options.host))  # fmt: skip
     result = options.output / "result.json"
     options.output.mkdir(parents=True, exist_ok=True)
     try:

@@ -25,6 +25,7 @@ HEADER = re.compile(r"(\S+) \(([^)\s]+)\) ")
 FORMATS = ("3.0 (quilt)", "3.0 (native)", "1.0")
 PLAIN = "* -text -eol -ident -filter -working-tree-encoding -export-ignore -export-subst\n"
 TEXT = 1 << 20
+CHANGELOG = 16 << 20  # the longest of Debian have a few MiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class PackSpec:
     ref: str
     output: Path
     protocols: tuple[str, ...] = PROTOCOLS
+    hosts: tuple[str, ...] = ()  # that may be asked although they are not public: names, addresses, networks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ def check(url: str, ref: str, protocols: tuple[str, ...]) -> None:
 def pack(spec: PackSpec, *, say: Callable[[str], object]) -> Packed:
     """Make the source package in `spec.output`. Raises InputError for what the repository lacks or has wrong."""
     check(spec.url, spec.ref, spec.protocols)
-    with jailed(spec.url, spec.protocols, size=SIZE, seconds=SECONDS) as jail:
+    with jailed(spec.url, spec.protocols, size=SIZE, seconds=SECONDS, hosts=spec.hosts) as jail:
         (jail.folder / "repository/info").mkdir(exist_ok=True)
         (jail.folder / "repository/info/attributes").write_text(PLAIN)  # before anything of others is there
         commit = _fetched(jail, spec.ref)
@@ -90,21 +92,22 @@ def _fetched(jail: Jail, ref: str) -> str:
     return jail.git("rev-parse", "got^{commit}").stdout.strip()
 
 
-def _text(jail: Jail, path: str) -> str:
-    """A small file of the commit; empty where it has none."""
+def _text(jail: Jail, path: str, most: int = TEXT) -> str | None:
+    """A file of the commit; None where it has none. Raises InputError for one of more bytes than `most`."""
     try:
         size = int(jail.git("cat-file", "-s", f"got:{path}").stdout)
-        return jail.git("cat-file", "blob", f"got:{path}").stdout if size <= TEXT else ""
+        if size > most:
+            raise InputError(f"{path} is larger than the {most >> 20} MiB that it may have.")
+        return jail.git("cat-file", "blob", f"got:{path}").stdout
     except CommandFailed:
-        return ""
+        return None
 
 
 def _named(jail: Jail) -> tuple[str, str]:
     """Name and version, as the changelog's first line has them."""
-    try:
-        listed = jail.git("cat-file", "blob", "got:debian/changelog").stdout
-    except CommandFailed:
-        raise InputError("The commit has no debian/changelog: it is no Debian source package.") from None
+    listed = _text(jail, "debian/changelog", CHANGELOG)
+    if listed is None:
+        raise InputError("The commit has no debian/changelog: it is no Debian source package.")
     first = next((line for line in listed.splitlines() if line.strip()), "")
     found = HEADER.match(first)
     if not found or not NAME.fullmatch(found[1]) or not VERSION.fullmatch(found[2]):
@@ -113,7 +116,7 @@ def _named(jail: Jail) -> tuple[str, str]:
 
 
 def _format(jail: Jail, version: str) -> str:
-    told = _text(jail, "debian/source/format").strip() or "1.0"
+    told = (_text(jail, "debian/source/format") or "").strip() or "1.0"
     if told not in FORMATS:
         raise InputError(f"debian/source/format says “{told:.40}”; it can be {' or '.join(FORMATS)}.")
     if told == "1.0" and "-" not in version:
@@ -125,7 +128,7 @@ def _settings(jail: Jail) -> dict[str, str]:
     """What debian/gbp.conf says of tags and branches: no other value is looked at."""
     parser = configparser.RawConfigParser(strict=False)
     try:
-        parser.read_string(_text(jail, "debian/gbp.conf"))
+        parser.read_string(_text(jail, "debian/gbp.conf") or "")
     except configparser.Error as error:
         raise InputError(f"debian/gbp.conf cannot be read: {str(error).splitlines()[0]}") from None
     found = dict(parser.defaults())
@@ -154,6 +157,8 @@ def _built(jail: Jail, name: str, version: str) -> Dsc:
     path = jail.folder / f"{name}_{version.partition(':')[2] or version}.dsc"
     if path.is_symlink():
         raise InputError(f"{path.name} is a link.")
+    if path.stat().st_size > CHANGELOG:
+        raise InputError(f"{path.name} is larger than the {CHANGELOG >> 20} MiB that it may have.")
     dsc = parse_dsc(path)
     verify(dsc.files, jail.folder, path.name)
     if (dsc.name, dsc.version) != (name, version):

@@ -13,6 +13,8 @@ from builds.promotion import promoting
 from builds.promotion.policy import Policy
 from builds.promotion.promoting import MOST_AT_ONCE, Candidate
 from builds.promotion.promotion_models import PromotionPolicy
+from builds.tagging.changing import locked_together
+from builds.tagging.tag_models import Tag
 from debatomic.access.models import User
 from debatomic.tools.errors import InputError
 
@@ -64,6 +66,7 @@ def do(
     Raises InputError as `promoting.promote` does.
     """
     builds, path = builds_of(picks, by=by), row.latest.content.path
+    locked_together(*Tag.objects.filter(name__in=path))  # all at once: two such promotions do not wait for each other
     sources = sorted({pick.source for pick in picks}, key=lambda tag: -path.index(tag) if tag in path else 0)
     found: list[Candidate] = []
     for source in sources:

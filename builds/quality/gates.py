@@ -123,7 +123,10 @@ def retry(result: CheckResult, *, by: User) -> None:
         raise InputError(f"{result.title} of {build} has not ended yet.")
     made = _made(result)
     if made is None or result.check_name not in CHECKS:
-        raise InputError(f"{build} cannot be checked again.", hint="Build it again; its target's policy applies then.")
+        raise InputError(
+            f"{build} cannot be checked again.",
+            hint="Its files are gone: override the check, or raise the version and build that.",
+        )
     fresh: dict[str, Any] = {"verdict": WAITING, "summary": "", "decisive": [], "judged_at": None,
                              "overridden_at": None, "overridden_by": None, "override_reason": ""}  # fmt: skip
     CheckResult.objects.filter(pk=result.pk).update(**fresh)

@@ -145,3 +145,12 @@ def test_retention_keeps_what_a_tag_has_and_forgets_the_rest(chain: Chain, work:
     chain.target.tag.entries.all().delete()
     forget_chains([chain.task_id])
     assert not Chain.objects.exists() and not Build.objects.exists()
+
+
+def test_a_member_waits_for_the_checks_of_what_it_needs(chain: Chain, work: Callable[..., str]) -> None:
+    chain.target.policies.create(check_name="lintian", level="blocks")
+    assert work() == "libtiny"
+    waiting.tend()
+    assert {member.gate.state for member in chain.members.exclude(gate=None) if member.gate} == {State.FREE}
+    build = chain.members.get(build__source="libtiny").build
+    assert build.checks.get().blocks and not build.tag_entries.exists()
