@@ -23,6 +23,8 @@ REPOSITORY_BYTES = 64 << 20  # of any file git writes
 TEXT_BYTES = 1 << 20
 MEMBERS = 20000
 SECONDS = 120.0
+MEMORY = 1 << 30
+DISK = 1 << 30  # of all files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +56,20 @@ def check(source: GitSource, protocols: Collection[str]) -> None:
         raise InputError(f"“{source.path:.60}” is no path of a treefile: it ends with .yaml or .json.", field="path")
 
 
-def fetch(source: GitSource, *, name: str, protocols: Collection[str], log: Callable[[bytes], object]) -> Fetched:
+def fetch(
+    source: GitSource, *, name: str, protocols: Collection[str], log: Callable[[bytes], object],
+    hosts: Collection[str] = (),
+) -> Fetched:  # fmt: skip
     """The newest commit of the branch, its treefile validated. `name` is the definition's, or empty for any.
+
+    `hosts` may be asked although they are not public: names, addresses, networks.
 
     Raises InputError with file and line for a bad treefile, InfrastructureError where the server cannot be reached.
     """
     check(source, protocols)
-    with jailed(source.url, protocols, size=REPOSITORY_BYTES, seconds=SECONDS) as jail:
+    with jailed(
+        source.url, protocols, size=REPOSITORY_BYTES, seconds=SECONDS, hosts=hosts, memory=MEMORY, disk=DISK
+    ) as jail:
         jail.fetch(f"+refs/heads/{source.branch}:refs/heads/got", what=f"branch {source.branch}")
         said = jail.git("log", "-1", "--no-show-signature", "--format=%H%x00%an <%ae>%x00%s", "got").stdout
         commit, author, message = [*said.rstrip("\n").split("\0"), "", ""][:3]

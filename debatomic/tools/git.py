@@ -1,26 +1,41 @@
-"""git as nobody in a jail: it sees programs, one folder and, to fetch, the network; no hook ever runs."""
+"""git as nobody in a jail: it sees programs, one folder and, to fetch, one server; no hook ever runs.
+
+The jail has bounds for each program and for all of them: a few kilobytes of a pack can name a hundred gigabytes.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import shutil
+import socket
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
 
 from debatomic.tools.errors import CommandFailed, InfrastructureError, InputError, TimedOut
+from debatomic.tools.limits import Group, limited
 from debatomic.tools.run import Completed, run
 
 ADDRESS = re.compile(r"(https?|ssh|file)://[!-~]+")
 REF = re.compile(r"(?!.*(\.\.|//|@\{|\.lock(/|$)))[A-Za-z0-9_][A-Za-z0-9._/+-]{0,190}(?<![/.])")
+SERVER = re.compile(r"(https?|ssh)://(?:[\w.-]+@)?(\[[0-9A-Fa-f:.]+\]|\w(?:[\w.-]*\w)?)(?::(\d{1,5}))?(/.*)?", re.ASCII)
+PORTS = {"https": 443, "http": 80, "ssh": 22}
+HOSTS_VARIABLE = "DEBATOMIC_GIT_HOSTS"
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses, for machines without IPv4
 PROTOCOLS = ("https",)
 NOBODY = 65534
 SEEN = ("ssl", "ca-certificates", "hosts", "nsswitch.conf", "host.conf", "gai.conf", "ld.so.cache", "passwd",
         "perl", "dpkg")  # fmt: skip
 NOTHING_THERE = ("not found", "does not exist", "does not appear", "could not read Username")
+NO_MEMORY = ("out of memory", "Out of memory", "Cannot allocate memory")
+TOO_LARGE = "File too large"
+SENT_ON = ("returned error: 30", "update url base from redirection")
 NO_REF = ("couldn't find remote ref", "not our ref")
 LOCAL = "file:///source"  # where git sees a repository of this machine
 CONFIGURATION = """\
@@ -28,12 +43,17 @@ CONFIGURATION = """\
     hooksPath = /dev/null
     symlinks = false
     fsmonitor = false
+    packedGitLimit = 256m
+    packedGitWindowSize = 32m
+[pack]
+    threads = 2
 [protocol]
     allow = never
 {protocols}[transfer]
     fsckObjects = true
 [fetch]
     recurseSubmodules = false
+    unpackLimit = 1
 [submodule]
     recurse = false
 [uploadpack]
@@ -45,9 +65,20 @@ CONFIGURATION = """\
 [http]
     lowSpeedLimit = 1000
     lowSpeedTime = 30
+    followRedirects = false
 [safe]
     directory = *
 """
+MIB = 1 << 20
+MEMORY = 4 << 30  # bytes, of all programs of a jail together
+MEMORY_SHARE = 0.5  # of the host's, at most
+DISK = 16 << 30  # bytes of all files of a jail together
+DISK_SHARE = 0.8  # of what is free, at most
+FILES = 1_000_000
+IN_MEMORY = 64 * MIB  # bytes of the jail's /tmp; TMPDIR is on disk
+CAPTURED = 17 * MIB  # bytes a program may tell us
+PROCESSES = 256
+REST = 10  # times as long as the last look at the files took, until the next
 
 
 def check_address(url: str, protocols: Collection[str]) -> None:
@@ -60,29 +91,156 @@ def check_address(url: str, protocols: Collection[str]) -> None:
                          hint="DEBATOMIC_GIT_PROTOCOLS allows more.")  # fmt: skip
     if "@" in url.partition("://")[2].partition("/")[0] and protocol != "ssh":
         raise InputError("An address with a password in it would be shown to everybody.", field="url")
+    if protocol != "file" and not SERVER.fullmatch(url):
+        raise InputError("The address names no server that can be looked up.", field="url")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How git gets to the server that was looked at, and to no other: options of git, and variables."""
+
+    options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def way(url: str, hosts: Collection[str]) -> Way:
+    """The way to an address that `check_address` lets pass.
+
+    `hosts` are names, addresses and networks that may be asked although they are not public. A proxy looks names up
+    itself, and then only addresses written as such are judged here. Raises InputError, InfrastructureError.
+    """
+    found = SERVER.fullmatch(url)
+    if not found:
+        return Way()
+    protocol, host = found[1], found[2].strip("[]").lower()
+    proxy = _proxy(protocol, host)
+    literal = _looked_up(host, socket.AI_NUMERICHOST)
+    addresses = literal or ([] if proxy else _looked_up(host))
+    if not _may_be_asked(host, addresses, hosts) and (literal or not proxy):
+        raise InputError(f"{host} has no public address that repositories may be fetched from here.",
+                         hint=f"{HOSTS_VARIABLE} allows others.")  # fmt: skip
+    if proxy:
+        return Way(variables={"http_proxy": proxy, "https_proxy": proxy, "no_proxy": "", "NO_PROXY": ""})
+    direct = {"no_proxy": "*", "NO_PROXY": "*"}
+    if protocol == "ssh":
+        pinned = f"ssh -oBatchMode=yes -oHostName={addresses[0]} -oHostKeyAlias={host}"
+        return Way(variables={**direct, "GIT_SSH_COMMAND": pinned})
+    if literal:
+        return Way(variables=direct)
+    answer = ",".join(f"[{each}]" if ":" in each else each for each in addresses)
+    pin = f"http.curloptResolve={host}:{found[3] or PORTS[protocol]}:{answer}"
+    return Way(options=("-c", pin), variables=direct)
+
+
+def public(address: str) -> bool:
+    """Whether anybody in the world would get to the same machine by it."""
+    one = ipaddress.ip_address(address)
+    if isinstance(one, ipaddress.IPv6Address):
+        within = ipaddress.IPv4Address(int(one) & 0xFFFFFFFF) if one in NAT64 else one.ipv4_mapped or one.sixtofour
+        one = within or one
+    local = isinstance(one, ipaddress.IPv6Address) and one.is_site_local
+    return one.is_global and not (one.is_multicast or one.is_reserved or local)
+
+
+def _may_be_asked(host: str, addresses: Sequence[str], hosts: Collection[str]) -> bool:
+    if host in {each.lower() for each in hosts}:
+        return bool(addresses)
+    networks = []
+    for each in hosts:
+        with suppress(ValueError):
+            networks.append(ipaddress.ip_network(each.strip("[]"), strict=False))
+    return bool(addresses) and all(
+        public(each) or any(ipaddress.ip_address(each) in network for network in networks) for each in addresses
+    )
+
+
+def _looked_up(host: str, flags: int = 0) -> list[str]:
+    """Its addresses, none where there is no such host."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags)
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_AGAIN:
+            raise InfrastructureError(f"{host} cannot be looked up now.") from None
+        return []
+    except UnicodeError:
+        return []
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _proxy(protocol: str, host: str) -> str:
+    """The proxy that the environment names for it."""
+    proxies = getproxies()
+    if protocol == "ssh" or proxy_bypass(host):
+        return ""
+    return proxies.get(protocol, "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Jail:
-    """`folder` outside is /work inside; no file may get larger than `size` bytes, no program take `seconds`."""
+    """`folder` outside is /work inside; no file may get larger than `size` bytes, no program take `seconds`.
+
+    `group` holds all its programs together, `disk` the bytes of all files; the way is that of `fetch` alone.
+    """
 
     folder: Path
     url: str
     size: int
     seconds: float
+    group: Group
+    disk: int = DISK
+    disk_is_scarce: bool = False
+    way: Way = field(default_factory=Way)
 
     def git(self, *args: str) -> Completed:
         """Run git on the jail's bare repository; `init` makes it."""
         env = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/work/gitconfig", "GIT_TERMINAL_PROMPT": "0",
-               "GIT_DIR": "/work/repository", "GIT_ASKPASS": "/bin/false", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
-               "HOME": "/work", "TMPDIR": "/tmp"}  # noqa: S108 - the jail's own # fmt: skip
-        return self.run("git", *args, env=env, network=args[0] == "fetch")
+               "GIT_DIR": "/work/repository", "GIT_ASKPASS": "/bin/false",
+               "GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}  # fmt: skip
+        if args[0] != "fetch":
+            return self.run("git", *args, env=env)
+        return self.run("git", *self.way.options, *args, env={**env, **self.way.variables}, network=True)
 
     def run(self, *args: str, env: dict[str, str] | None = None, network: bool = False) -> Completed:
-        """Run a program in the jail, its output captured. Raises CommandFailed, TimedOut."""
-        before = [*_walls(self.folder, self.url, network=network), *_limits(self.size, self.seconds)]
-        given = {"HOME": "/work", "TMPDIR": "/tmp", **(env or {})}  # noqa: S108 - the jail's own
-        return run([*before, *args], env=given, capture=True, time_limit=self.seconds)
+        """Run a program in the jail, its output captured. Raises CommandFailed, TimedOut, InputError for too much."""
+        limits = _limits(self.size, self.seconds, self.group)
+        given = {"HOME": "/work", "TMPDIR": "/work/tmp", "XZ_DEFAULTS": f"--memlimit-compress={self.group.memory // 2}",
+                 **(env or {})}  # fmt: skip
+        told = bytearray()
+        kills = self.group.memory_kills()
+
+        def heard(chunk: bytes) -> None:
+            told.extend(chunk)
+            if len(told) > CAPTURED:
+                raise InputError(f"{args[0]} says more than {CAPTURED // MIB} MiB about {self.url}.")
+
+        try:
+            done = run([*_walls(self.folder, self.url, network=network), *limits, *args], env=given, log=heard,
+                       time_limit=self.seconds, tick=self._look(), before=self.group.enter)  # fmt: skip
+        except CommandFailed as error:
+            if self.group.memory_kills() > kills or any(word in error.tail for word in NO_MEMORY):
+                memory = self.group.memory // MIB
+                raise InputError(f"{self.url} takes more than the {memory} MiB of memory that it may.") from error
+            if TOO_LARGE in error.tail:
+                size = self.size // MIB
+                raise InputError(f"{self.url} is larger than the {size} MiB that a commit may have.") from error
+            raise
+        self._look()()
+        return replace(done, stdout=told.decode(errors="replace"))
+
+    def _look(self) -> Callable[[], None]:
+        """What raises InputError once there is too much on the disk; it looks seldom where looking takes long."""
+        next_at = 0.0
+
+        def look() -> None:
+            nonlocal next_at
+            if (started := time.monotonic()) < next_at:
+                return
+            if not _fits(self.folder, self.disk):
+                kind = InfrastructureError if self.disk_is_scarce else InputError
+                raise kind(f"{self.url} takes more than the {self.disk // MIB} MiB of disk that it may.")
+            next_at = time.monotonic() + REST * (time.monotonic() - started)
+
+        return look
 
     def fetch(self, *refspecs: str, what: str) -> None:
         """Get these without history. Raises InputError that there is no `what`, InfrastructureError."""
@@ -97,30 +255,60 @@ class Jail:
     def _refused(self, error: CommandFailed, what: str) -> InputError | InfrastructureError:
         told = [line.removeprefix("fatal: ").strip() for line in error.tail.splitlines() if line.strip()]
         reason = next((line for line in told if "hint:" not in line), "git says nothing")
+        if any(word in error.tail for word in SENT_ON):
+            return InputError(f"{self.url} sends on to another address.", hint="Give that one.")
         if any(word in error.tail for word in NO_REF):
             return InputError(f"There is no {what} in {self.url}.")
         if any(word in error.tail for word in NOTHING_THERE):
             return InputError(f"There is no repository at {self.url}, or none for everybody: {reason}.")
-        if "File size limit" in error.tail or "signal 25" in error.tail or error.returncode in (-25, 153):
-            return InputError(f"{self.url} is larger than the {self.size >> 20} MiB that a commit may have.")
         return InfrastructureError(f"{self.url} cannot be fetched: {reason}.")
 
 
 @contextmanager
-def jailed(url: str, protocols: Collection[str], *, size: int, seconds: float) -> Iterator[Jail]:
-    """A folder of nobody's with an empty repository in it; gone afterwards. Raises InputError for a bad address."""
+def jailed(
+    url: str, protocols: Collection[str], *, size: int, seconds: float, hosts: Collection[str] = (),
+    memory: int = MEMORY, disk: int = DISK,
+) -> Iterator[Jail]:  # fmt: skip
+    """A folder of nobody's with an empty repository in it; gone afterwards. Raises InputError for a bad address.
+
+    `hosts`, and those of the environment, may be asked although they are not public.
+    """
     check_address(url, protocols)
+    allowed = (*hosts, *os.environ.get(HOSTS_VARIABLE, "").replace(",", " ").split())
+    there = way(url, allowed)
+    memory = min(memory, int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_SHARE))
     with tempfile.TemporaryDirectory(prefix="debatomic-git-") as name:
         folder = Path(name) / "work"
-        folder.mkdir()
-        allowed = "".join(f'[protocol "{each}"]\n    allow = always\n' for each in protocols)
-        (folder / "gitconfig").write_text(CONFIGURATION.format(protocols=allowed))
+        (folder / "tmp").mkdir(parents=True)
+        known = "".join(f'[protocol "{each}"]\n    allow = always\n' for each in protocols)
+        (folder / "gitconfig").write_text(CONFIGURATION.format(protocols=known))
         if os.geteuid() == 0:
-            shutil.chown(folder, NOBODY, NOBODY)
+            for each in (folder, folder / "tmp"):
+                shutil.chown(each, NOBODY, NOBODY)
             Path(name).chmod(0o711)
-        jail = Jail(folder=folder, url=url, size=size, seconds=seconds)
-        jail.git("init", "--quiet", "--bare", "--template=", "/work/repository")
-        yield jail
+        free = int(shutil.disk_usage(folder).free * DISK_SHARE)
+        with limited(Path(name).name, processes=PROCESSES, memory=memory) as group:
+            jail = Jail(folder=folder, url=url, size=size, seconds=seconds, group=group, disk=min(disk, free),
+                        disk_is_scarce=free < disk, way=there)  # fmt: skip
+            jail.git("init", "--quiet", "--bare", "--template=", "/work/repository")
+            yield jail
+
+
+def _fits(folder: Path, disk: int) -> bool:
+    """Whether all files below take at most so many bytes, and are not too many; what goes meanwhile does not count."""
+    taken = files = 0
+    waiting = [os.fspath(folder)]
+    while waiting:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    taken += entry.stat(follow_symlinks=False).st_blocks * 512
+                files += 1
+                if taken > disk or files > FILES:
+                    return False
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+    return True
 
 
 def _walls(folder: Path, url: str, *, network: bool) -> Sequence[str]:
@@ -140,13 +328,14 @@ def _walls(folder: Path, url: str, *, network: bool) -> Sequence[str]:
         "bwrap", "--die-with-parent", "--new-session", *([] if root else ["--unshare-user"]), "--unshare-pid",
         *([] if network else ["--unshare-net"]),
         "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--ro-bind", "/usr", "/usr", "--proc", "/proc",
-        "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", *seen,  # noqa: S108 - the jail's own
-        "--bind", os.fspath(folder), "/work", "--chdir", "/work", "--",
+        "--dev", "/dev", "--perms", "1777", "--size", f"{IN_MEMORY}", "--tmpfs", "/tmp", *seen,  # noqa: S108 - the jail's own
+        "--bind", os.fspath(folder), "/work", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/work", "--",
     ]  # fmt: skip
 
 
-def _limits(size: int, seconds: float) -> Sequence[str]:
-    """As nobody, for good; no file larger than it may be, no endless processor time."""
+def _limits(size: int, seconds: float, group: Group) -> Sequence[str]:
+    """As nobody, for good; no file larger than it may be, no endless processor time, no program with all memory."""
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs",
               "--inh-caps=-all", "--bounding-set=-all", "--"] if os.geteuid() == 0 else []  # fmt: skip
-    return [*become, "prlimit", f"--fsize={size}", f"--cpu={seconds:.0f}", "--core=0", "--nproc=256", "--"]
+    return [*become, "env", "--ignore-signal=XFSZ", "prlimit", f"--fsize={size}", f"--cpu={seconds:.0f}", "--core=0",
+            f"--nproc={PROCESSES}", f"--as={group.memory}", "--"]  # fmt: skip

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import struct
 import subprocess
 import tarfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,8 @@ from builds.packing.cli import main
 from builds.packing.upstream import Upstream
 from builds.submitting import from_git
 from debatomic.access.models import User
-from debatomic.tools.errors import InputError
+from debatomic.tools.errors import CommandFailed, InputError
+from debatomic.tools.git import MIB, Jail, jailed
 from hosts import hub
 from hosts.kept import store
 from hosts.models import Host, State, Task
@@ -137,6 +141,14 @@ def odd_name(repository: Repository) -> None:
     repository.package("2.0", "3.0 (native)", **{"debian/changelog": "../../x (1) trixie; urgency=low\n"})
 
 
+def huge_changelog(repository: Repository) -> None:
+    repository.package("2.0", "3.0 (native)", **{"debian/changelog": ENTRY.format("2.0") + " " * (17 << 20)})
+
+
+def huge_settings(repository: Repository) -> None:
+    repository.package("2.0-1", "3.0 (quilt)", **{"debian/gbp.conf": " " * (2 << 20)})
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -145,6 +157,8 @@ def odd_name(repository: Repository) -> None:
         (no_package, "The commit has no debian/changelog"),
         (changed_upstream, "dpkg-source makes no source package of it: aborting due to unexpected upstream changes"),
         (odd_name, "debian/changelog does not begin with a package and its version"),
+        (huge_changelog, "debian/changelog is larger than the 16 MiB"),
+        (huge_settings, "debian/gbp.conf is larger than the 1 MiB"),
     ],
 )
 def test_what_a_repository_lacks_is_named(
@@ -153,6 +167,54 @@ def test_what_a_repository_lacks_is_named(
     make(repository)
     told = packed(repository, tmp_path / "output")
     assert (sentence in told["reason"], told["kind"]) == (True, "input"), told["reason"]
+
+
+@pytest.fixture
+def jail(repository: Repository) -> Iterator[Jail]:
+    with jailed(repository.url, ("file",), size=1 << 30, seconds=60, memory=256 * MIB, disk=64 * MIB) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("'x' x (400 << 20)", "256 MiB of memory"),  # of one program
+        ("fork; fork; my $x = 'x' x (120 << 20); sleep 2; wait; wait; exit $?", "256 MiB of memory"),  # of several
+        ("for (1..9) {open F, '>', $_; print F 'x' x (20 << 20); close F} sleep 30", "64 MiB of disk"),
+        ("print 'x' x (1 << 20) for 1..30; sleep 30", "says more than 17 MiB"),
+        ("open F, '>/tmp/x'; print F 'x' x (1 << 20) or die 'full' for 1..90; close F or die 'full'", "full"),
+        ("open F, '>/dev/x' or die 'closed'", "closed"),
+        ("open F, '>/x' or die 'closed'", "closed"),
+    ],
+)
+def test_a_jail_has_bounds(script: str, sentence: str, jail: Jail) -> None:
+    """Of memory, for one program and for all; of the disk, and of what is told."""
+    if "fork" in script and not jail.group.version:
+        pytest.skip("no control groups here")
+    with pytest.raises((InputError, CommandFailed)) as caught:
+        jail.run("perl", "-e", script)
+    told = caught.value.tail if isinstance(caught.value, CommandFailed) else str(caught.value)
+    assert sentence in told
+
+
+def test_a_small_pack_that_names_much_is_refused(repository: Repository, jail: Jail) -> None:
+    """Two kilobytes whose delta makes half a gigabyte."""
+    (repository.folder / "base").write_bytes(b"x" * (1 << 16))
+    repository.package("1.0", "3.0 (native)")
+    base = bytes.fromhex(repository.git("rev-parse", "HEAD:base"))
+    copies = (512 << 20) >> 16
+    delta = b"\x80\x80\x04" + b"\x80\x80\x80\x80\x02" + b"\x80" * copies  # sizes, then all of the base each time
+    body = b"PACK" + struct.pack(">II", 2, 2)
+    for kind, name, content in ((3, b"", b"x" * (1 << 16)), (7, base, delta)):
+        size, first = len(content) >> 4, kind << 4 | len(content) & 15
+        while size:
+            body += bytes([first | 0x80])
+            first, size = size & 0x7F, size >> 7
+        body += bytes([first]) + name + zlib.compress(content)
+    (jail.folder / "x.pack").write_bytes(body + hashlib.sha1(body).digest())
+    assert len(body) < 2000
+    with pytest.raises(InputError, match="256 MiB of memory"):
+        jail.git("index-pack", "/work/x.pack")
 
 
 def test_a_ref_that_is_not_there(repository: Repository, tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import CGIHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, CGIHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from composes.models import Definition, GitOrigin
 from composes.pipeline import gitsource
 from composes.pipeline.gitsource import GitSource
 from debatomic.access.models import AuditEntry, User
+from debatomic.tools import git
 from debatomic.tools.errors import InputError, ToolError
 from hosts.models import Channel, Host, State, Task
 from hosts.schedule import schedules
@@ -60,8 +62,10 @@ def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "repository")
 
 
-def fetched(source: GitSource, name: str = "house", protocols: tuple[str, ...] = ("file",)) -> gitsource.Fetched:
-    return gitsource.fetch(source, name=name, protocols=protocols, log=lambda chunk: None)
+def fetched(
+    source: GitSource, name: str = "house", protocols: tuple[str, ...] = ("file",), hosts: tuple[str, ...] = ()
+) -> gitsource.Fetched:
+    return gitsource.fetch(source, name=name, protocols=protocols, hosts=hosts, log=lambda chunk: None)
 
 
 def test_a_commit_gives_what_its_treefile_includes(repository: Repository) -> None:
@@ -145,10 +149,99 @@ def address(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def test_it_is_fetched_over_http_where_that_is_allowed(repository: Repository, address: str) -> None:
-    found = fetched(replace(repository.source, url=address), protocols=("http",))
+    found = fetched(replace(repository.source, url=address), protocols=("http",), hosts=("127.0.0.0/8",))
     assert found.commit == repository.git("rev-parse", "HEAD")
     with pytest.raises(InputError, match="not by http"):
         fetched(replace(repository.source, url=address), protocols=("https",))
+
+
+@pytest.mark.parametrize("server", ["a.example?", "a.example#", "a\\b", "a.example.", "-x", "[::1%25lo]", "%31", "a:b"])
+def test_an_address_with_two_readings_is_refused(server: str) -> None:
+    with pytest.raises(InputError, match="names no server"):
+        git.check_address(f"https://{server}/x.git", ("https",))
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the names of this test's servers stand for; the machine has no proxy."""
+    known: dict[str, str] = {}
+    real = socket.getaddrinfo
+
+    def looked_up(host: str, port: Any, flags: int = 0, **kwargs: Any) -> Any:
+        if host in known and not flags:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (known[host], 0))]
+        return real(host, port, flags=flags | socket.AI_NUMERICHOST, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return known
+
+
+@pytest.mark.parametrize("host", [
+    "127.0.0.1", "127.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+    "10.1.2.3", "169.254.169.254", "100.64.0.1", "224.0.0.1", "[fe80::1]", "[fd00::1]", "[ff02::1]", "0.0.0.0",
+    "inside.example", "none.example",
+])  # fmt: skip
+def test_only_public_servers_are_asked(host: str, names: dict[str, str]) -> None:
+    names["inside.example"] = "192.168.0.7"
+    with pytest.raises(InputError, match="has no public address") as caught:
+        git.way(f"https://{host}/x.git", ("mirror.example", "172.16.0.0/12"))
+        raise AssertionError(host)
+    assert "192.168" not in caught.value.sentence
+
+
+def test_servers_of_the_house_are_asked_where_they_are_named(names: dict[str, str]) -> None:
+    names |= {"inside.example": "192.168.0.7", "outside.example": "1.1.1.1"}
+    for hosts in (("Inside.example",), ("192.168.0.0/24",), ("192.168.0.7",)):
+        assert git.way("https://inside.example/x", hosts).options[1].endswith("=inside.example:443:192.168.0.7")
+    assert git.way("http://outside.example:81/x", ()).options[1].endswith("=outside.example:81:1.1.1.1")
+    assert "-oHostName=1.1.1.1" in git.way("ssh://git@outside.example/x", ()).variables["GIT_SSH_COMMAND"]
+    assert git.way("file:///x", ()) == git.Way()
+
+
+def test_a_proxy_looks_names_up_itself(names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", ".house.example")
+    names["git.house.example"] = "10.0.0.1"
+    assert git.way("https://anywhere.example/x", ()).variables["https_proxy"] == "http://proxy.example:3128"
+    for url in ("https://10.0.0.1/x", "https://git.house.example/x"):
+        with pytest.raises(InputError, match="no public address"):
+            git.way(url, ())
+
+
+def test_git_goes_to_the_address_that_was_looked_at(
+    repository: Repository, address: str, names: dict[str, str]
+) -> None:
+    names["git.house.example"] = "127.0.0.1"  # no other resolver knows it
+    url = address.replace("127.0.0.1", "git.house.example")
+    found = fetched(replace(repository.source, url=url), protocols=("http",), hosts=("git.house.example",))
+    assert found.commit == repository.git("rev-parse", "HEAD")
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    """A server that sends everybody on."""
+
+    to = ""
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.to + self.path.removeprefix("/.git"))
+        self.end_headers()
+
+
+def test_nobody_is_sent_on_to_another_server(repository: Repository, address: str) -> None:
+    _Elsewhere.to = address
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/.git"
+        with pytest.raises(InputError, match="sends on to another address"):
+            fetched(replace(repository.source, url=url), protocols=("http",), hosts=("127.0.0.1",))
+        server.shutdown()
 
 
 @pytest.fixture
