@@ -62,6 +62,7 @@ COMPOSE_STORE_GIB = env.number("DEBATOMIC_COMPOSE_STORE_GIB", 20, least=1, most=
 COMPOSE_STORE_DAYS = env.number("DEBATOMIC_COMPOSE_STORE_DAYS", 30, least=0.01, most=36500)
 SNAPSHOTS = env.text("DEBATOMIC_SNAPSHOTS", "https://snapshot.debian.org/archive/debian/{date}")  # Debian's, then
 GIT_PROTOCOLS = env.words("DEBATOMIC_GIT_PROTOCOLS", ["https"])  # definitions may be fetched by; http, ssh, file, too
+GIT_HOSTS = env.words("DEBATOMIC_GIT_HOSTS", [])  # may be asked although they are not public
 LAYERS_BYTES = int(env.number("DEBATOMIC_LAYERS_GIB", 20, least=0.1) * (1 << 30))  # of all a builder keeps
 LAYERS_DAYS = env.number("DEBATOMIC_LAYERS_DAYS", 30, least=0.1)  # since one was last used
 UPLOAD_LIMIT_BYTES = int(env.number("DEBATOMIC_UPLOAD_LIMIT_MB", 2048, least=1) * 1024 * 1024)

@@ -47,7 +47,10 @@ def command(job: Job) -> list[str]:
     """Fetched and packed on a host, by programs without rights."""
     request = job.request
     protocols = [part for each in settings.GIT_PROTOCOLS for part in ("--protocol", each)]
-    return program("builds.packing", request["url"], "--ref", request["ref"], "--output", job.output, *protocols)
+    hosts = [part for each in settings.GIT_HOSTS for part in ("--host", each)]
+    return program(
+        "builds.packing", request["url"], "--ref", request["ref"], "--output", job.output, *protocols, *hosts
+    )
 
 
 def outcome(job: Job) -> Outcome:

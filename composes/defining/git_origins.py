@@ -72,9 +72,11 @@ def command(job: Job) -> list[str]:
     """Fetched and validated on a host, by git without rights."""
     request = job.request
     protocols = [part for each in settings.GIT_PROTOCOLS for part in ("--protocol", each)]
+    hosts = [part for each in settings.GIT_HOSTS for part in ("--host", each)]
     return program(
         "composes.pipeline", "fetch-definition", request["url"], "--branch", request["branch"], "--path",
         request["path"], "--name", request["definition"], "--output", job.output, *protocols,
+        *hosts,
     )  # fmt: skip
 
 

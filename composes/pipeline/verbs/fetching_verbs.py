@@ -23,6 +23,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.add_argument("--path", required=True, metavar="FILE", help="its main file in the repository")
     verb.add_argument("--name", default="", help="refuse a treefile of another definition")
     verb.add_argument("--protocol", action="append", default=[], metavar="NAME", help="(default: https)")
+    verb.add_argument("--host", action="append", default=[], metavar="HOST",
+                      help="may be asked although it is not public: a name, address or network")  # fmt: skip
     verb.add_argument("--output", type=Path, required=True, metavar="DIR", help="gets a result.json with the files")
 
 
@@ -32,7 +34,7 @@ def fetch(options: argparse.Namespace, _: Sequence[str]) -> int:
     result = options.output / "result.json"
     try:
         found = gitsource.fetch(source, name=options.name, protocols=options.protocol or gitsource.PROTOCOLS,
-                                log=lambda chunk: os.write(1, chunk))  # fmt: skip
+                                hosts=options.host, log=lambda chunk: os.write(1, chunk))  # fmt: skip
     except ToolError as error:
         write_json(result, {"ok": False, "reason": error.sentence, "kind": error.kind.value,
                             "decisive": list(error.lines)})  # fmt: skip
