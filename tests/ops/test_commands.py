@@ -35,5 +35,5 @@ def test_a_wrong_value_stops_the_start_with_one_sentence(
     done = run_with(environment, tmp_path)
     assert done.returncode != 0
     assert sentence in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert done.stdout == ""
