@@ -12,14 +12,14 @@ SMALL = "suite: trixie\narchitecture: amd64\nvariant: minbase\n"
 
 def test_a_chroot_is_defined_made_compared_and_removed(application: Application) -> None:
     before = _current()
-    application.post("chroots/", json={"name": "small", "definition": SMALL})
+    application.post("chroots/", json={"name": "small", "definition": f"{SMALL}packages: [ed]\n"})
     first = _refreshed(application)
     assert {"apt", "dpkg", "libc6"} <= set(first["packages"]) and "nano" not in first["packages"]
     copy = application.get("chroots/small/")["copies"][0]
     assert (copy["host"], copy["packages"]) == ("here", len(first["packages"]))
     assert _current() > before
 
-    changed = application.api.patch("chroots/small/", json={"definition": f"{SMALL}packages: [nano]\n"})
+    changed = application.api.patch("chroots/small/", json={"definition": f"{SMALL}packages: [ed, nano]\n"})
     assert changed.status_code == 200, changed.text
     second = _refreshed(application)
     difference = application.get("chroots/small/difference/", **{"from": first["refresh"], "to": second["refresh"]})

@@ -85,7 +85,8 @@ grow() {
     [ "$root_last" = yes ] && [ $((have - needed)) -ge $((8 * mib)) ] || return 0
     sfdisk --quiet --no-reread --no-tell-kernel --relocate gpt-bak-std "$disk" 2>/dev/null &&
         echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel -N "$root_number" "$disk" 2>/dev/null || return 1
-    blockdev --rereadpt "$disk" || return 1
+    # whoever looks at a disk that was just written (udev) keeps it busy for a moment
+    for _ in 1 2 3 4 5 6 7 8 9 10; do blockdev --rereadpt "$disk" 2>/dev/null && break; sleep 1; done
     case $disk in *[0-9]) part=${disk}p$root_number ;; *) part=$disk$root_number ;; esac
     for _ in 1 2 3 4 5 6 7 8 9 10; do [ -b "$part" ] && break; sleep 1; done
     case $root_type in
