@@ -69,6 +69,18 @@ def test_a_refusal_ends_the_trial_with_its_reason(tmp_path: Path) -> None:
     assert list(watcher.seen) == ["kernel", "installer"]
 
 
+def test_what_it_says_with_its_last_breath_counts(tmp_path: Path) -> None:
+    made = spec(tmp_path)
+    made.serial.write_text("Linux version 6\ndebatomic: installing\ndebatomic: writing 9 MiB\n")
+    watcher = Watcher(spec=made, monitor=Monitor(), timeout=60, goal=INSTALLED, pictured=True,
+                      reached=lambda name, fraction, seconds: None)  # fmt: skip
+    watcher.look()
+    with made.serial.open("a") as console:
+        console.write("debatomic: done: /dev/vda holds it\n")
+    watcher.read()
+    assert watcher.seen["installed"] >= watcher.seen["writing"]
+
+
 def test_the_medium_is_started_first_and_only_an_installation_is_kept(tmp_path: Path) -> None:
     assert "bootindex=1" not in " ".join(qemu_command(spec(tmp_path), 7)), "there is no disk"
     both = " ".join(qemu_command(spec(tmp_path, disk=tmp_path / "target.raw", writes=True), 7))

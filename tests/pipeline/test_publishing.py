@@ -75,6 +75,10 @@ class Site:
         content: dict[str, Any] = json.loads((self.target.parent / "said/result.json").read_text())
         return content
 
+    def dates(self) -> list[int]:
+        """Of the summary and its signature, in the seconds that HTTP knows."""
+        return [int((self.target / name).stat().st_mtime) for name in ("summary", "summary.sig")]
+
     def ref(self, name: str) -> str:
         path = self.target / "refs/heads" / name
         return path.read_text().strip() if path.exists() else ""
@@ -152,7 +156,9 @@ def test_an_update_comes_as_a_small_delta_and_its_size_is_told(
     with served(site.target) as (url, asked):
         machine = Machine(tools, folder, url, site.signer.public())
         machine.pull(NIGHTLY)
+        before = site.dates()
         assert site.do("publish", "--from", other, "--ref", NIGHTLY) == 0
+        assert all(new > old for new, old in zip(site.dates(), before, strict=True)), "HTTP tells whole seconds"
         told = site.said()
         assert (told["previous"], told["commit"], told["objects"]) == (one, two, 5)
         assert told["size"] < first["size"] / 10

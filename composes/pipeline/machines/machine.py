@@ -198,6 +198,17 @@ class Watcher:
 
     def look(self) -> None:
         """Called again and again while the machine runs. Raises ToolError when it can only fail."""
+        self.read()
+        if self.seconds > self.timeout:
+            self.picture()
+            last = next(reversed(self.seen), "nothing")
+            raise TimedOut(
+                f"The image did not {self.goal.name} in {self.timeout:g} s ({self.spec.firmware}); "
+                f"the last thing seen was: {last}.", lines=last_lines(self.text),
+            )  # fmt: skip
+
+    def read(self) -> None:
+        """What the console says by now: also once more at the end, for the last words. Raises as `look` does."""
         self.text = console_text(self.spec.serial)
         for name, pattern, fraction in self.goal.milestones:
             if name not in self.seen and pattern.search(self.text):
@@ -209,13 +220,6 @@ class Watcher:
             self.picture()
             raise ToolError(f"{self.goal.refused} ({self.spec.firmware}): {found[0].strip().rstrip('.')}.",
                             lines=last_lines(self.text))  # fmt: skip
-        if self.seconds > self.timeout:
-            self.picture()
-            last = next(reversed(self.seen), "nothing")
-            raise TimedOut(
-                f"The image did not {self.goal.name} in {self.timeout:g} s ({self.spec.firmware}); "
-                f"the last thing seen was: {last}.", lines=last_lines(self.text),
-            )  # fmt: skip
 
     def picture(self) -> None:
         """Keep what the console shows, once; a missing picture is no reason to fail."""

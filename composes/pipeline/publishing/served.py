@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -167,8 +169,8 @@ class Served:
         content = (shadow / "summary").read_bytes()
         signatures = [self.signer.sign(content, key) for key in self.signer.fingerprints()] if self.signer else []
         if signatures:
-            _replace(self.path / "summary.sig", gvariant.metadata(SIGNATURES, signatures))
-        _replace(self.path / "summary", content)
+            _replace_dated(self.path / "summary.sig", gvariant.metadata(SIGNATURES, signatures))
+        _replace_dated(self.path / "summary", content)
         if not signatures:
             (self.path / "summary.sig").unlink(missing_ok=True)
         shutil.rmtree(shadow)
@@ -183,6 +185,16 @@ def _delta_folder(repo: Path, old: str, new: str) -> Path:
 def _replace(path: Path, content: bytes) -> None:
     with whole(path) as file:
         file.write(content)
+
+
+def _replace_dated(path: Path, content: bytes) -> None:
+    """At least a second newer than what was there: HTTP tells times in seconds, and clients ask what is newer."""
+    before = int(path.stat().st_mtime) if path.exists() else 0
+    with whole(path) as file:
+        file.write(content)
+        file.flush()
+        newer = max(time.time(), before + 1)
+        os.utime(file.fileno(), (newer, newer))
 
 
 @contextmanager

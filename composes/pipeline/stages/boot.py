@@ -21,7 +21,6 @@ from composes.pipeline.machines.machine import (
     MachineSpec,
     Monitor,
     Watcher,
-    console_text,
     last_lines,
     qemu_command,
 )
@@ -121,7 +120,7 @@ def watched(job: Job, spec: MachineSpec, *, timeout: float, goal: Goal) -> Watch
         except CommandFailed as error:
             raise ToolError(f"QEMU ended while the image was booting ({spec.firmware}): {error}",
                             kind=Kind.INFRASTRUCTURE, lines=error.lines) from error  # fmt: skip
-        watcher.text = console_text(spec.serial)
+        watcher.read()
         return watcher
 
 
