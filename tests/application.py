@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.hub.site import called, database
+from tests.hub.site import called, command_line, database
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("DEBATOMIC_TEST_STATE") or ROOT / "var" / "test-state")  # kept from run to run
@@ -85,7 +85,7 @@ class Application:
 
     def _program(self, word: str) -> psutil.Process:
         def there() -> list[psutil.Process]:
-            return [one for one in psutil.Process(self.pid).children() if word in " ".join(one.cmdline())]
+            return [one for one in psutil.Process(self.pid).children() if word in command_line(one)]
 
         return wait(there, 20, self.output)[0]  # type: ignore[no-any-return]
 

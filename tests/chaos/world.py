@@ -103,7 +103,10 @@ def remains(home: Path) -> list[str]:
     """What is still there of a world in this folder: network namespaces and processes."""
     listed = run(["ip", "netns", "list"], capture=True).stdout.split()
     spaces = [f"network namespace {name}" for name in listed if name.startswith(f"{space(home)}-")]
-    return [*spaces, *(f"process {one.pid}: {one.name()}" for one in psutil.process_iter() if _belongs(one, home))]
+    return [
+        *spaces,
+        *(f"process {one.info['name']} {one.pid}" for one in psutil.process_iter(["name"]) if _belongs(one, home)),
+    ]
 
 
 def _belongs(process: psutil.Process, home: Path) -> bool:

@@ -139,10 +139,10 @@ def called(pid: int, words: str) -> list[psutil.Process]:
 
 def marked(mark: str) -> list[psutil.Process]:
     """All live processes of this machine whose command line has this mark."""
-    return [one for one in psutil.process_iter() if mark in _cmdline(one) and one.pid != os.getpid()]
+    return [one for one in psutil.process_iter() if mark in command_line(one) and one.pid != os.getpid()]
 
 
-def _cmdline(process: psutil.Process) -> str:
+def command_line(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         return " ".join(process.cmdline())
     return ""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -50,7 +51,9 @@ def pids(folder: Path, name: str) -> list[int]:
 
 def is_alive(pid: int) -> bool:
     """Whether it runs; an orphan that nobody has reaped yet does not."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def test_a_program_that_dies_is_started_again_later_each_time(start: Start, tmp_path: Path, until: Until) -> None:
