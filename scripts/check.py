@@ -20,7 +20,7 @@ PYTEST = [PYTHON, "-m", "pytest"]
 WITH_POSTGRES = [PYTHON, "scripts/with_postgres.py"]
 # What uses no database is not run with the second one (tests/conftest.py marks what does).
 ONCE_MORE = ["-m", "(database or postgres) and not integration and not browser"]
-INTEGRATION = ["-m", "integration", "-v", "--timeout=900"]
+INTEGRATION = ["-n", "0", "-m", "integration", "-v", "--timeout=900"]
 # What does not depend on the database, and takes long.
 SAME_ANYWHERE = [f"--ignore-glob=*test_{name}*" for name in ("composes", "chroots", "scaling", "bucket")]
 
@@ -32,9 +32,9 @@ GROUPS: dict[str, list[list[str]]] = {
         [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"],
     ],
     "types": [[str(BIN / "mypy"), "."]],
-    "quick": [[*PYTEST, "-n", "2"]],
-    "postgres": [[*WITH_POSTGRES, *PYTEST, "-n", "2", *ONCE_MORE]],
-    "browser": [[*PYTEST, "-m", "browser", "--durations=5"]],
+    "quick": [PYTEST],
+    "postgres": [[*WITH_POSTGRES, *PYTEST, *ONCE_MORE]],
+    "browser": [[*PYTEST, "-n", "0", "-m", "browser", "--durations=5"]],
     "integration": [
         [*PYTEST, *INTEGRATION, "--durations=10"],
         [*WITH_POSTGRES, *PYTEST, *INTEGRATION, "tests/hub", "tests/main_job", *SAME_ANYWHERE],

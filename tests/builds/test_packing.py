@@ -29,6 +29,8 @@ from hosts.kept import store
 from hosts.models import Host, State, Task
 from hosts.registry import Job
 
+pytestmark = pytest.mark.integration  # git and dpkg-source in their jail
+
 CONTROL = "Source: tidy\nMaintainer: Ann <ann@example.org>\n\nPackage: tidy\nArchitecture: all\nDescription: tidy\n"
 ENTRY = "tidy ({}) trixie; urgency=low\n\n  * It.\n\n -- Ann <ann@example.org>  Thu, 01 Jan 2026 00:00:00 +0000\n"
 
