@@ -221,6 +221,12 @@ def size(number: float | str | None) -> str:
     return f"{value:.1f} TiB"
 
 
+@register.filter
+def growth(number: float | None) -> str:
+    """Bytes more or fewer: +4.2 KiB, -312 B, nothing for none."""
+    return "" if not number else f"{'-' if number < 0 else '+'}{size(abs(number))}"
+
+
 @register.inclusion_tag("_progress.html")
 def progress(task: Any) -> dict[str, Any]:
     """How far a running task is: its phase in words and a bar over all phases."""
