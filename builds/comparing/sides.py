@@ -30,8 +30,8 @@ class Side:
 
 def side(build: Build) -> Side:
     """In a number of queries that depends only on its architectures."""
-    tasks = {task.architecture or "any": task
-             for task in build.task.children.select_related("host").filter(method="build-arch").order_by("pk")}  # fmt: skip
+    children = build.task.children.filter(method="build-arch").order_by("pk")
+    tasks = {task.architecture or "any": task for task in children}
     binaries = build.binaries.select_related("artifact", "files__listing")
     packages = {(one.name, one.architecture): one for one in binaries}
     checks = {(one.check_name, one.architecture): one for one in with_reports(build.checks.all())}

@@ -282,6 +282,15 @@ def field(bound: BoundField, mark: bool = True, **attributes: Any) -> dict[str, 
             "is_optional": mark and not bound.field.required}  # fmt: skip
 
 
+@register.simple_tag(takes_context=True)
+def host_link(context: template.Context, host: Any) -> SafeString | str:
+    """A host's name, as a link for readers who may see hosts; nothing for none."""
+    if not host:
+        return ""
+    name = str(host.name)
+    return format_html('<a href="{}">{}</a>', address_of("host", name), name) if may(context, "hosts.view") else name
+
+
 @register.inclusion_tag("_verb.html", takes_context=True)
 def verb(
     context: template.Context, name: str, key: Any, label: str, picture: str = "", colour: str = ""
