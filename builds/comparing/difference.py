@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from builds.comparing.relations import Relation, changed
 from builds.comparing.sides import Key, Side, side
@@ -14,6 +14,7 @@ from chroots.manifests import Change, rows
 from debatomic.tools.errors import InputError
 from hosts.models import Task
 
+T = TypeVar("T")
 ADDED, REMOVED, CHANGED, IDENTICAL = "added", "removed", "changed", "identical"
 MOST_PATHS = 500_000  # that are looked at: the largest packages' lists have some ten thousands
 
@@ -40,12 +41,12 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Of:
+class Of(Generic[T]):
     """Something that changed of a package: a relation, or a path."""
 
     name: str
     architecture: str
-    change: Relation | Change
+    change: T
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +71,12 @@ class Difference:
     new: Side
     sources: list[Pair]
     packages: list[Package]
-    relations: list[Of]
-    files: list[Of]
+    relations: list[Of[Relation]]
+    files: list[Of[Change]]
     unknown: list[str]
     checks: list[Pair]
     times: list[Pair]
-    buildroots: list[Of]
+    buildroots: list[Of[Change]]
 
     @property
     def knows_buildroots(self) -> bool:
@@ -123,21 +124,21 @@ def _times(tasks: Mapping[str, Task]) -> dict[Key, float]:
     return found
 
 
-def _relations(old: Side, new: Side) -> Iterator[Of]:
+def _relations(old: Side, new: Side) -> Iterator[Of[Relation]]:
     for key in sorted(key for key in new.packages if key in old.packages):
         yield from (Of(*key, one) for one in changed(old.controls.get(key, ""), new.controls.get(key, "")))
 
 
-def _buildroots(old: Side, new: Side) -> Iterator[Of]:
+def _buildroots(old: Side, new: Side) -> Iterator[Of[Change]]:
     """Only where both are known."""
     for architecture, now in new.installed.items():
         if (was := old.installed.get(architecture)) and now:
             yield from (Of("", architecture, one) for one in rows(changes(was, now)))
 
 
-def _files(packages: list[Package]) -> tuple[list[Of], list[str]]:
+def _files(packages: list[Package]) -> tuple[list[Of[Change]], list[str]]:
     """What came and went in packages that both have."""
-    found: list[Of] = []
+    found: list[Of[Change]] = []
     unknown: list[str] = []
     looked = 0
     for one in packages:

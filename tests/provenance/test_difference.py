@@ -13,6 +13,7 @@ from builds.comparing.relations import Relation, changed
 from builds.models import Build, Target
 from builds.provenance.indexing import index
 from debatomic.access.models import User
+from debatomic.client.differences import lines
 from hosts.models import Host
 from tests import scene
 from tests.provenance.made import BUILDINFO, finished
@@ -66,6 +67,13 @@ def test_the_newest_is_compared_with_the_one_before(pair: Pair, client_of: Calla
     assert (check["old"]["verdict"], check["new"]["verdict"]) == ("pass", "fail")
     assert [(each["name"], each["new"]) for each in told["sources"]] == [("figlet_2.2.5-3.dsc", None)]
     assert [each["name"] for each in told["times"]] == ["whole"]
+    assert list(lines(told))[1:] == [
+        "Packages:", "  * figlet amd64 2.2.5-3 → 2.2.5-3, +2 bytes",
+        "Dependencies:", "  figlet amd64 Depends: <b> → –",
+        "Files:", "  - /usr/share/a.flf (figlet amd64)", "  + /usr/bin/new (figlet amd64)",
+        "Checks:", "  lintian amd64: pass → fail",
+        "Buildroot:", "  * dpkg 1.22.22 → 1.22.21 (amd64)", "  - gcc-14:arm64 14.2.0-19 (amd64)",
+    ]  # fmt: skip
 
 
 def test_the_page_says_it(pair: Pair, client_of: Callable[[str], Client], django_assert_max_num_queries: Any) -> None:
@@ -83,7 +91,7 @@ def test_the_page_says_it(pair: Pair, client_of: Callable[[str], Client], django
         f"?from={new.pk}&amp;to={old.pk}",
     ):
         assert words in page, words
-    back = client.get(PAGE, {"from": new.pk, "to": old.pk, "q": "bin/"}).content.decode()
+    back = client.get(f"{PAGE}?from={new.pk}&to={old.pk}&q=bin/").content.decode()
     assert "-2 B" in back and "upgraded" in back and "/usr/bin/new" in back and "a.flf" not in back
     same = client.get(PAGE, {"from": new.pk, "to": new.pk}).content.decode()
     assert "1 identical" in same and "The same files:" in same and "The same packages in the same versions, by" in same
