@@ -91,7 +91,7 @@ class BuildrootChangeSerializer(serializers.Serializer[Any]):
     after = serializers.CharField(source="change.after", allow_blank=True)
 
 
-class DifferenceSerializer(serializers.Serializer[Any]):
+class BuildDifferenceSerializer(serializers.Serializer[Any]):
     """`unknown`: packages of both whose lists of files are not known (yet)."""
 
     old = BuildSerializer(source="old.build")
@@ -111,7 +111,7 @@ class DifferenceView(APIView):
 
     public = True
 
-    @extend_schema(responses=DifferenceSerializer, operation_id="packages_difference_retrieve", parameters=[
+    @extend_schema(responses=BuildDifferenceSerializer, operation_id="packages_difference_retrieve", parameters=[
         OpenApiParameter("from", int, description="The older build; without: the one completed before `to`."),
         OpenApiParameter("to", int, description="The newer build; without: the newest completed one."),
     ])  # fmt: skip
@@ -124,4 +124,4 @@ class DifferenceView(APIView):
             found = difference(*chosen(builds, request.GET))
         except InputError as error:
             raise serializers.ValidationError({"non_field_errors": [error.sentence]}) from error
-        return Response(DifferenceSerializer(found, context={"request": request}).data)
+        return Response(BuildDifferenceSerializer(found, context={"request": request}).data)
