@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from debian.debian_support import Version
+
 from chroots.engine.sessions.packages import Changes, changes
 from debatomic.tools.errors import ToolError
 from hosts.kept import store
@@ -48,16 +50,23 @@ def difference(before: str, after: str) -> Changes:
 class Change:
     """A line of a difference: what became of a package, with its versions before and after (empty: not there)."""
 
-    what: str  # added, removed, upgraded
+    what: str  # added, removed, upgraded, downgraded
     name: str
     before: str
     after: str
 
 
 def rows(found: Changes) -> list[Change]:
-    """The difference by names: upgraded packages, then added, then removed ones."""
+    """The difference by names: packages of another version, then added, then removed ones."""
     return [
-        *(Change("upgraded", name, *versions) for name, versions in sorted(found.upgraded.items())),
+        *(Change(_direction(*versions), name, *versions) for name, versions in sorted(found.upgraded.items())),
         *(Change("added", name, "", version) for name, version in sorted(found.added.items())),
         *(Change("removed", name, version, "") for name, version in sorted(found.removed.items())),
     ]
+
+
+def _direction(before: str, after: str) -> str:
+    try:
+        return "downgraded" if Version(after) < Version(before) else "upgraded"
+    except ValueError:  # no version that dpkg knows
+        return "upgraded"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
@@ -112,12 +112,25 @@ def _refresh(chroot: Chroot, asked: str) -> Refresh | None:
     return newest
 
 
+def _before(chroot: Chroot, after: Refresh | None) -> Refresh:
+    """The one before on the same host. Raises Http404 where there is none."""
+    listed = chroot.refreshes.listed().for_lists()
+    earlier = listed.filter(pk__lt=after.pk, task__host=after.task.host_id).first() if after else None
+    if earlier is None:
+        raise Http404
+    return earlier
+
+
 @require_safe
 @reading(public=True)
 def chroot_difference(request: PageRequest, name: str) -> HttpResponse:
-    """What came, went and was upgraded between any two refreshes: `?from=<number>&to=<number>`."""
+    """What came, went and was upgraded between any two refreshes: `?from=<number>&to=<number>`.
+
+    Without `from`: since the one before on the same host.
+    """
     chroot = found(request, name)
-    before, after = (_refresh(chroot, request.GET.get(word) or "0") for word in ("from", "to"))
+    after = _refresh(chroot, request.GET.get("to") or "0")
+    before = _refresh(chroot, request.GET["from"] or "0") if "from" in request.GET else _before(chroot, after)
     context: dict[str, Any] = {"chroot": chroot, "before": before, "after": after}
     if before and after:
         try:

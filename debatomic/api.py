@@ -13,6 +13,7 @@ from rest_framework.routers import APIRootView, DefaultRouter
 
 from builds.api import BuildViewSet, TargetViewSet
 from builds.chains.chain_api import ChainViewSet
+from builds.comparing.api import DifferenceView
 from builds.keeping.api import LeavingViewSet
 from builds.promotion.promotion_api import PromotionPolicyViewSet
 from builds.provenance.file_views import FilesView
@@ -97,6 +98,7 @@ resources: list[URLPattern | URLResolver] = [
     path("users/me/", MeView.as_view(), name="me"),
     path("builds/many/", ManyView.as_view(), name="build-many"),
     path("builds/git/", GitView.as_view(), name="build-git"),
+    path("packages/<str:name>/difference/", DifferenceView.as_view(), name="package-difference"),
     path("", include(router.urls)),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [

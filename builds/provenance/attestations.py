@@ -53,12 +53,13 @@ def tend() -> None:
     if not waiting or not _is_free():
         return
     statements = _statements(waiting)
+    title = f"sign {len(statements)} attestation{'' if len(statements) == 1 else 's'}"
     content = json.dumps(statements).encode()
     sha256, _ = store.add(io.BytesIO(content))
     with transaction.atomic():
         channel = Channel.objects.select_for_update().get(name="default")  # one process at a time
         if _is_free():
-            hub.submit(METHOD, f"sign {len(statements)} attestations", by=None, limits=LIMITS, priority=0,
+            hub.submit(METHOD, title, by=None, limits=LIMITS, priority=0,
                        channel=channel, request={"statements": sha256})  # fmt: skip
 
 

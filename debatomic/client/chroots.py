@@ -10,7 +10,7 @@ from debatomic.client import trials
 from debatomic.client.hub import Hub
 from debatomic.tools.errors import InputError
 
-VERBS = ("add", "refresh", "packages", "try", "remove")
+VERBS = ("add", "refresh", "packages", "try", "scrub", "remove")
 
 
 def options(made: ArgumentParser) -> None:
@@ -21,7 +21,8 @@ def options(made: ArgumentParser) -> None:
         help="add: its definition in YAML (otherwise the one of its name that comes with DebAtomic)",
     )  # fmt: skip
     made.add_argument("--every", type=int, default=0, metavar="HOURS", help="add: refresh it by itself")
-    made.add_argument("--watch", action="store_true", help="refresh, try: follow the log to the end")
+    made.add_argument("--watch", action="store_true", help="refresh, scrub, try: follow the log to the end")
+    made.add_argument("--host", default="", metavar="HOST", help="scrub: the host whose copy is removed")
     made.add_argument("--search", default="", metavar="TEXT", help="packages: only those whose name has this")
     trials.options(made)
 
@@ -46,6 +47,14 @@ def refresh(asked: Namespace, hub: Hub) -> tuple[Any, str]:
 def packages(asked: Namespace, hub: Hub) -> tuple[Any, str]:
     found = hub.get(f"chroots/{asked.name}/packages/", q=asked.search)
     return found, "\n".join(f"{name} {version}" for name, version in found["packages"].items())
+
+
+def scrub(asked: Namespace, hub: Hub) -> tuple[Any, str]:
+    """Remove its copy on a host; the next build there makes it again."""
+    if not asked.host:
+        raise InputError("Say which host's copy is removed: --host HOST.")
+    task = hub.act(f"chroots/{asked.name}/scrub/", {"host": asked.host})
+    return task, f"Task {task['id']}: {task['title']} — {task['page']}"
 
 
 def remove(asked: Namespace, hub: Hub) -> tuple[Any, str]:

@@ -15,6 +15,7 @@ from debatomic.client import (
     chains,
     chroots,
     commands,
+    differences,
     hosts,
     leaving,
     many,
@@ -65,6 +66,7 @@ def parser() -> ArgumentParser:
     releases.options(command("release", commands.release, "promote a compose to a release channel, or withdraw it"))
     leaving.options(command("leaving", leaving.run, "what retention removes next, and how to keep a build"))
     provenance.files_options(command("files", provenance.files, "find a file among all packages that were built"))
+    differences.options(command("difference", differences.run, "what a build has otherwise than another of its source"))
     provenance.attestation_options(
         command("attestation", provenance.attestation, "fetch a build's signed statements, verify packages with them")
     )

@@ -168,12 +168,12 @@ def retry(asked: Namespace, hub: Hub) -> bool:
 def chroot(asked: Namespace, hub: Hub) -> bool:
     """Do something with a chroot."""
     verbs = {"add": chroots.add, "refresh": chroots.refresh, "packages": chroots.packages, "try": trials.submit,
-             "remove": chroots.remove}  # fmt: skip
+             "scrub": chroots.scrub, "remove": chroots.remove}  # fmt: skip
     told, text = verbs[asked.verb](asked, hub)
-    if asked.verb in ("refresh", "try") and asked.watch:
+    if asked.verb in ("refresh", "scrub", "try") and asked.watch:
         _say(text)
         done = _follow(asked, hub, "task", told["id"])
-        return done and (asked.verb == "refresh" or trials.good(asked, hub, told["id"], _screen(asked)))
+        return done and (asked.verb != "try" or trials.good(asked, hub, told["id"], _screen(asked)))
     answer(asked, told, text)
     return True
 

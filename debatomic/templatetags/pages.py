@@ -221,6 +221,12 @@ def size(number: float | str | None) -> str:
     return f"{value:.1f} TiB"
 
 
+@register.filter
+def growth(number: float | None) -> str:
+    """Bytes more or fewer: +4.2 KiB, -312 B, nothing for none."""
+    return "" if not number else f"{'-' if number < 0 else '+'}{size(abs(number))}"
+
+
 @register.inclusion_tag("_progress.html")
 def progress(task: Any) -> dict[str, Any]:
     """How far a running task is: its phase in words and a bar over all phases."""
@@ -274,6 +280,15 @@ def field(bound: BoundField, mark: bool = True, **attributes: Any) -> dict[str, 
         attrs["aria-invalid"] = "true"
     return {"field": bound, "widget": bound.as_widget(attrs=attrs), "is_checkbox": plain,
             "is_optional": mark and not bound.field.required}  # fmt: skip
+
+
+@register.simple_tag(takes_context=True)
+def host_link(context: template.Context, host: Any) -> SafeString | str:
+    """A host's name, as a link for readers who may see hosts; nothing for none."""
+    if not host:
+        return ""
+    name = str(host.name)
+    return format_html('<a href="{}">{}</a>', address_of("host", name), name) if may(context, "hosts.view") else name
 
 
 @register.inclusion_tag("_verb.html", takes_context=True)

@@ -28,9 +28,12 @@ def cause(task: Any) -> SafeString | str:
 
 @register.simple_tag
 def outcome(task: Any, begin: datetime | None) -> SafeString | str:
-    """The reason of a task that has one; else how long it took since then, once it has ended."""
+    """The reason of a task that has one; else how long it took since then, once it has ended.
+
+    A parent's begins with its child's title, which begins with its own: that stands beside it already.
+    """
     if task.reason:
-        return short(task.reason)
+        return short(task.reason.removeprefix(f"{task.title}, "))
     if not task.finished_at:
         return ""
     return format_html('<span class="text-secondary">took {}</span>', took(begin, task.finished_at))

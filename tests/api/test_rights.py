@@ -142,6 +142,7 @@ TABLE = [
     ("POST", "chroots/trixie-amd64/clean/", "401 404 403 403 403 400"),
     ("GET", "packages/", LIST),
     ("GET", "packages/figlet/", READ),
+    ("GET", "packages/figlet/difference/?from={failed}&to={finished}", READ),
     ("GET", "files/?name=figlet", LIST),
     ("GET", "binaries/", LIST),
     ("GET", "binaries/{binary}/", READ),

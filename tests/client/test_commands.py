@@ -93,6 +93,10 @@ def test_a_chroot_is_added_listed_refreshed_and_removed(
     told = json.loads(debatomic("chroot", "refresh", "small", "--json").out)
     assert (told["method"], told["only_on"]) == ("chroot-init", "builder-1")
     hub.cancel(Task.objects.get(pk=told["id"]), by=None)
+    assert "--host HOST" in debatomic("chroot", "scrub", "small").err
+    scrubbed = json.loads(debatomic("chroot", "scrub", "small", "--host", host, "--json").out)
+    assert scrubbed["method"] == "chroot-scrub"
+    hub.cancel(Task.objects.get(pk=scrubbed["id"]), by=None)
     _try_something(debatomic, host, tmp_path)
     assert debatomic("chroot", "remove", "small").out == "Chroot small is deleted.\n"
     assert not Chroot.objects.exists()

@@ -86,7 +86,7 @@ def test_what_a_target_needs_cannot_be_deleted(target: Target, client_of: Callab
 def test_packages_are_searched_and_compared(world: dict[str, Any], client_of: Callable[[str], Client]) -> None:
     client = client_of("viewer")
     page = client.get(PAGE).content.decode()
-    assert "1 upgraded, 1 added, 1 removed" in page
+    assert f'?to={world["after"]}">1 upgraded, 1 added, 1 removed</a>' in page
     assert ">3 packages</a>" in page
     newest = client.get(f"{PAGE}packages/").content.decode()
     assert ">sed<" in newest and ">nano<" not in newest
@@ -94,6 +94,9 @@ def test_packages_are_searched_and_compared(world: dict[str, Any], client_of: Ca
     assert ">nano<" in found and ">apt<" not in found and "1–1 of 1 packages" in found
     assert "No package matches." in client.get(f"{PAGE}packages/?q=zzz").content.decode()
     differing = client.get(f"{PAGE}difference/?from={world['before']}&to={world['after']}").content.decode()
+    since = client.get(f"{PAGE}difference/?to={world['after']}").context
+    assert since["before"].pk == world["before"]
+    assert client.get(f"{PAGE}difference/?to={world['before']}").status_code == 404
     rows = re.findall(r'class="tag">(\w+)</span></td>\s*<td data-label="Package">(\w+)<', differing)
     assert rows == [("upgraded", "apt"), ("added", "sed"), ("removed", "nano")]
     same = client.get(f"{PAGE}difference/?from={world['after']}&to={world['after']}").content.decode()

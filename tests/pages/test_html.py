@@ -30,6 +30,7 @@ PAGES = [
     "/packages/",
     "/packages/?failed=on",
     "/packages/figlet/",
+    "/packages/figlet/difference/?from={failed}&to={finished}",
     "/files/",
     "/files/?name=*",
     "/binaries/{binary}/",

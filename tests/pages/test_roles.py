@@ -53,6 +53,7 @@ TABLE = [
     ("POST", "/builds/{private}/compare/", "302 404 403 302 302 302"),  # not completed: said so to whoever may
     ("GET", "/packages/", LIST),
     ("GET", "/packages/figlet/", READ),
+    ("GET", "/packages/figlet/difference/", READ),
     ("GET", "/packages/no-such-package/", "404 404 404 404 404 404"),
     ("GET", "/files/?name=figlet", LIST),
     ("GET", "/binaries/{binary}/", READ),

@@ -32,16 +32,20 @@ RESULT = {
 
 
 def finished(
-    build: Build, host: Host, folder: Path, paths: Sequence[str] | None, content: bytes = b""
-) -> BinaryPackage:
-    """Have the host complete the build: its package has these files; None: nobody described it."""
+    build: Build, host: Host, folder: Path, paths: Sequence[str] | None, content: bytes = b"", *,
+    relations: str = "", buildinfo: str = BUILDINFO,
+) -> BinaryPackage:  # fmt: skip
+    """Have the host complete the build: its package has these files; None: nobody described it.
+
+    `relations` are lines of its control file.
+    """
     Task.objects.filter(parent=build.task_id).update(priority=1)
     task = scene.begin(build, host)
     name = f"{build.source}_2.2.5-3_amd64.deb"
     files = [_kept(name, Artifact.Kind.BINARY, content or f"{build.pk}".encode(), folder),
-             _kept(f"{build.source}.buildinfo", Artifact.Kind.BUILDINFO, BUILDINFO.encode(), folder)]  # fmt: skip
+             _kept(f"{build.source}.buildinfo", Artifact.Kind.BUILDINFO, buildinfo.encode(), folder)]  # fmt: skip
     if paths is not None:
-        told = {name: {"control": f"Package: {build.source}\n", "files": sorted(paths)}}
+        told = {name: {"control": f"Package: {build.source}\nVersion: 2.2.5-3\n{relations}", "files": sorted(paths)}}
         packed = gzip.compress(json.dumps(told).encode())
         files.append(_kept("packages.json.gz", Artifact.Kind.OTHER, packed, folder))
     assert task.claim is not None

@@ -1,0 +1,1 @@
+"""Two builds of one source package, side by side."""
