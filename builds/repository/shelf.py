@@ -33,9 +33,13 @@ CREATE TABLE IF NOT EXISTS piece (
     zstd BLOB NOT NULL, PRIMARY KEY (part, begin));
 CREATE TABLE IF NOT EXISTS file (
     part TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (part, path));
+CREATE TABLE IF NOT EXISTS patch (
+    part TEXT NOT NULL, name TEXT NOT NULL, before TEXT NOT NULL, before_size INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL, packed TEXT NOT NULL, packed_size INTEGER NOT NULL, PRIMARY KEY (part, name));
 CREATE TABLE IF NOT EXISTS named (
     path TEXT NOT NULL, sha256 TEXT NOT NULL, last_at REAL NOT NULL, PRIMARY KEY (path, sha256)) WITHOUT ROWID;
 """
+PatchRow = tuple[str, str, int, str, int, str, int]
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Shelf:
         self._base.execute("DELETE FROM owned")
         self._base.execute("DELETE FROM piece")
         self._base.execute("DELETE FROM file")
+        self.forget_patches()
         self._changed.clear()
 
     def put(self, entries: Iterable[Entry]) -> None:
@@ -144,6 +149,27 @@ class Shelf:
         self._base.executemany("INSERT INTO file VALUES (?, ?, ?, ?)",
                                [(part, path, digest, size) for path, (digest, size) in files.items()])  # fmt: skip
 
+    # Patches
+
+    def before(self, part: str) -> tuple[tuple[str, int] | None, list[bytes]]:
+        """What was last written of an index: SHA-256 and bytes, and its frames; only before `pieces` is asked."""
+        rows = self._base.execute("SELECT sha256, size FROM file WHERE part = ? AND path = ?", (part, part))
+        frames = self._base.execute("SELECT zstd FROM piece WHERE part = ? ORDER BY begin", (part,))
+        return rows.fetchone(), [frame for (frame,) in frames]
+
+    def patches(self, part: str) -> list[PatchRow]:
+        """Name; SHA-256 and bytes of what it is for, of itself, of itself compressed; the oldest first."""
+        asked = "SELECT name, before, before_size, sha256, size, packed, packed_size FROM patch WHERE part = ?"
+        return self._base.execute(f"{asked} ORDER BY name", (part,)).fetchall()
+
+    def note_patches(self, part: str, rows: Iterable[PatchRow]) -> None:
+        """These, as `patches` tells them, and no others."""
+        self._base.execute("DELETE FROM patch WHERE part = ?", (part,))
+        self._base.executemany("INSERT INTO patch VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(part, *row) for row in rows])
+
+    def forget_patches(self) -> None:
+        self._base.execute("DELETE FROM patch")
+
     # Pieces
 
     def _refresh(self, part: str) -> None:
@@ -188,18 +214,18 @@ class Shelf:
         return self._base.execute("SELECT path, sha256 FROM named ORDER BY path, sha256").fetchall()
 
 
-def _is_contents(part: str) -> bool:
+def is_contents(part: str) -> bool:
     return "/Contents-" in part
 
 
 def begins(part: str, name: str) -> bool:
     """Whether what has this name begins a piece."""
-    entries = LINES_PER_PIECE if _is_contents(part) else PIECE_ENTRIES
+    entries = LINES_PER_PIECE if is_contents(part) else PIECE_ENTRIES
     return int.from_bytes(sha256(name.encode()).digest()[:4]) % entries == 0
 
 
 def _rendered(part: str, rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
-    if _is_contents(part):  # `path<tab>section/package,section/package`, one line for each path
+    if is_contents(part):  # `path<tab>section/package,section/package`, one line for each path
         for path, same in groupby(rows, lambda row: row[0]):
             yield f"{path}\t{','.join(sorted({text for _, text in same}))}\n".encode()
     else:
