@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,13 @@ def run(*args: str | Path, home: Path, refused: bool = False) -> str:
 
 
 @pytest.fixture
-def theirs(apt: Apt, tmp_path: Path) -> Path:
+def theirs(apt: Apt, tmp_path: Path) -> Iterator[Path]:
     """gpg's folder of somebody who has our public keys only."""
     home = tmp_path / "theirs"
     home.mkdir(mode=0o700)
     run("gpg", "--batch", "--import", apt.folder / "key.asc", home=home)
-    return home
+    yield home
+    run("gpgconf", "--kill", "gpg-agent", home=home)
 
 
 def reprepro(folder: Path, address: str, key: str) -> None:
