@@ -215,14 +215,15 @@ class Reprepro(Contender):
             "DebIndices: Packages Release . .xz\n"
         )
         for begin in range(0, len(packages), 1000):
-            self._include(packages[begin : begin + 1000])
+            self._include(packages[begin : begin + 1000], "--export=silent-never")
+        self.run("reprepro", "-b", self.folder, "export", SUITE)
 
     def change(self, package: Package) -> None:
         self._include([package])
 
-    def _include(self, packages: list[Package]) -> None:
-        self.run("reprepro", "--ignore=wrongdistribution", "--section", "misc", "--priority", "optional", "-b",
-                 self.folder, "includedeb", SUITE, *(package.path for package in packages))  # fmt: skip
+    def _include(self, packages: list[Package], *options: str) -> None:
+        self.run("reprepro", "--ignore=wrongdistribution", "--section", "misc", "--priority", "optional", *options,
+                 "-b", self.folder, "includedeb", SUITE, *(package.path for package in packages))  # fmt: skip
 
 
 class Aptly(Contender):

@@ -208,6 +208,7 @@ class Migration(migrations.Migration):
                 ('architectures', models.CharField(default='amd64', max_length=200)),
                 ('automatic', models.BooleanField(default=True)),
                 ('contents', models.BooleanField(default=True)),
+                ('pdiffs', models.BooleanField(default=False)),
                 ('valid_days', models.PositiveSmallIntegerField(default=0)),
                 ('keep_days', models.PositiveSmallIntegerField(default=30)),
                 ('enabled', models.BooleanField(default=True)),

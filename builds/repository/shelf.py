@@ -26,14 +26,20 @@ CREATE TABLE IF NOT EXISTS entry (
     begins INTEGER NOT NULL, PRIMARY KEY (part, name, rest));
 CREATE INDEX IF NOT EXISTS entry_begins ON entry (part, name) WHERE begins;
 CREATE INDEX IF NOT EXISTS entry_owner ON entry (owner);
+CREATE TABLE IF NOT EXISTS owned (
+    owner TEXT NOT NULL, list TEXT NOT NULL, PRIMARY KEY (owner, list)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS piece (
     part TEXT NOT NULL, begin TEXT NOT NULL, xz BLOB NOT NULL, unpadded INTEGER NOT NULL, size INTEGER NOT NULL,
     zstd BLOB NOT NULL, PRIMARY KEY (part, begin));
 CREATE TABLE IF NOT EXISTS file (
     part TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (part, path));
+CREATE TABLE IF NOT EXISTS patch (
+    part TEXT NOT NULL, name TEXT NOT NULL, before TEXT NOT NULL, before_size INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL, packed TEXT NOT NULL, packed_size INTEGER NOT NULL, PRIMARY KEY (part, name));
 CREATE TABLE IF NOT EXISTS named (
     path TEXT NOT NULL, sha256 TEXT NOT NULL, last_at REAL NOT NULL, PRIMARY KEY (path, sha256)) WITHOUT ROWID;
 """
+PatchRow = tuple[str, str, int, str, int, str, int]
 
 
 @dataclass(frozen=True)
@@ -89,17 +95,21 @@ class Shelf:
     def clear(self) -> None:
         """No entry is left."""
         self._base.execute("DELETE FROM entry")
+        self._base.execute("DELETE FROM owned")
         self._base.execute("DELETE FROM piece")
         self._base.execute("DELETE FROM file")
+        self.forget_patches()
         self._changed.clear()
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Add entries; one of the same name and place gives way."""
-        rows = []
+        rows, owned = [], set()
         for each in entries:
+            owned.add((each.owner, each.part.rpartition("/")[2]))
             rows.append((each.part, each.name, each.rest, each.owner, each.text, begins(each.part, each.name)))
             self._changed.setdefault(each.part, set()).add(each.name)
         self._base.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._base.executemany("INSERT OR IGNORE INTO owned VALUES (?, ?)", owned)
 
     def remove(self, owners: Iterable[str]) -> None:
         """Let everything of these owners go."""
@@ -107,14 +117,18 @@ class Shelf:
             for part, name in self._base.execute("SELECT part, name FROM entry WHERE owner = ?", (owner,)):
                 self._changed.setdefault(part, set()).add(name)
             self._base.execute("DELETE FROM entry WHERE owner = ?", (owner,))
+            self._base.execute("DELETE FROM owned WHERE owner = ?", (owner,))
 
     def count(self, index: str) -> int:
         """How many owners have entries in indexes of this name."""
-        asked = "SELECT count(DISTINCT owner) FROM entry WHERE part LIKE ?"
-        return int(self._base.execute(asked, (f"%/{index}",)).fetchone()[0])
+        return int(self._base.execute("SELECT count(*) FROM owned WHERE list = ?", (index,)).fetchone()[0])
 
     def parts(self) -> list[str]:
-        return [part for (part,) in self._base.execute("SELECT DISTINCT part FROM entry ORDER BY part")]
+        """The indexes that have entries, found by jumping from one to the next: there are millions of entries."""
+        found, last = [], ""
+        while last := self._base.execute("SELECT min(part) FROM entry WHERE part > ?", (last,)).fetchone()[0] or "":
+            found.append(last)
+        return found
 
     def pieces(self, part: str) -> Iterator[Piece]:
         """The pieces of an index in order; what changed is compressed now."""
@@ -134,6 +148,27 @@ class Shelf:
         self._base.execute("DELETE FROM file WHERE part = ?", (part,))
         self._base.executemany("INSERT INTO file VALUES (?, ?, ?, ?)",
                                [(part, path, digest, size) for path, (digest, size) in files.items()])  # fmt: skip
+
+    # Patches
+
+    def before(self, part: str) -> tuple[tuple[str, int] | None, list[bytes]]:
+        """What was last written of an index: SHA-256 and bytes, and its frames; only before `pieces` is asked."""
+        rows = self._base.execute("SELECT sha256, size FROM file WHERE part = ? AND path = ?", (part, part))
+        frames = self._base.execute("SELECT zstd FROM piece WHERE part = ? ORDER BY begin", (part,))
+        return rows.fetchone(), [frame for (frame,) in frames]
+
+    def patches(self, part: str) -> list[PatchRow]:
+        """Name; SHA-256 and bytes of what it is for, of itself, of itself compressed; the oldest first."""
+        asked = "SELECT name, before, before_size, sha256, size, packed, packed_size FROM patch WHERE part = ?"
+        return self._base.execute(f"{asked} ORDER BY name", (part,)).fetchall()
+
+    def note_patches(self, part: str, rows: Iterable[PatchRow]) -> None:
+        """These, as `patches` tells them, and no others."""
+        self._base.execute("DELETE FROM patch WHERE part = ?", (part,))
+        self._base.executemany("INSERT INTO patch VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(part, *row) for row in rows])
+
+    def forget_patches(self) -> None:
+        self._base.execute("DELETE FROM patch")
 
     # Pieces
 
@@ -179,18 +214,18 @@ class Shelf:
         return self._base.execute("SELECT path, sha256 FROM named ORDER BY path, sha256").fetchall()
 
 
-def _is_contents(part: str) -> bool:
+def is_contents(part: str) -> bool:
     return "/Contents-" in part
 
 
 def begins(part: str, name: str) -> bool:
     """Whether what has this name begins a piece."""
-    entries = LINES_PER_PIECE if _is_contents(part) else PIECE_ENTRIES
+    entries = LINES_PER_PIECE if is_contents(part) else PIECE_ENTRIES
     return int.from_bytes(sha256(name.encode()).digest()[:4]) % entries == 0
 
 
 def _rendered(part: str, rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
-    if _is_contents(part):  # `path<tab>section/package,section/package`, one line for each path
+    if is_contents(part):  # `path<tab>section/package,section/package`, one line for each path
         for path, same in groupby(rows, lambda row: row[0]):
             yield f"{path}\t{','.join(sorted({text for _, text in same}))}\n".encode()
     else:

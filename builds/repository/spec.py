@@ -28,6 +28,7 @@ class Spec:
     components: tuple[str, ...] = ("main",)
     valid_days: int = 0  # until clients refuse it; 0: no end
     automatic: bool = True  # whether clients upgrade from it by themselves
+    pdiffs: bool = False  # whether clients can fetch what changed in Packages and Sources
     snapshots: str = ""  # an address with @SNAPSHOTID@ in it
 
     @classmethod

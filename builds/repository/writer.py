@@ -27,8 +27,10 @@ from typing import Any, Protocol
 import zstandard
 
 from builds.repository.blocks import xz_stream
+from builds.repository.clock import Clock
+from builds.repository.pdiffs import Patching
 from builds.repository.release import release
-from builds.repository.shelf import Entry, Piece, Shelf
+from builds.repository.shelf import Entry, Piece, Shelf, is_contents
 from builds.repository.spec import SNAPSHOT, File, Spec, pooled
 from debatomic.tools.errors import InputError
 from debatomic.tools.files import link_or_copy
@@ -36,6 +38,7 @@ from debatomic.tools.files import link_or_copy
 BY_HASH_SECONDS = 6 * 3600  # a client that read an older Release is done by then
 CURRENT = "current"
 COMPRESSED = (".xz", ".zst")
+PATCHES = (".diff/Index", ".gz")
 DATE = "%Y%m%dT%H%M%SZ"
 
 
@@ -143,7 +146,7 @@ class Repository:
         new = self.folder / ".state" / wanted.name
         shutil.rmtree(new, ignore_errors=True)
         suite = new / "dists" / wanted.spec.suite
-        digests = self._write_indexes(suite, wanted.spec, shelf)
+        digests = self._write_indexes(suite, wanted, shelf)
         clock.took("indexes")
         made_at = datetime.strptime(wanted.name, DATE).replace(tzinfo=UTC)
         text = release(wanted.spec, made_at, digests).encode()
@@ -186,35 +189,29 @@ class Repository:
 
     # Indexes
 
-    def _write_indexes(self, suite: Path, spec: Spec, shelf: Shelf) -> dict[str, tuple[str, int]]:
+    def _write_indexes(self, suite: Path, wanted: Change, shelf: Shelf) -> dict[str, tuple[str, int]]:
         """All of them, in both compressions and by their content; (SHA-256, bytes) by path."""
         digests: dict[str, tuple[str, int]] = {}
+        patches: dict[str, tuple[str, int]] = {}
         now = time.time()
         before = self._snapshot(self.current) / "dists" / suite.name
-        for part in sorted({*_parts(spec), *shelf.parts()}):
+        patching = Patching(shelf, before, suite, wanted.name)
+        if not wanted.spec.pdiffs:
+            shelf.forget_patches()
+        for part in sorted({*_parts(wanted.spec), *shelf.parts()}):
+            patched = wanted.spec.pdiffs and not is_contents(part)
             files = shelf.files(part)
             if not (files and _share(before, suite, files)):
-                files = dict(_write_index(suite, part, list(shelf.pieces(part))))
-                shelf.note_files(part, files)
+                files = _changed_index(suite, part, shelf, patching if patched else None)
             digests |= files
-            for path, (digest, _) in files.items():
-                if path != part:
-                    shelf.name(os.path.dirname(path), digest, now)  # noqa: PTH120 - a path of the repository's
-        _name_by_content(suite, before, digests, shelf.names(now - BY_HASH_SECONDS))
-        return digests
-
-
-class Clock:
-    """Seconds by step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.monotonic()
-
-    def took(self, step: str) -> None:
-        now = time.monotonic()
-        self.seconds[step] = round(now - self._last, 3)
-        self._last = now
+            if patched:
+                patches |= patching.write(part, files[part])
+        found = digests | patches
+        for path, (digest, _) in found.items():
+            if path.endswith((*COMPRESSED, *PATCHES)):  # what clients unpack is only told of
+                shelf.name(os.path.dirname(path), digest, now)  # noqa: PTH120 - a path of the repository's
+        _name_by_content(suite, before, found, shelf.names(now - BY_HASH_SECONDS))
+        return digests | {path: content for path, content in patches.items() if path.endswith(PATCHES[0])}
 
 
 def _parts(spec: Spec) -> Iterator[str]:
@@ -234,6 +231,17 @@ def _share(before: Path, suite: Path, files: Mapping[str, tuple[str, int]]) -> b
         (suite / path).parent.mkdir(parents=True, exist_ok=True)
         os.link(before / path, suite / path)
     return True
+
+
+def _changed_index(suite: Path, part: str, shelf: Shelf, patching: Patching | None) -> dict[str, tuple[str, int]]:
+    """Write an index that changed, and the patch for it; SHA-256 and bytes by path."""
+    old, frames = shelf.before(part) if patching else (None, [])
+    pieces = list(shelf.pieces(part))
+    files = dict(_write_index(suite, part, pieces))
+    shelf.note_files(part, files)
+    if patching and old and old != files[part]:
+        patching.add(part, old, frames, [piece.frame for piece in pieces])
+    return files
 
 
 def _write_index(suite: Path, part: str, pieces: Sequence[Piece]) -> Iterator[tuple[str, tuple[str, int]]]:

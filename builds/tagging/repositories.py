@@ -168,6 +168,7 @@ def _spec(repository: Repository) -> dict[str, Any]:
         "label": repository.label, "description": repository.description,
         "architectures": repository.architectures.split(), "components": [COMPONENT],
         "valid_days": repository.valid_days, "automatic": repository.automatic,
+        "pdiffs": repository.pdiffs,
         "snapshots": f"{settings.PUBLIC_ADDRESS.rstrip('/')}{repository.path}/snapshots/@SNAPSHOTID@/",
     }  # fmt: skip
 

@@ -19,10 +19,11 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Repository
-        fields = ("suite", "architectures", "origin", "label", "description", "automatic", "contents", "valid_days",
-                  "keep_days", "enabled")  # fmt: skip
+        fields = ("suite", "architectures", "origin", "label", "description", "automatic", "contents", "pdiffs",
+                  "valid_days", "keep_days", "enabled")  # fmt: skip
         labels = {
             "automatic": "Machines upgrade from it by themselves", "contents": "List the files of packages (Contents)",
+            "pdiffs": "Offer patches of package lists (pdiffs)",
             "valid_days": "Days until machines refuse its index", "keep_days": "Days to keep snapshots",
             "enabled": "Follow the tag",
         }  # fmt: skip
@@ -30,6 +31,7 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]
             "suite": "Stands in sources.list.d.", "architectures": "By spaces, such as amd64 arm64.",
             "valid_days": "0: never. Otherwise it is signed anew before.",
             "keep_days": "After another took its place; 0: for ever.",
+            "pdiffs": "Machines far away fetch less when little changes.",
             "label": "Pinning can name it, and the origin.",
         }  # fmt: skip
 

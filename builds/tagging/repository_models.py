@@ -32,6 +32,7 @@ class Repository(models.Model):
     architectures = models.CharField(max_length=200, default="amd64")  # by spaces, without all
     automatic = models.BooleanField(default=True)  # whether machines upgrade from it by themselves
     contents = models.BooleanField(default=True)  # whether it lists the files of its packages
+    pdiffs = models.BooleanField(default=False)  # whether machines can fetch what changed in its package lists
     valid_days = models.PositiveSmallIntegerField(default=0)  # until machines refuse its index; 0: never
     keep_days = models.PositiveSmallIntegerField(default=30)  # snapshots
     enabled = models.BooleanField(default=True)

@@ -135,7 +135,7 @@ class RepositorySerializer(serializers.ModelSerializer[Repository]):
     class Meta:
         model = Repository
         fields = ("suite", "tag", "path", "architectures", "origin", "label", "description", "automatic", "contents",
-                  "valid_days", "keep_days", "enabled", "current")  # fmt: skip
+                  "pdiffs", "valid_days", "keep_days", "enabled", "current")  # fmt: skip
 
 
 class RepositoryViewSet(ReadOnlyModelViewSet[Repository]):

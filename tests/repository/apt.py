@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from builds.repository.paragraphs import binary, control_of, entries_of_binary
+from builds.repository.paragraphs import binary, control_of, entries_of_binary, entry_of_source, source
 from builds.repository.shelf import Entry
 from builds.repository.spec import File, Spec
 from builds.repository.writer import Change, Repository
 from chroots.engine.archives.signing import Signer
+from tests.main_job.packages import source_package
 from tests.pipeline.signed import deb
 
 FIRST = datetime(2026, 11, 22, tzinfo=UTC)
@@ -50,16 +51,28 @@ class Hub:
                                     contents=[f"usr/share/{name}/version"])  # fmt: skip
         return entries, file
 
+    def source(self, name: str) -> tuple[list[Entry], list[File]]:
+        """A source package's entry and its files, version 1.0; its owner is `NAME_1.0_source`."""
+        dsc = source_package(self.folder / "made" / name, name)
+        folder, paths = f"pool/main/{name[0]}/{name}/b1", sorted(dsc.parent.iterdir())
+        digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+        self.places |= {digests[path.name]: path for path in paths}
+        listed = [{"name": each.name, "sha256": digests[each.name], "size": each.stat().st_size} for each in paths]
+        paragraph = source(dsc.read_text(), folder=folder, files=listed, component="main")
+        entry = entry_of_source(f"{name}_1.0_source", paragraph=paragraph, name=name, version="1.0", component="main")
+        return [entry], [File(path=f"{folder}/{path.name}", sha256=digests[path.name]) for path in paths]
+
     def change(
-        self, *packages: tuple[list[Entry], File], remove: Sequence[str] = (), anew: bool = False
-    ) -> dict[str, Any]:
-        """One more snapshot, with these packages in and those owners out."""
+        self, *packages: tuple[list[Entry], File], sources: Sequence[tuple[list[Entry], list[File]]] = (),
+        remove: Sequence[str] = (), anew: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
+        """One more snapshot, with these packages and sources in and those owners out."""
         self.made += 1
         moment = FIRST + timedelta(seconds=self.made)
         wanted = Change(
             name=moment.strftime("%Y%m%dT%H%M%SZ"), base="" if anew else self.repository.current, spec=self.spec,
-            add=[entry for entries, _ in packages for entry in entries], remove=remove,
-            files=[file for _, file in packages],
+            add=[entry for entries, _ in (*packages, *sources) for entry in entries], remove=remove,
+            files=[*(file for _, file in packages), *(file for _, files in sources for file in files)],
         )  # fmt: skip
         return self.repository.change(wanted, self.signer, self.places.__getitem__)
 

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from builds.repository.writer import Change
-from chroots.engine.archives.signing import Signer
 from debatomic.tools.errors import InputError
-from tests.pipeline.signed import served
 from tests.repository.apt import SPEC, Apt, Hub
 
 pytestmark = pytest.mark.integration
 CHANGES = 100
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of gpg's with one key: making one takes a second."""
-    folder = tmp_path_factory.mktemp("keys") / "keys"
-    Signer(folder).ensure("House")
-    return folder
-
-
-@pytest.fixture
-def hub(tmp_path: Path, keys: Path) -> Hub:
-    shutil.copytree(keys, tmp_path / "keys", ignore=shutil.ignore_patterns("S.*"))
-    return Hub(tmp_path)
-
-
-@pytest.fixture
-def apt(hub: Hub, tmp_path: Path) -> Iterator[Apt]:
-    hub.repository.folder.mkdir()
-    with served(hub.repository.folder) as address:
-        yield Apt(tmp_path / "apt", address, hub.signer.public())
 
 
 def candidate(apt: Apt, name: str) -> str:

@@ -52,8 +52,12 @@ class Signer:
 
     def fingerprints(self) -> list[str]:
         """Of the keys that sign, the oldest first."""
+        with self._near() as home:
+            return self._listed(home)
+
+    def _listed(self, home: str) -> list[str]:
         found, wanted = [], False
-        for line in self._gpg("--with-colons", "--list-secret-keys").stdout.splitlines():
+        for line in self._gpg("--with-colons", "--list-secret-keys", home=home).stdout.splitlines():
             fields = line.split(":")
             if fields[0] == "sec":
                 wanted = fields[1] not in ("e", "r")  # expired, revoked
@@ -72,39 +76,45 @@ class Signer:
 
     def signatures(self, content: bytes) -> bytes:
         """One ASCII-armoured file of detached signatures, by every key."""
-        return self._made_file("--armor", *self._users(), "--detach-sign", stdin=content)
+        return self._made_file("--armor", *_users(self.ensure()), "--detach-sign", stdin=content)
 
     def signed_release(self, text: bytes) -> tuple[bytes, bytes]:
         """InRelease and Release.gpg of a Release file, signed by every key. Raises ToolError when gpg gives none."""
-        return self._made_file(*self._users(), "--clear-sign", stdin=text), self.signatures(text)
+        if self.home.is_dir():
+            with self._near() as home:  # one agent for all of it: it starts and ends slower than it signs
+                if users := _users(self._listed(home)):
+                    return (self._made_file(*users, "--clear-sign", stdin=text, home=home),
+                            self._made_file("--armor", *users, "--detach-sign", stdin=text, home=home))  # fmt: skip
+        self.ensure()
+        return self.signed_release(text)
 
     def enclosed(self, content: bytes, key: str) -> bytes:
         """A signed message by the key of this fingerprint, the content inside."""
         return self._made_file("--local-user", f"{key}!", "--sign", stdin=content)
-
-    def _users(self) -> list[str]:
-        return [word for key in self.ensure() for word in ("--local-user", f"{key}!")]
 
     def _made(self, name: str) -> str:
         before = self.fingerprints()
         self._gpg("--yes", "--quick-gen-key", name, ALGORITHM, "sign", "never")
         return next(each for each in self.fingerprints() if each not in before)
 
-    def _made_file(self, *args: str, stdin: bytes | None = None) -> bytes:
+    def _made_file(self, *args: str, stdin: bytes | None = None, home: str = "") -> bytes:
         with tempfile.TemporaryDirectory(prefix="gpg-") as folder:
             output = Path(folder) / "output"
-            self._gpg("--output", os.fspath(output), *args, stdin=stdin)
+            self._gpg("--output", os.fspath(output), *args, stdin=stdin, home=home)
             return output.read_bytes()
 
-    def _gpg(self, *args: str, stdin: bytes | None = None) -> Completed:
-        with self._near() as home:
-            command = ["gpg", "--homedir", home, "--batch", "--no-tty", "--quiet", "--no-auto-check-trustdb",
-                       "--pinentry-mode", "loopback", "--passphrase", "", *args]  # fmt: skip
-            try:
-                return run(command, stdin=stdin, capture=True)
-            except CommandFailed as error:
-                raise ToolError(f"The signing key in {self.home} does not work: {error}", kind=Kind.INFRASTRUCTURE,
-                                lines=error.lines) from error  # fmt: skip
+    def _gpg(self, *args: str, stdin: bytes | None = None, home: str = "") -> Completed:
+        """Run it, in a home of its own or in the one that `_near` gave."""
+        if not home:
+            with self._near() as alone:
+                return self._gpg(*args, stdin=stdin, home=alone)
+        command = ["gpg", "--homedir", home, "--batch", "--no-tty", "--quiet", "--no-auto-check-trustdb",
+                   "--pinentry-mode", "loopback", "--passphrase", "", *args]  # fmt: skip
+        try:
+            return run(command, stdin=stdin, capture=True)
+        except CommandFailed as error:
+            raise ToolError(f"The signing key in {self.home} does not work: {error}", kind=Kind.INFRASTRUCTURE,
+                            lines=error.lines) from error  # fmt: skip
 
     @contextmanager
     def _near(self) -> Iterator[str]:
@@ -130,6 +140,11 @@ class Signer:
         end = time.monotonic() + AGENT_SECONDS
         while (self.home / "S.gpg-agent").exists() and time.monotonic() < end:
             time.sleep(0.01)
+
+
+def _users(keys: list[str]) -> list[str]:
+    """gpg's words for signing with these."""
+    return [word for key in keys for word in ("--local-user", f"{key}!")]
 
 
 def write_public(signer: Signer, path: Path) -> None:
