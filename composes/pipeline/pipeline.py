@@ -169,7 +169,7 @@ class Compose:
         spec = chroot_spec(order.tree.suite, order.tree.architecture, order.mirror, order.keyring,
                            check_valid_until=order.tree.check_valid_until)  # fmt: skip
         layer = base.ensure(spec, order.state, self.log)
-        shared = [order.state.root, order.output, *([order.previous.disk.parent] if order.previous else [])]
+        shared = [self.store.root, order.output, *([order.previous.disk.parent] if order.previous else [])]
         tools = stack.enter_context(entered(layer, work=scratch, shared=shared, log=self.log))
         self.seconds["tools"] = time.monotonic() - started
         return tools
@@ -212,8 +212,9 @@ class Compose:
             self.log.line(f"-- {stage.name}")
             if known:
                 return known.restore(folder)
-            return stage.make(Job(order=self.order, folder=folder, inputs=inputs, tools=tools, log=self.log,
-                                  progress=self.progress, again=stage.phase in self.again))  # fmt: skip
+            return stage.make(Job(order=self.order, folder=folder, inputs=inputs, tools=tools.working(folder),
+                                  log=self.log, progress=self.progress,
+                                  again=stage.phase in self.again))  # fmt: skip
 
         if stage.stored:
             folder, facts, reused = stack.enter_context(
