@@ -82,10 +82,11 @@ class Tools:
         return replace(self, workplace=None)
 
     def _narrowed(self, cell: Cell) -> Cell:
+        """Bound once more: what the jail has at /run and /dev would hide it."""
+        shared = {os.fspath(each): each for each in self.shared}
         if not self.workplace:
-            return cell
-        place = self.workplace
-        return replace(cell, shown={os.fspath(each): each for each in self.shared}, lent={os.fspath(place): place})
+            return replace(cell, lent=shared)
+        return replace(cell, shown=shared, lent={os.fspath(self.workplace): self.workplace})
 
 
 @contextmanager
