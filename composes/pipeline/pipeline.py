@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 import traceback
@@ -15,7 +14,7 @@ from typing import Any
 from chroots.engine.layers import base
 from composes.pipeline import given, graph, parts
 from composes.pipeline.delivery import consoles
-from composes.pipeline.failures import Failures
+from composes.pipeline.failures import Failures, os_failure
 from composes.pipeline.gating import gates, verdicts
 from composes.pipeline.gating.gates import GateFailed, Verdict
 from composes.pipeline.given import Given
@@ -98,7 +97,7 @@ class Compose:
         except ToolError as error:
             failure = error
         except OSError as error:
-            failure = _os_failure(error)
+            failure = os_failure(error)
         except Exception:  # noqa: BLE001 - whatever it is, the result must say that it failed
             self.log.line(traceback.format_exc())
             failure = ToolError("The pipeline itself failed; this is a fault of DebAtomic.", kind=Kind.INTERNAL,
@@ -287,10 +286,3 @@ class Compose:
 def _processor_seconds() -> float:
     """What this process and its ended children used so far."""
     return sum(os.times()[:4])
-
-
-def _os_failure(error: OSError) -> ToolError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" at {error.filename}" if error.filename else ""
-        return ToolError(f"The disk is full{where}.", kind=Kind.DISK, hint="Free some space or use another --state.")
-    return ToolError(f"The host refused: {error}.", kind=Kind.INFRASTRUCTURE)
