@@ -235,7 +235,8 @@ class Compose:
         self.seconds[stage.name] = time.monotonic() - started
         told = "reused" if reused else "made"
         used = _processor_seconds() - used
-        self.log.line(f"-- {stage.name}: {told} in {self.seconds[stage.name]:.1f} s, {used:.1f} of the processors")
+        took = f"{self.seconds[stage.name]:.1f} s, at least {used:.1f} of the processors"  # a jail does not tell all
+        self.log.line(f"-- {stage.name}: {told} in {took}")
 
     def _container(self) -> dict[str, Any]:
         """What is known of the container: from its making, and what the rules said of it."""
