@@ -37,7 +37,7 @@ def field_tools(work: Path) -> Iterator[Tools]:
     with ExitStack() as stack:
         scratch = stack.enter_context(ResultStore(state).scratch())
         layer = base.ensure(chroot_spec("trixie", "amd64", default_mirror(), DEBIAN_KEYRING), state, Log())
-        yield stack.enter_context(entered(layer, work=scratch, shared=[work], log=Log()))
+        yield stack.enter_context(entered(layer, work=scratch, shared=[work], log=Log(), network=True))
 
 
 class Machine:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from composes.pipeline.graph import Deliverable, Facts
-from composes.pipeline.tools import checked
+from composes.pipeline.programs import checked
 from debatomic.tools.files import sha256
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,15 @@ from composes.pipeline.graph import Stage
 from debatomic.tools.errors import Kind, ToolError
 
 ENDS_ALL = (Kind.DISK, Kind.CANCELED, Kind.INTERNAL)  # what comes after would not work either
+LARGE = ("container", "image")  # phases whose stages need room of their own, and give it back when they fail
+
+
+def os_failure(error: OSError) -> ToolError:
+    """What the host refused, as a sentence: a full disk, above all."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" at {error.filename}" if error.filename else ""
+        return ToolError(f"The disk is full{where}.", kind=Kind.DISK, hint="Free some space or use another --state.")
+    return ToolError(f"The host refused: {error}.", kind=Kind.INFRASTRUCTURE)
 
 
 class Failures:
@@ -31,10 +41,16 @@ class Failures:
         """Whatever fails in the block is noted, unless nothing else could work either: that is raised."""
         try:
             yield
+        except OSError as error:
+            self._note(stage, os_failure(error))
         except ToolError as error:
-            self.errors[stage.name] = error
-            if error.kind in ENDS_ALL:
-                raise
+            self._note(stage, error)
+
+    def _note(self, stage: Stage, error: ToolError) -> None:
+        self.errors[stage.name] = error
+        spared = error.kind == Kind.DISK and stage.phase in LARGE
+        if error.kind in ENDS_ALL and not spared:
+            raise error
 
     def check(self, failable: Collection[str] = ()) -> None:
         """Raises the first failure of a stage that is not failable."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 import traceback
@@ -15,7 +14,7 @@ from typing import Any
 from chroots.engine.layers import base
 from composes.pipeline import given, graph, parts
 from composes.pipeline.delivery import consoles
-from composes.pipeline.failures import Failures
+from composes.pipeline.failures import Failures, os_failure
 from composes.pipeline.gating import gates, verdicts
 from composes.pipeline.gating.gates import GateFailed, Verdict
 from composes.pipeline.given import Given
@@ -98,7 +97,7 @@ class Compose:
         except ToolError as error:
             failure = error
         except OSError as error:
-            failure = _os_failure(error)
+            failure = os_failure(error)
         except Exception:  # noqa: BLE001 - whatever it is, the result must say that it failed
             self.log.line(traceback.format_exc())
             failure = ToolError("The pipeline itself failed; this is a fault of DebAtomic.", kind=Kind.INTERNAL,
@@ -169,7 +168,7 @@ class Compose:
         spec = chroot_spec(order.tree.suite, order.tree.architecture, order.mirror, order.keyring,
                            check_valid_until=order.tree.check_valid_until)  # fmt: skip
         layer = base.ensure(spec, order.state, self.log)
-        shared = [order.state.root, order.output, *([order.previous.disk.parent] if order.previous else [])]
+        shared = [self.store.root, order.output, *([order.previous.disk.parent] if order.previous else [])]
         tools = stack.enter_context(entered(layer, work=scratch, shared=shared, log=self.log))
         self.seconds["tools"] = time.monotonic() - started
         return tools
@@ -212,8 +211,9 @@ class Compose:
             self.log.line(f"-- {stage.name}")
             if known:
                 return known.restore(folder)
-            return stage.make(Job(order=self.order, folder=folder, inputs=inputs, tools=tools, log=self.log,
-                                  progress=self.progress, again=stage.phase in self.again))  # fmt: skip
+            return stage.make(Job(order=self.order, folder=folder, inputs=inputs, tools=tools.working(folder),
+                                  log=self.log, progress=self.progress,
+                                  again=stage.phase in self.again))  # fmt: skip
 
         if stage.stored:
             folder, facts, reused = stack.enter_context(
@@ -235,7 +235,8 @@ class Compose:
         self.seconds[stage.name] = time.monotonic() - started
         told = "reused" if reused else "made"
         used = _processor_seconds() - used
-        self.log.line(f"-- {stage.name}: {told} in {self.seconds[stage.name]:.1f} s, {used:.1f} of the processors")
+        took = f"{self.seconds[stage.name]:.1f} s, at least {used:.1f} of the processors"  # a jail does not tell all
+        self.log.line(f"-- {stage.name}: {told} in {took}")
 
     def _container(self) -> dict[str, Any]:
         """What is known of the container: from its making, and what the rules said of it."""
@@ -286,10 +287,3 @@ class Compose:
 def _processor_seconds() -> float:
     """What this process and its ended children used so far."""
     return sum(os.times()[:4])
-
-
-def _os_failure(error: OSError) -> ToolError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" at {error.filename}" if error.filename else ""
-        return ToolError(f"The disk is full{where}.", kind=Kind.DISK, hint="Free some space or use another --state.")
-    return ToolError(f"The host refused: {error}.", kind=Kind.INFRASTRUCTURE)

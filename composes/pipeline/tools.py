@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from chroots.engine.isolation.devices import LINKS, NODES
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.overlay import overlay
 from chroots.engine.spec import ChrootSpec
-from debatomic.tools.errors import CommandFailed, Kind, ToolError
+from composes.pipeline.programs import checked
+from composes.pipeline.system.jailing import Cell, cell
 from debatomic.tools.run import Completed, run
 
 PACKAGES = (
@@ -24,7 +24,6 @@ PACKAGES = (
     "mtools", "ostree", "qemu-system-x86", "qemu-utils", "squashfs-tools", "xfsprogs", "xorriso", "zstd",
 )  # fmt: skip
 BY_ARCHITECTURE = {"amd64": ("grub-efi-amd64-bin", "grub-pc-bin", "ovmf")}
-DISK_FULL = re.compile(r"No space left on device|disk full|write error.*space", re.IGNORECASE)
 
 
 def chroot_spec(
@@ -41,45 +40,63 @@ def chroot_spec(
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """The tools chroot, entered: `shared` folders have the same path inside and outside."""
+    """The tools chroot, entered: `shared` folders have the same path inside and outside.
+
+    Its programs read what packages nobody of ours wrote have brought: they run in the engine's jail, without network
+    and with nothing of the host but `shared`. Of that they can change all; with a `workplace`, only what is below it.
+    """
 
     root: Path
     identity: str
     log: Callable[[bytes], object]
     tree: Path = Path()  # of the layer alone, without what is shared: to be read
+    shared: tuple[Path, ...] = ()
+    cell: Cell | None = None  # None: there is no jail
+    workplace: Path | None = None
 
     def run(
-        self, args: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None, **options: Any
-    ) -> Completed:
-        """Run a program of the tools; options as for `debatomic.tools.run.run`, its output goes to the log."""
-        command = ["chroot", os.fspath(self.root), *(os.fspath(each) for each in args)]
-        return checked(command, **{"log": self.log, "env": {"TMPDIR": "/var/tmp", **(env or {})}, **options})  # noqa: S108
+        self, args: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None, jailed: bool = True,
+        **options: Any,
+    ) -> Completed:  # fmt: skip
+        """Run a program of the tools; options as for `debatomic.tools.run.run`, its output goes to the log.
 
-    def read(self, args: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None) -> str:
+        Only what takes a device or the network, and reads nothing of packages itself, is not `jailed`.
+        """
+        words = [os.fspath(each) for each in args]
+        given = {"log": self.log, **options, "env": {"TMPDIR": "/var/tmp", **(env or {})}}  # noqa: S108 - the chroot's
+        if self.cell and jailed:
+            return self._narrowed(self.cell).run(words, **given)
+        return checked(["chroot", os.fspath(self.root), *words], **given)
+
+    def read(self, args: Sequence[str | os.PathLike[str]], **options: Any) -> str:
         """What a program of the tools prints."""
-        return self.run(args, capture=True, log=None, env=env).stdout.strip()
+        return self.run(args, capture=True, log=None, **options).stdout.strip()
 
+    def working(self, folder: Path) -> Tools:
+        """The same, whose programs write only below `folder`."""
+        return replace(self, workplace=folder)
 
-def checked(command: Sequence[str], shown: Sequence[str] = (), **options: Any) -> Completed:
-    """`run`, and a full disk told as such; `chroot ROOT` in front of a program is not worth mentioning, nor is what
-    else is not in `shown`.
+    @property
+    def widely(self) -> Tools:
+        """The same, whose programs write to all that is shared: one mount, in which files can be linked."""
+        return replace(self, workplace=None)
 
-    In a chroot the temporary folder is its own: the caller's is not there.
-    """
-    own = {"TMPDIR": "/tmp"} if command[0] == "chroot" else {}  # noqa: S108 - the chroot's
-    try:
-        return run(command, **{**options, "env": {**own, **(options.get("env") or {})}})
-    except CommandFailed as error:
-        shown = shown or (command[2:] if command[0] == "chroot" else command)
-        if DISK_FULL.search(error.tail):
-            raise ToolError(f"The disk is full: {shown[0]} could not write.", kind=Kind.DISK,
-                            hint="Free some space or use another --state.", lines=error.lines) from error  # fmt: skip
-        raise CommandFailed(shown, error.returncode, tail=error.tail) from error
+    def _narrowed(self, cell: Cell) -> Cell:
+        """Bound once more: what the jail has at /run and /dev would hide it."""
+        shared = {os.fspath(each): each for each in self.shared}
+        if not self.workplace:
+            return replace(cell, lent=shared)
+        return replace(cell, shown=shared, lent={os.fspath(self.workplace): self.workplace})
 
 
 @contextmanager
-def entered(layer: Layer, *, work: Path, shared: Sequence[Path], log: Callable[[bytes], object]) -> Iterator[Tools]:
-    """The tools over a scratch upper in `work`, with the folders `shared` at their own paths."""
+def entered(
+    layer: Layer, *, work: Path, shared: Sequence[Path], log: Callable[[bytes], object], network: bool = False
+) -> Iterator[Tools]:
+    """The tools over a scratch upper in `work`, with the folders `shared` at their own paths.
+
+    Their jail has a network only for those who ask for it: a machine in the field, say.
+    """
     with ExitStack() as undo:
         upper, mounted = work / "tools-upper", work / "tools"
         for folder in (upper, mounted):
@@ -88,7 +105,9 @@ def entered(layer: Layer, *, work: Path, shared: Sequence[Path], log: Callable[[
         undo.enter_context(system_mounts(root, devices=("kvm",)))
         for folder in shared:
             undo.enter_context(bound(folder, root / folder.relative_to("/")))
-        yield Tools(root=root, identity=_installed(layer.tree), log=log, tree=layer.tree)
+        jail = undo.enter_context(cell(root, work, scratch=("/sys",), network=network))
+        yield Tools(root=root, identity=_installed(layer.tree), log=log, tree=layer.tree, shared=tuple(shared),
+                    cell=jail)  # fmt: skip
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from chroots.engine.archives.fetch import Store
+from chroots.engine.isolation.mounts import mounted
 from chroots.engine.state import State
 from composes.pipeline.failures import Failures
 from composes.pipeline.graph import Facts, Stage
@@ -25,6 +26,7 @@ from composes.pipeline.job import Job, Log, Order
 from composes.pipeline.packages import indexes, lock, solve
 from composes.pipeline.packages.indexes import Source, field, packages_text, stanzas
 from composes.pipeline.packages.lock import Lock
+from composes.pipeline.pipeline import Compose
 from composes.pipeline.stages import gather
 from composes.pipeline.tools import Tools
 from composes.pipeline.treefiles import treefile
@@ -207,11 +209,52 @@ def test_a_failed_stage_takes_those_with_it_that_need_it() -> None:
     failures.check(failable=["disk"])
 
 
-def test_a_full_disk_ends_all() -> None:
+def test_a_disk_that_is_full_before_there_is_a_tree_ends_all() -> None:
     failures = Failures()
-    with pytest.raises(ToolError, match="full"), failures.noting(stage("disk")):
+    with pytest.raises(ToolError, match="full"), failures.noting(replace(stage("tree"), phase="rootfs")):
         raise ToolError("The disk is full.", kind=Kind.DISK)
-    assert list(failures.errors) == ["disk"]
+    assert list(failures.errors) == ["tree"]
+
+
+def writes(size: int) -> Callable[[Job], Facts]:
+    def make(job: Job) -> Facts:
+        (job.folder / "image").write_bytes(bytes(size))
+        return {"size": size}
+
+    return make
+
+
+def test_an_image_for_which_there_is_no_room_fails_alone_and_its_retry_reuses_the_others(tmp_path: Path) -> None:
+    """A disk of 4 MiB takes one image and no second one; with more room only what failed is made."""
+    (tmp_path / "small").mkdir()
+    names = ("qcow2", "vhd", "tar")
+    sizes = dict(zip(names, (1 << 20, 9 << 20, 1 << 20), strict=True))
+    with mounted("tmpfs", tmp_path / "small", "size=4m"):
+        of = tree(tmp_path, "image: {formats: [qcow2, vhd, tar]}")
+        order = Order(tree=of, state=State(tmp_path / "small"), output=tmp_path, mirror="", keyring=tmp_path)
+        stages = [replace(stage(name, *needs), make=writes(sizes[name]))
+                  for name, needs in (("qcow2", ()), ("vhd", ()), ("tar", ("qcow2",)))]  # fmt: skip
+        first = tried(order, stages)
+        assert (set(first.results), first.failures.errors["vhd"].kind) == ({"qcow2", "tar"}, Kind.DISK)
+        with pytest.raises(ToolError, match=r"^The disk is full"):
+            first.failures.check()
+        first.failures.check(failable=["vhd"])
+        assert list(first.store.work.iterdir()) == [] and len(list(first.store.results.iterdir())) == 2
+        subprocess.run(["mount", "-o", "remount,size=40m", tmp_path / "small"], check=True)
+        again = tried(order, stages)
+        assert {name: each.reused for name, each in again.results.items()} == {
+            "qcow2": True, "vhd": False, "tar": True}  # fmt: skip
+
+
+def tried(order: Order, stages: Sequence[Stage]) -> Compose:
+    """These stages in their order, as far as they can be made."""
+    run = Compose(order, Log(), Progress(1), store_limit=1 << 30)
+    tools = Tools(root=order.output, identity="", log=run.log)
+    with ExitStack() as stack:
+        scratch = stack.enter_context(run.store.scratch())
+        for each in stages:
+            run._try(each, tools, scratch, stack)
+    return run
 
 
 @pytest.mark.integration

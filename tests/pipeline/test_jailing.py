@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import socket
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,29 @@ def test_a_script_does_nothing_of_this(jail: Cell, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.integration
+def test_a_tool_that_a_tree_took_over_writes_only_where_its_stage_works(tools: Tools, tmp_path: Path) -> None:
+    (top,) = tools.shared
+    place, other = top / "stage", top / "other"
+    for folder in (place, other):
+        folder.mkdir()
+        (folder / "result").write_text("content")
+    does = {**HOSTILE, "changes a package": '! sh -c "echo x >> $OTHER" && ! rm -f "$OTHER" && echo x >> "$MINE"'}
+    did = []
+    for what in does.keys() - {"has a network"}:  # these tools are a machine's in the field
+        try:
+            tools.working(place).run(["sh", "-c", does[what]], env={
+                "HOST": os.fspath(tmp_path), "OTHER": f"{other}/result", "MINE": f"{place}/result"})  # fmt: skip
+        except CommandFailed:
+            did.append(what)
+    assert did == []
+    assert ((place / "result").read_text(), (other / "result").read_text()) == ("contentx\n", "content")
+    tools.widely.run(["ln", other / "result", place / "linked"])
+    assert (place / "linked").samefile(other / "result")
+    with pytest.raises(CommandFailed):
+        tools.widely.run(["ls", "/sys/kernel"])
+
+
+@pytest.mark.integration
 def test_what_it_may_do_has_the_owners_and_capabilities_it_gave(jail: Cell) -> None:
     jail.run(["sh", "-c", "cp /bin/true /usr/bin/mine && chown 7:8 /usr/bin/mine && chmod 6755 /usr/bin/mine"])
     status = (jail.root / "usr/bin/mine").lstat()
@@ -88,6 +113,62 @@ def test_a_link_of_the_tree_leads_us_to_nothing_of_the_host(tmp_path: Path) -> N
     (root / "dev").symlink_to(ours)
     with pytest.raises(ToolError, match="has a link at /dev"), cell(root, tmp_path) as made:
         made.run(["true"])
+
+
+def turned(root: Path, host: int, port: int) -> list[str]:
+    """What code of ours could do, once something in a tree had taken it over."""
+    acts: dict[str, Callable[[], object]] = {
+        "leaves the tree": lambda: os.chroot(root), "ends a process": lambda: os.kill(host, 0),
+        "makes a device": lambda: os.mknod("disk", stat.S_IFBLK | 0o600, os.makedev(254, 0)),
+        "reaches the host": lambda: socket.create_connection(("127.0.0.1", port), timeout=1),
+        "has a folder of the host": lambda: next(number for number in range(3, 99) if _is_open(number)),
+        "names the machine": lambda: socket.sethostname("other"),
+    }  # fmt: skip
+    did = []
+    for what, act in acts.items():
+        try:
+            act()
+        except (OSError, StopIteration):
+            continue
+        did.append(what)
+    os.chown("file", 7, 8)
+    (root / "file").chmod(0o4755)
+    return did
+
+
+def _is_open(number: int) -> bool:
+    try:
+        return stat.S_ISDIR(os.fstat(number).st_mode)
+    except OSError:
+        return False
+
+
+def test_our_own_code_in_a_tree_rules_nothing_but_its_files(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            assert inside(tmp_path, turned, os.getpid(), server.getsockname()[1]) == []
+    finally:
+        os.close(folder)
+    status = (tmp_path / "file").lstat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (7, 8, 0o4755)
+
+
+def answers_a_call(root: Path) -> object:
+    return Calls()
+
+
+class Calls:
+    """Unpickled as anything else is, it would call."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("exit 1",)
+
+
+def test_an_answer_out_of_a_tree_is_data(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"its answer cannot be read: posix\.system is nothing that an answer"):
+        inside(tmp_path, answers_a_call)
 
 
 def test_an_initramfs_is_put_where_the_tree_has_it_and_not_where_a_link_leads(tmp_path: Path) -> None:

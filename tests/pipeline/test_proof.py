@@ -100,6 +100,7 @@ def test_milestones_are_seen_in_order(tmp_path: Path) -> None:
     ("Linux version 6\nKernel panic - not syncing: VFS: no root\n", "does not boot (bios): Kernel panic - not syncing"),
     ("You are in emergency mode. After logging in\n", "You are in emergency mode"),
     ("error: no such device: 1234.\ngrub rescue>", "error: no such device: 1234."),
+    ("error: ../../grub-core/loader/i386/linux.c:697:invalid magic number.\n", "invalid magic number"),
 ])  # fmt: skip
 def test_a_boot_that_can_only_fail_ends_at_once(tmp_path: Path, console: str, sentence: str) -> None:
     with pytest.raises(ToolError) as caught:

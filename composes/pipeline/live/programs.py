@@ -44,7 +44,7 @@ def _found(tools: Tools, name: str) -> str:
 
 def _linked(tools: Tools, path: str) -> str:
     try:
-        return tools.read(["ldd", path])
+        return tools.read(["ldd", path], jailed=False)  # of the tools alone
     except CommandFailed:  # a script, or linked statically
         return ""
 
@@ -53,6 +53,6 @@ def _copy(tools: Tools, path: str, target: Path) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    real = tools.read(["readlink", "-f", path])
+    real = tools.read(["readlink", "-f", path], jailed=False)
     shutil.copyfile(tools.root / real.lstrip("/"), target)
     target.chmod(0o755)

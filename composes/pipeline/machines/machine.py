@@ -33,7 +33,8 @@ MILESTONES: tuple[tuple[str, re.Pattern[str], float], ...] = (
 )
 FATAL = re.compile(
     r"Kernel panic[^\n]*|[^\n]*emergency mode[^\n]*|[^\n]*Entering emergency[^\n]*|[^\n]*dracut-emergency[^\n]*|"
-    r"KVM internal error[^\n]*|No bootable device[^\n]*|error: no such device[^\n]*|grub rescue>"
+    r"KVM internal error[^\n]*|No bootable device[^\n]*|error: no such device[^\n]*|grub rescue>|"
+    r"error: [^\n]*(?:invalid magic number|premature end of file|you need to load the kernel first)[^\n]*"
 )
 
 

@@ -30,10 +30,10 @@ class Repo:
     path: Path
 
     def do(self, verb: str, *args: str | os.PathLike[str]) -> None:
-        self.tools.run(["ostree", verb, f"--repo={self.path}", *args])
+        self.tools.widely.run(["ostree", verb, f"--repo={self.path}", *args])
 
     def read(self, verb: str, *args: str | os.PathLike[str]) -> str:
-        return self.tools.read(["ostree", verb, f"--repo={self.path}", *args])
+        return self.tools.widely.read(["ostree", verb, f"--repo={self.path}", *args])
 
     def have(self, mode: str) -> Repo:
         """The repository, made if there is none."""

@@ -204,10 +204,11 @@ def opened(
     """The repository `target` (made if there is none) with the tools, and nobody else changing it."""
     target.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        scratch = stack.enter_context(ResultStore(state).scratch())
+        results = ResultStore(state)
+        scratch = stack.enter_context(results.scratch())
         stack.enter_context(locked(target.parent / f".{target.name}.lock"))
         layer = base.ensure(tools, state, log)
-        entry = stack.enter_context(entered(layer, work=scratch, shared=[state.root, target, *shared], log=log))
+        entry = stack.enter_context(entered(layer, work=scratch, shared=[results.root, target, *shared], log=log))
         yield Served(repo=Repo(entry, target).have("archive"), scratch=scratch, signer=signer, log=log)
 
 

@@ -114,7 +114,7 @@ def watched(job: Job, spec: MachineSpec, *, timeout: float, goal: Goal) -> Watch
         watcher = Watcher(spec=spec, monitor=monitor, timeout=timeout, reached=reached, goal=goal)
         try:
             job.tools.run(
-                qemu_command(spec, monitor.theirs.fileno()), tick=watcher.look, tick_seconds=0.3,
+                qemu_command(spec, monitor.theirs.fileno()), jailed=False, tick=watcher.look, tick_seconds=0.3,
                 pass_fds=[monitor.theirs.fileno()], time_limit=timeout + AFTER_PROOF,
             )  # fmt: skip
         except CommandFailed as error:

@@ -10,6 +10,7 @@ from chroots.engine.archives import openpgp
 from composes.pipeline.customized import applying
 from composes.pipeline.graph import Facts, Stage
 from composes.pipeline.job import Job, Order
+from composes.pipeline.programs import checked
 from composes.pipeline.store import ResultStore
 from composes.pipeline.system import first_boot, layout, systemd_boot
 from composes.pipeline.system.initramfs import Initramfs
@@ -17,7 +18,6 @@ from composes.pipeline.system.inside import inside
 from composes.pipeline.system.jailing import Cell, cell
 from composes.pipeline.system.layout import LayoutOptions
 from composes.pipeline.system.lint import Finding, lint
-from composes.pipeline.tools import checked
 from composes.pipeline.treefiles.marks import place_of
 from composes.pipeline.treefiles.options import TEXT, takes
 from debatomic.tools.errors import CommandFailed, InputError

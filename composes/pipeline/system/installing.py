@@ -22,10 +22,10 @@ from composes.pipeline.job import Job
 from composes.pipeline.packages.indexes import write_archive
 from composes.pipeline.packages.lock import Lock, Package
 from composes.pipeline.packages.steps import Step
+from composes.pipeline.programs import checked
 from composes.pipeline.store import ResultStore, remove_tree
 from composes.pipeline.system.inside import inside
 from composes.pipeline.system.jailing import cell
-from composes.pipeline.tools import checked
 from debatomic.tools.files import link_or_copy
 
 REVISION = 1  # raise it when the same packages begin to be installed otherwise

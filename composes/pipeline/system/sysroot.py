@@ -39,7 +39,7 @@ def deploy(job: Job, source: Repo, root_uuid: str) -> Path:
     repo.pull(source.path, job.tree.ref, remote=remote, synced=False)
     own_metadata(repo.path / "objects")
     kargs = (f"root=UUID={root_uuid}", *FIXED_KARGS, *job.tree.kargs)  # a name may come twice: two consoles
-    job.tools.run(
+    job.tools.widely.run(
         ["ostree", "admin", "deploy", f"--sysroot={sysroot}", f"--os={STATEROOT}",
          *(f"--karg-append={each}" for each in kargs), f"{remote}:{job.tree.ref}" if remote else job.tree.ref],
         env=UNSYNCED,
