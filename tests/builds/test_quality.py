@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from builds.models import Build, CheckResult, TagEntry, Target
+from builds.promotion import readers
 from builds.quality import check_methods, gates, policies
 from builds.quality.check_models import results_of
 from debatomic.access.models import AuditEntry, User
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.django_db
 
 WARNS = {"verdict": "warn", "summary": "lintian found 0 errors and 1 warnings.", "decisive": ["W: figlet: old"]}
 FAILS = {"verdict": "fail", "summary": "lintian found 1 errors and 0 warnings.", "decisive": ["E: figlet: <b>"]}
+TESTS = [{"name": "upstream", "result": "FAIL", "detail": "non-zero exit status 2"}]
+SKIPS = {"verdict": "skip", "summary": "The source package has no tests for autopkgtest."}
 Built = Callable[..., Build]
 
 
@@ -76,6 +79,9 @@ def test_what_informs_lets_a_build_in_what_blocks_keeps_it_out(built: Built, hos
     assert said(blocked, host, WARNS, tmp_path).blocks is False
     assert tagged(blocked) and not tagged(informed)
     assert Event.objects.filter(kind="build", key=str(blocked.pk), what="check-completed").exists()
+    untested = built(autopkgtest="blocks")
+    assert said(untested, host, SKIPS, tmp_path).shown == "skipped" and tagged(untested)
+    assert readers.results([untested.pk])[untested.pk]["autopkgtest"].verdict == "skipped"
 
 
 def test_a_failed_check_blocks_until_somebody_overrides_it(
@@ -214,9 +220,10 @@ def test_pages_and_api_say_what_came_out(
     built: Built, host: Host, tmp_path: Path, client_of: Callable[[str], Client], users: dict[str, User]
 ) -> None:
     build = built(lintian="blocks")
-    result = said(build, host, FAILS, tmp_path)
+    result = said(build, host, {**FAILS, "facts": {"tests": TESTS}}, tmp_path)
     page = client_of("visitor").get(build.get_absolute_url()).content.decode()
     assert "lintian found 1 errors" in page and "E: figlet: &lt;b&gt;" in page and "lintian.txt" in page
+    assert "<code>upstream</code> <strong>FAIL</strong> non-zero exit status 2" in page
     assert "Override" not in page and "Check again" not in page
     assert "Check again" in client_of("packager").get(build.get_absolute_url()).content.decode()
     assert "Override" in client_of("release-manager").get(build.get_absolute_url()).content.decode()
@@ -227,7 +234,7 @@ def test_pages_and_api_say_what_came_out(
         assert ("/builds/" + str(build.pk) in client.get(address).content.decode()) == there, address
     [told] = client.get("/api/v1/checks/?verdict=fail&check=lintian").json()["results"]
     assert (told["build"], told["blocks"], told["summary"]) == (build.pk, True, FAILS["summary"])
-    assert [one["name"] for one in told["reports"]] == ["lintian.txt"]
+    assert [one["name"] for one in told["reports"]] == ["lintian.txt"] and told["tests"] == TESTS
     [listed] = client.get("/api/v1/builds/?verdict=blocked").json()["results"]
     assert [one["check"] for one in listed["checks"]] == ["lintian"]
     manager = client_of("release-manager")

@@ -31,6 +31,7 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
     WARN = "warn"
     FAIL = "fail"
+    SKIP = "skip"  # there was nothing to look at, or nothing that can be looked at here
     ERROR = "error"
 
 

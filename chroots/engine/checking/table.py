@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from chroots.engine.checking import debdiff, dependants, hardening, installing, lintian, reproducible, symbols
+from chroots.engine.checking import (
+    autopkgtest,
+    debdiff,
+    dependants,
+    hardening,
+    installing,
+    lintian,
+    reproducible,
+    symbols,
+)
 from chroots.engine.checking.check import Check
 from debatomic.tools.errors import InputError
 
@@ -14,6 +23,8 @@ ALL = (
     Check(name="lintian", title="Lintian", run=lintian.run, help="The suite's lintian: errors fail, warnings warn."),
     Check(name="install", title="Install", run=installing.run, needs=BEFORE,
           help="Install, remove, purge and upgrade from the version before: nothing fails, nothing is left."),
+    Check(name="autopkgtest", title="Tests", run=autopkgtest.run, needs=SOURCE,
+          help="The source package's own tests (autopkgtest) with these packages installed: failing ones fail."),
     Check(name="debdiff", title="Changes", run=debdiff.run, needs=BEFORE,
           help="Files and relations beside those of the version before: warns where something went."),
     Check(name="symbols", title="Symbols", run=symbols.run, needs=BEFORE,
