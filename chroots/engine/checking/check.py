@@ -11,6 +11,7 @@ from typing import Any
 
 from chroots.engine.archives.binaries import FILE
 from chroots.engine.archives.dsc import FILE_NAME
+from chroots.engine.checking.kinds import is_debugging
 from chroots.engine.isolation.screen import visible
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden
@@ -83,7 +84,7 @@ class Bench:
     @property
     def packages(self) -> list[Path]:
         """The binary packages to look at: neither debugging symbols nor the installer's."""
-        return [path for path in self.files(".deb") if FILE.fullmatch(path.name) and "-dbgsym_" not in path.name]
+        return [path for path in self.files(".deb") if FILE.fullmatch(path.name) and not is_debugging(path)]
 
     def files(self, suffix: str) -> list[Path]:
         """Plain files of this kind."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from chroots.engine.checking import (
+    abi,
     autopkgtest,
     debdiff,
     dependants,
@@ -29,6 +30,8 @@ ALL = (
           help="Files and relations beside those of the version before: warns where something went."),
     Check(name="symbols", title="Symbols", run=symbols.run, needs=BEFORE,
           help="Symbols of shared libraries beside those of the version before: lost ones fail."),
+    Check(name="abi", title="ABI", run=abi.run, needs=BEFORE,
+          help="Interfaces of shared libraries beside those of the version before (abidiff): incompatible ones fail."),
     Check(name="reproducible", title="Reproducible", run=reproducible.run, needs=SOURCE,
           help="A second build in another environment: the packages must be the same, bit for bit."),
     Check(name="hardening", title="Hardening", run=hardening.run, needs=LOG,
