@@ -63,7 +63,7 @@ def test_what_tests_come_to(lines: range, verdict: str, summary: str) -> None:
 )
 def test_only_what_the_archives_have_is_fetched(url: str, fetched: bool) -> None:
     chroot = ChrootSpec(name="a", suite="trixie", architecture="amd64", mirror="http://mirror.example.org/debian")
-    assert testbed.is_archives(f"'{url}' a_1_all.deb 5 SHA256:{'0' * 64}", chroot) == fetched
+    assert testbed.is_in(testbed.places(chroot), f"'{url}' a_1_all.deb 5 SHA256:{'0' * 64}") == fetched
 
 
 CONTROL = """Tests: installed

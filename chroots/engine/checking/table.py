@@ -19,12 +19,12 @@ from chroots.engine.checking import (
 from chroots.engine.checking.check import Check
 from debatomic.tools.errors import InputError
 
-BEFORE, LOG, SOURCE = (frozenset({name}) for name in ("before", "log", "source"))
+BEFORE, LOG, SOURCE, SIBLINGS = (frozenset({name}) for name in ("before", "log", "source", "siblings"))
 ALL = (
     Check(name="lintian", title="Lintian", run=lintian.run, help="The suite's lintian: errors fail, warnings warn."),
-    Check(name="install", title="Install", run=installing.run, needs=BEFORE,
+    Check(name="install", title="Install", run=installing.run, needs=BEFORE | SIBLINGS,
           help="Install, remove, purge and upgrade from the version before: nothing fails, nothing is left."),
-    Check(name="autopkgtest", title="Tests", run=autopkgtest.run, needs=SOURCE,
+    Check(name="autopkgtest", title="Tests", run=autopkgtest.run, needs=SOURCE | SIBLINGS,
           help="The source package's own tests (autopkgtest) with these packages installed: failing ones fail."),
     Check(name="debdiff", title="Changes", run=debdiff.run, needs=BEFORE,
           help="Files and relations beside those of the version before: warns where something went."),
@@ -36,7 +36,7 @@ ALL = (
           help="A second build in another environment: the packages must be the same, bit for bit."),
     Check(name="hardening", title="Hardening", run=hardening.run, needs=LOG,
           help="Compilers called without hardening flags fail, programs that lack some warn."),
-    Check(name="dependants", title="Dependants", run=dependants.run,
+    Check(name="dependants", title="Dependants", run=dependants.run, needs=SIBLINGS,
           help="Packages of the suite that depend on these: those that cannot be installed any more fail."),
 )  # fmt: skip
 CHECKS: Mapping[str, Check] = {check.name: check for check in ALL}

@@ -48,6 +48,11 @@ Debug::NoLocking "1";
 Dpkg::Use-Pty "0";
 DPkg::Options { "--force-unsafe-io"; };
 END
+if [ -d /run/repositories ]; then
+  cp /run/repositories/sources/* /etc/apt/sources.list.d/
+  cp /run/repositories/preferences/* /etc/apt/preferences.d/
+  cp /run/lists/repository-* /var/lib/apt/lists/
+fi
 sed "s/'isolation-machine',*//; s/'isolation-container',*//" /usr/bin/autopkgtest-virt-null > "$place/jail"
 chmod 755 "$place/jail"
 if grep -q "'isolation-" "$place/jail"; then echo 'The null server of autopkgtest is not known.'; exit 9; fi
@@ -97,7 +102,8 @@ class Testbed:
         """All tests, or this one. Raises: ToolError where the testbed cannot be made."""
         layers = self.bench.layers(*TOOLS)
         with self.bench.room(layers=layers) as root:
-            failed, output = said(root, ["sh", "-c", PREPARE, "sh", PLACE, mode, ARCHIVES], user=0)
+            words = ["sh", "-c", PREPARE, "sh", PLACE, mode, ARCHIVES]
+            failed, output = said(root, words, user=0, read_only=self.bench.around.shown)
             if failed:
                 raise ToolError("A testbed for autopkgtest cannot be made.", lines=output.splitlines()[-5:])
             return self._ran(root, test)
@@ -111,10 +117,12 @@ class Testbed:
         return Ran(status=status, summary=texts[0], output=output, wanted=texts[1])
 
     def fetch(self, wanted: str) -> int:
-        """Have what apt wanted at hand; how many files are new. Only what the chroot's archives have is fetched."""
-        spec, store = self.bench.spec, Store(self.bench.state.files)
-        lines = "\n".join(dict.fromkeys(line for line in wanted.splitlines() if is_archives(line, spec.chroot)))
-        new = [deb for deb in parse_uris(lines, spec.chroot.repositories) if not (self.archives / deb.name).exists()]
+        """Have what apt wanted at hand; how many files are new. Only what is in archives is fetched."""
+        spec, store, beside = self.bench.spec, Store(self.bench.state.files), self.bench.around.beside
+        known = [*places(spec.chroot), *(each.told for each in beside.taken)]
+        lines = "\n".join(dict.fromkeys(line for line in wanted.splitlines() if is_in(known, line)))
+        debs = [beside.located(deb) for deb in parse_uris(lines, spec.chroot.repositories)]
+        new = [deb for deb in debs if not (self.archives / deb.name).exists()]
         for deb, path in zip(new, store.get_all(new), strict=True):
             link_or_copy(path, self.archives / deb.name)
         return len(new)
@@ -129,10 +137,10 @@ def command(debs: Collection[str], dsc: str, test: str) -> list[str]:
     ]  # fmt: skip
 
 
-def is_archives(line: str, chroot: ChrootSpec) -> bool:
-    """Whether a line of `apt-get --print-uris` names a file of the chroot's archives: what ran may have written it."""
+def is_in(archives: Collection[str], line: str) -> bool:
+    """Whether a line of `apt-get --print-uris` names a file of these archives: what ran may have written any line."""
     url = line.removeprefix("'").partition("'")[0]
-    return ".." not in url and any(url.startswith(f"{place.rstrip('/')}/") for place in places(chroot))
+    return ".." not in url and any(url.startswith(f"{place.rstrip('/')}/") for place in archives)
 
 
 def places(chroot: ChrootSpec) -> Sequence[str]:
