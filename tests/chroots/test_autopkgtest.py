@@ -32,6 +32,8 @@ def test_the_words_of_a_summary_are_read() -> None:
     said = "autopkgtest [08:00:00]: test a: [-----------------------\none\nno\nautopkgtest [08:00:01]: test a: " \
         "-----------------------]\n"  # fmt: skip
     assert autopkgtest.results(ran("a FAIL x", said))[0].lines == ["one", "no"]
+    unmet = " a : Depends: b but it is not installable\n" * 2
+    assert autopkgtest.results(ran("a FAIL badpkg", unmet))[0].lines == ["a : Depends: b but it is not installable"]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,10 @@ Tests: machine
 Depends: @
 Restrictions: isolation-machine
 
+Tests: online
+Depends:
+Restrictions: needs-internet
+
 Tests: wavering
 Depends:
 Restrictions: flaky
@@ -84,7 +90,13 @@ INSTALLED = '#!/bin/sh\ngrep hello /usr/share/tested/payload && [ "$(id -un)" !=
 def test_each_test_runs_in_a_jail_with_what_was_built(
     source_package: Callable[..., Path], engine: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
-    tests = {"control": CONTROL, "installed": INSTALLED, "machine": "#!/bin/sh\n", "wavering": "#!/bin/sh\nexit 3\n"}
+    tests = {
+        "control": CONTROL,
+        "installed": INSTALLED,
+        "machine": "#!/bin/sh\n",
+        "online": "#!/bin/sh\n",
+        "wavering": "#!/bin/sh\nexit 3\n",
+    }
     dsc = source_package("tested", tests=tests)
     made = tmp_path / "made"
     status, said = engine("build", dsc, "--chroot", "trixie-amd64", "--output", made)
@@ -93,6 +105,6 @@ def test_each_test_runs_in_a_jail_with_what_was_built(
     assert status == 0, said
     told = json.loads((made / "check-autopkgtest/result.json").read_text())
     assert {each["name"]: each["result"] for each in told["facts"]["tests"]} == {
-        "installed": "PASS", "machine": "SKIP", "wavering": "FLAKY",
+        "installed": "PASS", "machine": "SKIP", "online": "SKIP", "wavering": "FLAKY",
     }, said  # fmt: skip
     assert told["verdict"] == "warn" and "hello" in (made / "check-autopkgtest/autopkgtest.txt").read_text()

@@ -19,6 +19,7 @@ LONGEST = 1 << 20  # characters of what one test said
 PASS, FAIL, SKIP, FLAKY = "PASS", "FAIL", "SKIP", "FLAKY"
 RESULT = re.compile(r"^(?P<name>\S+)\s+(?P<word>PASS|FAIL|SKIP|FLAKY)\b[ \t]*(?P<detail>.*)$", re.MULTILINE)
 SAID = re.compile(r": \[-{10,}\n(?P<text>.*?)^autopkgtest [^\n]*: -{10,}\]$", re.MULTILINE | re.DOTALL)
+UNMET = re.compile(r"^ (\S.* but it is .*)$", re.MULTILINE)  # apt's reasons
 NOT_INSTALLED = "skip-not-installable"  # in a first run nothing is
 NONE = 8  # autopkgtest's exit status: no tests, or all were skipped
 BROKEN = 16  # the testbed failed, and above
@@ -89,10 +90,17 @@ def _named(ran: Ran) -> list[Tested]:
 
 def results(ran: Ran) -> list[Tested]:
     """What each test of a run came to, in its order."""
-    texts = [match["text"].splitlines() for match in SAID.finditer(ran.output)]
-    lines = texts[-1][-4:] if len(texts) == 1 else []
+    lines = _telling(ran.output)
     return [Tested(name=match["name"], word=match["word"], detail=match["detail"].strip(), lines=lines)
             for match in RESULT.finditer(ran.summary)]  # fmt: skip
+
+
+def _telling(output: str) -> list[str]:
+    """The last lines of the one test that ran; where none did, what apt says it could not install."""
+    texts = [match["text"].splitlines() for match in SAID.finditer(output)]
+    if texts:
+        return texts[0][-4:] if len(texts) == 1 else []
+    return list(dict.fromkeys(UNMET.findall(output)))
 
 
 def judged(tests: Sequence[Tested]) -> Finding:

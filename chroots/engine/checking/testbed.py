@@ -132,7 +132,7 @@ def command(debs: Collection[str], dsc: str, test: str) -> list[str]:
     """autopkgtest's command line: nothing is built, and each test has a testbed of its own to break."""
     return [
         "autopkgtest", "--no-built-binaries", f"--user={TESTER}", "--ignore-restrictions=breaks-testbed",
-        f"--summary-file={SUMMARY}", *([f"--test-name={test}"] if test else []),
+        "--needs-internet=skip", f"--summary-file={SUMMARY}", *([f"--test-name={test}"] if test else []),
         *(f"{OURS}/{name}" for name in debs), f"{SOURCE}/{dsc}", "--", f"{PLACE}/jail",
     ]  # fmt: skip
 
