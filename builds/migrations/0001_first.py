@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
                 ('check_name', models.CharField(max_length=40)),
                 ('level', models.CharField(choices=[('blocks', 'blocks'), ('informs', 'informs')], max_length=10)),
                 ('architecture', models.CharField(max_length=20)),
-                ('verdict', models.CharField(choices=[('waiting', 'waiting or running'), ('pass', 'passed'), ('warn', 'warns'), ('fail', 'failed'), ('error', 'could not be done')], default='waiting', max_length=10)),
+                ('verdict', models.CharField(choices=[('waiting', 'waiting or running'), ('pass', 'passed'), ('warn', 'warns'), ('fail', 'failed'), ('skip', 'skipped'), ('error', 'could not be done')], default='waiting', max_length=10)),
                 ('summary', models.TextField(blank=True)),
                 ('decisive', models.JSONField(default=list)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

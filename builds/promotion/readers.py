@@ -9,8 +9,9 @@ from builds.promotion import evidence
 from builds.promotion.evidence import Result
 from builds.quality import check_models as checks
 
-WORDS = {checks.PASS: "passed", checks.WARN: "warned", checks.FAIL: "failed", checks.ERROR: "failed"}
-WORST = (checks.WAITING, checks.ERROR, checks.FAIL, checks.WARN, checks.PASS)
+WORDS = {checks.PASS: "passed", checks.WARN: "warned", checks.FAIL: "failed", checks.SKIP: "skipped",
+         checks.ERROR: "failed"}  # fmt: skip
+WORST = (checks.WAITING, checks.ERROR, checks.FAIL, checks.WARN, checks.PASS, checks.SKIP)
 
 
 def results(builds: Collection[int]) -> Mapping[int, Mapping[str, Result]]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from builds.quality import gates
 from builds.quality.check_models import CheckResult
 from builds.quality.requests import METHOD
+from builds.tagging.beside import of_repository
 from chroots.engine.checking.table import CHECKS
 from chroots.methods import of_definition, of_mirror
 from debatomic.tools.files import write_json
@@ -39,20 +40,21 @@ def check_command(job: Job) -> list[str]:
     """The engine's command for one check."""
     request = job.request
     needs = CHECKS[request["check"]].needs if request["check"] in CHECKS else frozenset()
-    folder = _fetched(job, request["made"], "made")
+    folder = _fetched(job, [*request["made"], *(request.get("siblings", []) if "siblings" in needs else [])], "made")
     if request.get("log") and "log" in needs:
         job.fetch(request["log"], job.folder / "log.zst")
         with (job.folder / "log.zst").open("rb") as packed, (folder / LOG).open("wb") as log:
             zstandard.ZstdDecompressor().copy_stream(packed, log)
     earlier = request["before"] if "before" in needs else []
+    earlier = [*earlier, *request.get("before_siblings", [])] if earlier and "siblings" in needs else earlier
     before: list[str | Path] = ["--before", _fetched(job, earlier, "before")] if earlier else []
     limits = {"--time-limit": "time_limit", "--idle-limit": "idle_limit", "--memory": "memory", "--disk": "disk",
               "--processors": "processors"}  # fmt: skip
     given = [str(word) for name, key in limits.items() if (value := job.limits.get(key)) for word in (name, value)]
     return program(
         "chroots.engine", "check", request["check"], folder, "--chroot", request["chroot"], "--output", job.output,
-        "--state", settings.STATE, *before, *(_source(job) if "source" in needs else []), *given, *of_mirror(job),
-        *of_definition(job),
+        "--state", settings.STATE, *before, *(_source(job) if "source" in needs else []), *given, *_as_built(job),
+        *of_repository(job), *of_mirror(job), *of_definition(job),
     )  # fmt: skip
 
 
@@ -62,6 +64,12 @@ def _fetched(job: Job, files: Sequence[Mapping[str, str]], name: str) -> Path:
     for file in files:
         job.fetch(file["sha256"], folder / file["name"])
     return folder
+
+
+def _as_built(job: Job) -> list[str]:
+    """With the same build profiles."""
+    profiles = job.request.get("profiles") or []
+    return [f"--profiles={','.join(profiles)}", *(["--nocheck"] if "nocheck" in profiles else [])] if profiles else []
 
 
 def _source(job: Job) -> list[str | Path]:

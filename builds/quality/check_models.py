@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from debatomic.access.models import User
 
 BLOCKS, INFORMS = "blocks", "informs"
-WAITING, PASS, WARN, FAIL, ERROR = "waiting", "pass", "warn", "fail", "error"
+WAITING, PASS, WARN, FAIL, SKIP, ERROR = "waiting", "pass", "warn", "fail", "skip", "error"
 VERDICTS = [(WAITING, "waiting or running"), (PASS, "passed"), (WARN, "warns"), (FAIL, "failed"),
-            (ERROR, "could not be done")]  # fmt: skip
+            (SKIP, "skipped"), (ERROR, "could not be done")]  # fmt: skip
 LEVELS = [(BLOCKS, "blocks"), (INFORMS, "informs")]
 
 
@@ -103,6 +103,13 @@ class CheckResult(models.Model):
         return [artifact for artifact in kept if artifact.kind != Artifact.Kind.LOG]
 
     @property
+    def tests(self) -> list[dict[str, str]]:
+        """What its latest task said of each test, where the check runs any: name, result and detail."""
+        facts = self.task.result.get("facts", {}) if self.task else {}
+        found: list[dict[str, str]] = facts.get("tests", [])
+        return found
+
+    @property
     def is_live(self) -> bool:
         return self.verdict == WAITING
 
@@ -113,13 +120,13 @@ class CheckResult(models.Model):
     @property
     def shown(self) -> str:
         """The state that pages show."""
-        words = {WAITING: "free", PASS: "passed", WARN: "warned", FAIL: "failed", ERROR: "error"}
+        words = {WAITING: "free", PASS: "passed", WARN: "warned", FAIL: "failed", SKIP: "skipped", ERROR: "error"}
         return "overridden" if self.is_overridden and self.verdict in (FAIL, ERROR) else words[self.verdict]
 
     @property
     def blocks(self) -> bool:
         """Whether it keeps its build from the tag."""
-        return self.level == BLOCKS and not self.is_overridden and self.verdict not in (PASS, WARN)
+        return self.level == BLOCKS and not self.is_overridden and self.verdict not in (PASS, WARN, SKIP)
 
     @property
     def can_be_overridden(self) -> bool:

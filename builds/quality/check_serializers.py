@@ -13,6 +13,14 @@ from debatomic.access.rows import RowSerializer
 from hosts.api.serializers import ArtifactSerializer, LinesField
 
 
+class PackageTestSerializer(serializers.Serializer[Any]):
+    """What one test of the source package came to, in autopkgtest's words."""
+
+    name = serializers.CharField()
+    result = serializers.ChoiceField(choices=["PASS", "FAIL", "SKIP", "FLAKY"])
+    detail = serializers.CharField(allow_blank=True)
+
+
 class VerdictSerializer(RowSerializer[CheckResult]):
     """What a check says, in short; `blocks`: it keeps the build from its target's tag."""
 
@@ -30,12 +38,13 @@ class CheckSerializer(VerdictSerializer):
 
     summary = serializers.CharField(read_only=True)
     decisive = LinesField(read_only=True)
+    tests = PackageTestSerializer(many=True, read_only=True)
     reports = ArtifactSerializer(many=True, read_only=True)
     overridden_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
 
     class Meta(VerdictSerializer.Meta):
-        fields = ("id", "build", "check", "architecture", "level", "verdict", "blocks", "summary", "decisive", "task",
-                  "reports", "created_at", "judged_at", "overridden_at", "overridden_by",
+        fields = ("id", "build", "check", "architecture", "level", "verdict", "blocks", "summary", "decisive",
+                  "tests", "task", "reports", "created_at", "judged_at", "overridden_at", "overridden_by",
                   "override_reason")  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
-from builds.quality.check_models import ERROR, FAIL, PASS, WAITING, WARN, CheckResult
+from builds.quality.check_models import ERROR, FAIL, PASS, SKIP, WAITING, WARN, CheckResult
 from builds.quality.requests import submit
 from builds.tagging import changing as tagging
 from chroots.engine.checking.table import CHECKS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from debatomic.access.models import User
 
 LEAST_REASON, MOST_REASON = 5, 500  # characters
-SAID = (PASS, WARN, FAIL)
+SAID = (PASS, WARN, FAIL, SKIP)
 BATCH = 50  # checks submitted in one round
 
 

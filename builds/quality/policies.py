@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from builds.models import Target
     from debatomic.access.models import User
 
-ALONE = ("install", "reproducible")  # these take packages from the archive alone
-
 
 def policy_of(target: Target) -> dict[str, str]:
     """Level by check, in the order of the policy."""
@@ -29,9 +27,6 @@ def set_policy(target: Target, levels: Mapping[str, str], *, by: User) -> None:
     """Builds that end from now on get exactly these checks. Raises InputError (field checks) for an unknown one."""
     for name, level in levels.items():
         _require(name, level)
-        if level == BLOCKS and name in ALONE and target.with_repository:
-            raise InputError(f"{name} does not see the repository that {target} builds with: it would block too much.",
-                             hint="Let it inform.", field="checks")  # fmt: skip
     target.policies.all().delete()
     CheckPolicy.objects.bulk_create(
         CheckPolicy(target=target, check_name=name, level=level) for name, level in levels.items()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from builds.quality.check_models import CheckResult
 from hosts import hub
-from hosts.models import Artifact, Task
+from hosts.models import Artifact, State, Task
 
 if TYPE_CHECKING:
     from builds.models import Build
@@ -34,19 +34,27 @@ def _request(result: CheckResult, made: Task) -> dict[str, Any]:
     return {
         **made.request, "check": result.check_name, "build": result.build_id,
         "made": _named(made.artifacts.filter(kind__in=MADE)), "log": logs.first() or "",
-        "before": before(result.build, made.architecture),
+        "siblings": _siblings(made.parent_id, made.architecture), **_before(result.build, made.architecture),
     }  # fmt: skip
 
 
-def before(build: Build, architecture: str) -> list[dict[str, str]]:
+def _before(build: Build, architecture: str) -> dict[str, list[dict[str, str]]]:
     """The packages of the build of this source that its target's tag had last before it."""
     earlier = type(build).objects.filter(
         source=build.source, pk__lt=build.pk, scratch=False, tag_entries__tag=build.target.tag_id
     )
     if (found := earlier.order_by("-pk").first()) is None:
-        return []
+        return {"before": [], "before_siblings": []}
     of_it = Artifact.objects.filter(task__parent=found.task_id, kind=Artifact.Kind.BINARY)
-    return _named(of_it.filter(task__architecture=architecture))
+    return {"before": _named(of_it.filter(task__architecture=architecture)),
+            "before_siblings": _siblings(found.task_id, architecture)}  # fmt: skip
+
+
+def _siblings(build_task: int | None, architecture: str) -> list[dict[str, str]]:
+    """The packages for all architectures that a build made on another one than this."""
+    of_it = Artifact.objects.filter(task__parent=build_task, task__method="build-arch", task__state=State.COMPLETED)
+    return _named(of_it.filter(kind=Artifact.Kind.BINARY, name__endswith="_all.deb").exclude(
+        task__architecture=architecture))  # fmt: skip
 
 
 def _named(artifacts: Any) -> list[dict[str, str]]:

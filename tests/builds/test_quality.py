@@ -13,8 +13,10 @@ from django.test import Client
 from django.utils import timezone
 
 from builds.models import Build, CheckResult, TagEntry, Target
+from builds.promotion import readers
 from builds.quality import check_methods, gates, policies
 from builds.quality.check_models import results_of
+from builds.quality.requests import submit
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
@@ -27,6 +29,8 @@ pytestmark = pytest.mark.django_db
 
 WARNS = {"verdict": "warn", "summary": "lintian found 0 errors and 1 warnings.", "decisive": ["W: figlet: old"]}
 FAILS = {"verdict": "fail", "summary": "lintian found 1 errors and 0 warnings.", "decisive": ["E: figlet: <b>"]}
+TESTS = [{"name": "upstream", "result": "FAIL", "detail": "non-zero exit status 2"}]
+SKIPS = {"verdict": "skip", "summary": "The source package has no tests for autopkgtest."}
 Built = Callable[..., Build]
 
 
@@ -76,6 +80,9 @@ def test_what_informs_lets_a_build_in_what_blocks_keeps_it_out(built: Built, hos
     assert said(blocked, host, WARNS, tmp_path).blocks is False
     assert tagged(blocked) and not tagged(informed)
     assert Event.objects.filter(kind="build", key=str(blocked.pk), what="check-completed").exists()
+    untested = built(autopkgtest="blocks")
+    assert said(untested, host, SKIPS, tmp_path).shown == "skipped" and tagged(untested)
+    assert readers.results([untested.pk])[untested.pk]["autopkgtest"].verdict == "skipped"
 
 
 def test_a_failed_check_blocks_until_somebody_overrides_it(
@@ -193,8 +200,11 @@ def test_the_host_runs_the_engine(tmp_path: Path, settings: Any) -> None:
         "check": "hardening", "made": [{"name": "a_1_amd64.deb", "sha256": "1" * 64}], "log": "3" * 64,
         "before": [{"name": "a_0_amd64.deb", "sha256": "2" * 64}], "chroot": "trixie-amd64", "origin": "archive",
         "source": "a", "version": "1", "files": [{"name": "a_1.dsc", "sha256": "4" * 64}],
+        "siblings": [{"name": "b_1_all.deb", "sha256": "1" * 64}], "profiles": ["noudeb", "nocheck"],
+        "before_siblings": [{"name": "b_0_all.deb", "sha256": "2" * 64}],
+        "repository": {"name": "tag", "path": "/repositories/tag", "keys": "KEYS"},
     }  # fmt: skip
-    for name in ("hardening", "debdiff", "reproducible"):
+    for name in ("hardening", "debdiff", "install", "reproducible"):
         job = Job(task=1, attempt=1, claim="c", method="build-check", title="t", architecture="amd64", limits={},
                   request={**request, "check": name}, folder=tmp_path / name, fetch=fetch)  # fmt: skip
         job.folder.mkdir()
@@ -203,7 +213,11 @@ def test_the_host_runs_the_engine(tmp_path: Path, settings: Any) -> None:
         assert command[command.index("-m") + 1 :][:6] == words
         assert (job.folder / "made/a_1_amd64.deb").read_bytes() == b"deb"
         assert (job.folder / "made/build.log").exists() == (name == "hardening")
-        assert ("--before" in command) == (name == "debdiff") and ("--source" in command) == (name == "reproducible")
+        assert ("--before" in command) == (name in ("debdiff", "install"))
+        assert ("--source" in command) == (name == "reproducible")
+        for path in ("made/b_1_all.deb", "before/b_0_all.deb"):
+            assert (job.folder / path).exists() == (name == "install"), path
+        assert {"--profiles=noudeb,nocheck", "--nocheck", "--repository"} <= set(command)
     job.output.mkdir()
     (job.output / "result.json").write_text(json.dumps({**WARNS, "ok": True, "reports": ["x.html", "x.txt"]}))
     outcome = check_methods.check_outcome(job)
@@ -214,9 +228,10 @@ def test_pages_and_api_say_what_came_out(
     built: Built, host: Host, tmp_path: Path, client_of: Callable[[str], Client], users: dict[str, User]
 ) -> None:
     build = built(lintian="blocks")
-    result = said(build, host, FAILS, tmp_path)
+    result = said(build, host, {**FAILS, "facts": {"tests": TESTS}}, tmp_path)
     page = client_of("visitor").get(build.get_absolute_url()).content.decode()
     assert "lintian found 1 errors" in page and "E: figlet: &lt;b&gt;" in page and "lintian.txt" in page
+    assert "<code>upstream</code> <strong>FAIL</strong> non-zero exit status 2" in page
     assert "Override" not in page and "Check again" not in page
     assert "Check again" in client_of("packager").get(build.get_absolute_url()).content.decode()
     assert "Override" in client_of("release-manager").get(build.get_absolute_url()).content.decode()
@@ -227,7 +242,7 @@ def test_pages_and_api_say_what_came_out(
         assert ("/builds/" + str(build.pk) in client.get(address).content.decode()) == there, address
     [told] = client.get("/api/v1/checks/?verdict=fail&check=lintian").json()["results"]
     assert (told["build"], told["blocks"], told["summary"]) == (build.pk, True, FAILS["summary"])
-    assert [one["name"] for one in told["reports"]] == ["lintian.txt"]
+    assert [one["name"] for one in told["reports"]] == ["lintian.txt"] and told["tests"] == TESTS
     [listed] = client.get("/api/v1/builds/?verdict=blocked").json()["results"]
     assert [one["check"] for one in listed["checks"]] == ["lintian"]
     manager = client_of("release-manager")
@@ -236,6 +251,25 @@ def test_pages_and_api_say_what_came_out(
     assert manager.post(f"/api/v1/checks/{result.pk}/override/", {"reason": "wrong tag"}).status_code == 409
     assert manager.post(f"/checks/{result.pk}/retry/").status_code == 302
     assert manager.post(f"/api/v1/checks/{result.pk}/retry/").status_code == 409  # it runs
+
+
+def test_packages_for_all_architectures_are_checked_with_on_the_others(
+    built: Built, host: Host, tmp_path: Path
+) -> None:
+    build = built()
+    made = build.task.children.get()
+    shared = {"kind": Artifact.Kind.BINARY, "sha256": "8" * 64, "size": 1}
+    Artifact.objects.create(task=made, name="figlet-data_2.2.5-3_all.deb", **shared)
+    other = Task.objects.create(
+        method="build-arch", title="on arm64", parent=build.task, architecture="arm64", state=State.COMPLETED,
+        created_by=made.created_by, request=made.request, channel=made.channel,
+    )  # fmt: skip
+    result = build.checks.create(check_name="install", level="informs", architecture="arm64")
+    assert [each["name"] for each in submit(result, other, by=build.created_by).request["siblings"]] == [
+        "figlet-data_2.2.5-3_all.deb"
+    ]
+    build.checks.update(task=None)
+    assert submit(result, made, by=build.created_by).request["siblings"] == []
 
 
 def test_the_policy_of_a_target_is_set_by_form_and_by_api(target: Target, client_of: Callable[[str], Client]) -> None:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -54,8 +54,11 @@ def dsc_text(name: str, tarball: Path, depends: str = "", architecture: str = "a
 
 
 def write_source(folder: Path, name: str, *commands: str, depends: str = "", payload: bytes = b"hello\n",
-                 architecture: str = "all") -> Path:  # fmt: skip
-    """Write a native source package whose build runs `commands` (lines of a makefile recipe); the path of its .dsc."""
+                 architecture: str = "all", tests: Mapping[str, str] | None = None) -> Path:  # fmt: skip
+    """Write a native source package whose build runs `commands` (lines of a makefile recipe); the path of its .dsc.
+
+    `tests` are files of its debian/tests.
+    """
     folder.mkdir(exist_ok=True)
     recipe = "\n".join(f"\t{command}" for command in commands)
     files = {
@@ -66,6 +69,7 @@ def write_source(folder: Path, name: str, *commands: str, depends: str = "", pay
         "debian/changelog": CHANGELOG.format(name=name).encode(),
         "debian/source/format": b"3.0 (native)\n",
         "payload": payload,
+        **{f"debian/tests/{path}": text.encode() for path, text in (tests or {}).items()},
     }
     tarball = folder / f"{name}_1.0.tar.xz"
     with tarfile.open(tarball, "w:xz") as archive:

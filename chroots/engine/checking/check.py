@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from chroots.engine.archives.binaries import FILE
 from chroots.engine.archives.dsc import FILE_NAME
+from chroots.engine.archives.fetch import Store
+from chroots.engine.checking.kinds import is_debugging
 from chroots.engine.isolation.screen import visible
+from chroots.engine.layers.around import Around, around
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden
-from chroots.engine.layers.tools import tool_layers
+from chroots.engine.layers.tools import ARCHIVES_ALONE, tool_layers
 from chroots.engine.plugins.rooms import over
-from chroots.engine.spec import ChrootSpec, Limits
+from chroots.engine.spec import ChrootSpec, Limits, Repository
 from chroots.engine.state import State
 from debatomic.tools.errors import InputError
 
@@ -31,6 +35,7 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
     WARN = "warn"
     FAIL = "fail"
+    SKIP = "skip"  # there was nothing to look at, or nothing that can be looked at here
     ERROR = "error"
 
 
@@ -63,6 +68,9 @@ class CheckSpec:
     source: str = ""  # the source package's name or .dsc, for checks that need it; empty: the .dsc in `folder`
     version: str = ""
     expect: Mapping[str, str] | None = None  # SHA-256 of the source package's files
+    profiles: tuple[str, ...] = ()  # that the packages were built with
+    nocheck: bool = False  # likewise
+    repositories: tuple[Repository, ...] = ()  # likewise, beside the chroot's archives
     limits: Limits = field(default_factory=lambda: DEFAULTS)
 
 
@@ -82,19 +90,26 @@ class Bench:
     @property
     def packages(self) -> list[Path]:
         """The binary packages to look at: neither debugging symbols nor the installer's."""
-        return [path for path in self.files(".deb") if FILE.fullmatch(path.name) and "-dbgsym_" not in path.name]
+        return [path for path in self.files(".deb") if FILE.fullmatch(path.name) and not is_debugging(path)]
 
     def files(self, suffix: str) -> list[Path]:
         """Plain files of this kind."""
         found = self.spec.folder.iterdir()
         return sorted(path for path in found if path.name.endswith(suffix) and path.is_file() and not path.is_symlink())
 
-    def layers(self, *packages: str) -> list[Layer]:
-        """The base, with the layer that has these packages of the archive on top of it."""
+    @cached_property
+    def around(self) -> Around:
+        """What the packages' dependencies may come from; tools come from the chroot's archives alone."""
+        store = Store(self.state.files)
+        return around(self.spec.repositories, self.spec.chroot, self.base, store, self._folder("around"))
+
+    def layers(self, *packages: str, around: Around = ARCHIVES_ALONE) -> list[Layer]:
+        """The base, with the layer that has these packages of the archives on top of it."""
         if not packages:
             return [self.base]
-        folder = self._folder("tools")
-        return [*tool_layers(packages, self.base, self.spec.chroot, self.state, self.warden, folder), self.base]
+        made = tool_layers(packages, self.base, self.spec.chroot, self.state, self.warden, self._folder("tools"),
+                           around=around)  # fmt: skip
+        return [*made, self.base]
 
     @contextmanager
     def room(self, *packages: str, layers: Sequence[Layer] = ()) -> Iterator[Buildroot]:
@@ -121,7 +136,7 @@ Run = Callable[[Bench], Finding]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One check as tables have it; `needs` names what it cannot do without: log, source, before."""
+    """One check as tables have it; `needs`: log, source, before, siblings (packages of other hosts)."""
 
     name: str
     title: str

@@ -6,6 +6,8 @@ import re
 
 from chroots.engine.checking.check import Bench, Finding, Verdict
 from chroots.engine.checking.earlier import OURS
+from chroots.engine.layers.dependencies import LISTS
+from chroots.engine.layers.package_lists import LISTS_OF_BASE
 from chroots.engine.plugins.rooms import said
 from debatomic.tools.errors import ToolError
 
@@ -23,7 +25,7 @@ for deb in /run/made/*.deb; do
   dpkg-deb --field "$deb" | sed '/^$/d'
   echo
 done > lists/made
-for list in /var/lib/apt/lists/*_Packages; do
+for list in "$1"/*_Packages; do
   /usr/lib/apt/apt-helper cat-file "$list"
   echo
 done > lists/archive
@@ -57,7 +59,9 @@ done
 def run(bench: Bench) -> Finding:
     """Fails where a package of the suite that could be installed cannot any more."""
     with bench.room("dose-distcheck") as root:
-        status, output = said(root, ["sh", "-c", SCRIPT], read_only={OURS: bench.spec.folder})
+        shown = {OURS: bench.spec.folder, **bench.around.shown}
+        lists = LISTS if LISTS in shown else f"/{LISTS_OF_BASE}"
+        status, output = said(root, ["sh", "-c", SCRIPT, "sh", lists], read_only=shown)
     bench.report(REPORT, output)
     if status:
         lines = output.splitlines()[-5:]

@@ -91,12 +91,13 @@ def judged(walks: Sequence[Walk]) -> Finding:
 
 
 def dependencies(bench: Bench, packages: Sequence[Path], place: str) -> set[str]:
-    """The archive's packages that apt would install with these. Raises: Uninstallable."""
+    """The packages of archives that apt would install with these. Raises: Uninstallable."""
     files = [f"{place}/{path.name}" for path in packages]
     with bench.room() as root:
         try:
-            command = [*apt_get("--print-uris", "--allow-downgrades", "--reinstall"), "install", *files]
-            output = root.run(command, capture=True, read_only={place: packages[0].parent}).stdout
+            options = (*bench.around.options, "--print-uris", "--allow-downgrades", "--reinstall")
+            shown = {**bench.around.shown, place: packages[0].parent}
+            output = root.run([*apt_get(*options), "install", *files], capture=True, read_only=shown).stdout
         except CommandFailed as error:
             bench.say(error.tail)
             lines = [line for line in error.tail.splitlines() if line.startswith(("E: ", " ")) and line.strip()]
@@ -113,7 +114,7 @@ def named(output: str) -> set[str]:
 
 def _walk(bench: Bench, needed: set[str], *, before: Sequence[Path], name: str) -> Walk:
     """Install (the version before first), remove and purge; then look at what is left."""
-    walk, layers = Walk(name=name), bench.layers(*sorted(needed))
+    walk, layers = Walk(name=name), bench.layers(*sorted(needed), around=bench.around)
     ours = sorted({parts(path.name)[0] for path in bench.packages} - installed_in(bench.base.tree).keys())
     with bench.room(layers=layers) as root:
         said(root, ["sh", "-c", f"printf '#!/bin/sh\\nexit 101\\n' > {POLICY}; chmod 755 {POLICY}"], user=0)

@@ -13,6 +13,7 @@ from chroots.engine.backends.table import BACKENDS
 from chroots.engine.building import diffoscope
 from chroots.engine.building.build import build
 from chroots.engine.checking.check import Bench, Finding, Verdict
+from chroots.engine.checking.sources import named
 from chroots.engine.spec import BuildSpec, BuildType, PluginUse
 from debatomic.tools.errors import InputError, Kind, ToolError
 from debatomic.tools.files import sha256
@@ -66,18 +67,11 @@ def _spec(bench: Bench, ours: Sequence[Path], output: Path) -> BuildSpec:
     spec, limits = bench.spec, bench.spec.limits
     chroot = replace(spec.chroot, plugins=(PluginUse(name="varied-environment", required=True),))
     return BuildSpec(
-        source=spec.source or _described(bench), version=spec.version, chroot=chroot, output=output,
-        build_type=_type(ours), expect=spec.expect,
+        source=named(bench), version=spec.version, chroot=chroot, output=output,
+        build_type=_type(ours), expect=spec.expect, profiles=spec.profiles, nocheck=spec.nocheck,
+        repositories=spec.repositories,
         limits=replace(limits, parallel=limits.parallel + 1, time_limit=bench.warden.remaining()),
     )  # fmt: skip
-
-
-def _described(bench: Bench) -> str:
-    """The .dsc beside the packages."""
-    found = bench.files(".dsc")
-    if len(found) != 1:
-        raise InputError(f"There is not exactly one .dsc in {bench.spec.folder}.", hint="Say --source.")
-    return str(found[0])
 
 
 def _type(ours: Sequence[Path]) -> BuildType:

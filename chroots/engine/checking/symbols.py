@@ -18,8 +18,8 @@ mkdir -p /tmp/source/debian
 printf 'Source: checked\n\nPackage: checked\nArchitecture: any\n' > /tmp/source/debian/control
 for set in before made; do
   echo "@@ $set"
-  for deb in /run/$set/*.deb; do
-    case $deb in *-dbgsym_*) continue;; esac
+  for deb; do
+    case $deb in "/run/$set/"*) ;; *) continue;; esac
     tree=$(mktemp -d)
     dpkg-deb --extract "$deb" "$tree"
     find "$tree" -type d ! -perm -u+rwx -exec chmod u+rwx {} +
@@ -40,7 +40,8 @@ def run(bench: Bench) -> Finding:
         return Finding(verdict=Verdict.PASS, summary="There is no version before to compare with.")
     with bench.room() as root:
         shown = {OURS: bench.spec.folder, BEFORE: before[0].parent}
-        status, output = said(root, ["sh", "-c", SCRIPT], read_only=shown)
+        paths = [f"{place}/{path.name}" for place, debs in ((BEFORE, before), (OURS, bench.packages)) for path in debs]
+        status, output = said(root, ["sh", "-c", SCRIPT, "sh", *paths], read_only=shown)
     if status:
         lines = output.splitlines()[-5:]
         raise ToolError(f"dpkg-gensymbols did not work: {lines[-1] if lines else status}", lines=lines)

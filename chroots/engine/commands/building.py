@@ -46,7 +46,7 @@ def _build_options(command: argparse.ArgumentParser) -> None:
         "--parallel", type=int, default=DEFAULTS.parallel, metavar="N", help="jobs (one per processor)"
     )
     command.add_argument("--log-limit", type=size, default=DEFAULTS.log, metavar="SIZE", help="of the log (512M)")
-    command.add_argument("--profiles", type=_profiles, default=(), metavar="P,P", help="build profiles")
+    command.add_argument("--profiles", type=given_profiles, default=(), metavar="P,P", help="build profiles")
     command.add_argument("--nocheck", action="store_true", help="do not run the package's tests")
     command.add_argument("--tmpfs", type=Tmpfs, choices=list(Tmpfs), metavar="WHEN",
                          help="keep what is written in memory: auto, always or never (default: as the chroot says)",
@@ -55,7 +55,7 @@ def _build_options(command: argparse.ArgumentParser) -> None:
                          help="use a compiler cache of this source package's own (of 1G)")  # fmt: skip
     command.add_argument("--plugin", action="append", type=_plugin, default=[], metavar="PLUGIN",
                          help="a plugin's name, or {name: N, OPTION: VALUE}; may be given several times")  # fmt: skip
-    command.add_argument("--repository", action="append", type=_repository, default=[], metavar="REPOSITORY",
+    command.add_argument("--repository", action="append", type=given_repository, default=[], metavar="REPOSITORY",
                          help="take build dependencies from it, too, before the archive's: {name: N, uris: [U], "
                          "suites: [S], key: FILE}, as in chroot definitions; may be given several times")  # fmt: skip
     command.add_argument("--layers-size", type=size, metavar="SIZE", help="of all layers kept (20G)")
@@ -65,7 +65,7 @@ def _build_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _profiles(text: str) -> tuple[str, ...]:
+def given_profiles(text: str) -> tuple[str, ...]:
     return tuple(part for part in re.split(r"[,\s]+", text) if part)
 
 
@@ -83,7 +83,7 @@ def _plugin(text: str) -> PluginUse:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _repository(text: str) -> Repository:
+def given_repository(text: str) -> Repository:
     """One entry of the key `repositories` of a chroot definition."""
     try:
         return repository(parse_mapping(f"repository: {text}", "--repository")["repository"], "repository")

@@ -10,6 +10,7 @@ from pathlib import Path
 from chroots.engine.checking.check import DEFAULTS, CheckSpec, Verdict
 from chroots.engine.checking.running import run_check
 from chroots.engine.checking.table import CHECKS
+from chroots.engine.commands.building import given_profiles, given_repository
 from chroots.engine.commands.options import chroot_spec, echo, echo_aside, json_option, limit_options, print_json
 from chroots.engine.commands.verb import Verb
 from debatomic.tools.errors import InputError, ToolError
@@ -29,6 +30,11 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--version", default="", metavar="V", help="of the source package (default: the newest)")
     command.add_argument("--expect", type=Path, metavar="FILE",
                          help="JSON: SHA-256 by file name; refuse any other source")  # fmt: skip
+    command.add_argument("--profiles", type=given_profiles, default=(), metavar="P,P",
+                         help="build profiles that it was built with")  # fmt: skip
+    command.add_argument("--nocheck", action="store_true", help="it was built without running its tests")
+    command.add_argument("--repository", action="append", type=given_repository, default=[], metavar="REPOSITORY",
+                         help="dependencies come from it, too, as for build; may be given several times")  # fmt: skip
     command.add_argument("--output", type=Path, metavar="DIR",
                          help="gets result.json and the reports (default: DIR/check-NAME)")  # fmt: skip
     command.add_argument("--time-limit", type=float, default=DEFAULTS.time_limit, metavar="S", help="seconds")
@@ -60,8 +66,12 @@ def _spec(options: argparse.Namespace, folder: Path, output: Path) -> CheckSpec:
     options.chroot = options.chroot or _built_in(folder)
     limits = replace(DEFAULTS, time_limit=options.time_limit, idle_limit=options.idle_limit, memory=options.memory,
                      disk=options.disk, processes=options.processes, processors=options.processors)  # fmt: skip
+    chroot = chroot_spec(options)
     return CheckSpec(
-        check=options.check, folder=folder, chroot=chroot_spec(options), output=output, limits=limits,
+        check=options.check, folder=folder, chroot=chroot, output=output, limits=limits,
+        profiles=options.profiles, nocheck=options.nocheck,
+        repositories=tuple(each.filled(suite=chroot.suite, architecture=chroot.architecture)
+                           for each in options.repository),
         before=options.before and options.before.absolute(), source=options.source, version=options.version,
         expect=json.loads(options.expect.read_text()) if options.expect else None,
     )  # fmt: skip

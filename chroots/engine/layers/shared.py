@@ -41,9 +41,9 @@ def quick_key(base: Layer, dsc: Dsc, spec: BuildSpec, beside: Sequence[str] = ()
     return digest_of(json.dumps([parts, sorted(dsc.build_fields.items())]))
 
 
-def tools_key(base: Layer, names: Sequence[str]) -> str:
+def tools_key(base: Layer, names: Sequence[str], beside: Sequence[str] = ()) -> str:
     """As `quick_key`, for packages by their names."""
-    return digest_of(json.dumps(["tools", base.identity, *names]))
+    return digest_of(json.dumps(["tools", base.identity, *names, *(["beside", *beside] if beside else [])]))
 
 
 def resolved_key(base: Layer, packages: Sequence[str]) -> str:

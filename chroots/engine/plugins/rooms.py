@@ -18,6 +18,7 @@ from debatomic.tools.errors import CommandFailed
 
 RESULTS = "/run/results"  # where the tools see what the build made
 SPACE = 4 << 30  # bytes they may write
+ROOMY = "/tmp"  # noqa: S108 - in the jail
 SAID = "tmp/debatomic-said"
 SAID_LIMIT = 8 << 20  # bytes of it that are taken
 
@@ -42,13 +43,18 @@ def over(layers: Sequence[Layer], warden: Warden, folder: Path) -> Iterator[Buil
 
 
 def said(
-    root: Buildroot, args: Sequence[str], *, read_only: Mapping[str, Path] | None = None, user: int = BUILDER_UID
+    root: Buildroot,
+    args: Sequence[str],
+    *,
+    read_only: Mapping[str, Path] | None = None,
+    scratch: Sequence[str] = (),
+    user: int = BUILDER_UID,
 ) -> tuple[int, str]:
     """Run a program as the user that builds, or another; its exit status, and the first 8 MiB of what it said."""
     written = ["sh", "-c", 'exec > "/$0" 2>&1; exec "$@"', SAID, *args]
     status = 0
     try:
-        root.run(written, user=user, folder="/tmp", read_only=read_only, environment={"HOME": "/tmp"})  # noqa: S108 - in the jail
+        root.run(written, user=user, folder=ROOMY, read_only=read_only, scratch=scratch, environment={"HOME": ROOMY})
     except CommandFailed as error:
         status = error.returncode
     with inside.opened(root.root, SAID, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) as fd:
