@@ -78,13 +78,13 @@ ARTIFACTS = """INSERT INTO hosts_artifact (task_id, name, kind, media_type, sha2
         CASE WHEN method = 'build-arch' THEN 'binary' ELSE 'log' END, 'application/octet-stream',
         md5(id::text) || md5(id::text), 20000, finished_at
     FROM hosts_task WHERE host_id IS NOT NULL ORDER BY id"""
-BUILDS = """INSERT INTO builds_build (source, version, target_id, origin, files, scratch, task_id, created_by_id,
-        created_at)
-    SELECT split_part(title, ' ', 1), split_part(title, ' ', 2), %(target)s, 'archive', '[]', mod(id, 7) = 0, id,
-        created_by_id, created_at
+BUILDS = """INSERT INTO builds_build (source, version, target_id, origin, files, scratch, signature, signed_by, git_url,
+        git_commit, kept, task_id, created_by_id, created_at)
+    SELECT split_part(title, ' ', 1), split_part(title, ' ', 2), %(target)s, 'archive', '[]', mod(id, 7) = 0, '', '',
+        '', '', false, id, created_by_id, created_at
     FROM hosts_task WHERE method = 'build' ORDER BY id"""
-ENTRIES = """INSERT INTO builds_tagentry (tag_id, build_id, created_at)
-    SELECT %(tag)s, builds_build.id, builds_build.created_at FROM builds_build
+ENTRIES = """INSERT INTO builds_tagentry (tag_id, build_id, began_at, reason, end_reason)
+    SELECT %(tag)s, builds_build.id, builds_build.created_at, '', '' FROM builds_build
     JOIN hosts_task ON hosts_task.id = task_id WHERE state = 'completed' AND NOT scratch"""
 USES = f"""INSERT INTO chroots_chrootuse (chroot_id, task_id)
     SELECT %(chroot)s + CASE WHEN mod(id, 20) = 1 THEN 0 ELSE mod(id, {CHROOTS}) END, id

@@ -121,6 +121,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "debatomic.urls"
+FORM_RENDERER = "debatomic.renderer.Renderer"
 ASGI_APPLICATION = "debatomic.asgi.application"
 TEMPLATES: list[dict[str, Any]] = [
     {

@@ -51,7 +51,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def write_json(path: Path, content: Any, *, lasting: bool = True) -> None:
+def write_json(path: Path, content: Any) -> None:
     """Write JSON for people and programs, whole or not at all."""
-    with whole(path, lasting=lasting) as file:
+    with whole(path) as file:
         file.write(json.dumps(content, indent=2, sort_keys=True, default=str).encode() + b"\n")

@@ -9,14 +9,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from debatomic.tools.errors import ToolError
-from debatomic.tools.files import write_json
+from debatomic.tools.files import whole
 from debatomic.tools.run import run
 from hosts import registry
 from hosts.registry import Job
@@ -75,7 +75,8 @@ class Note:
 
     def write(self) -> None:
         """Have it outlast this process. A crash of the machine ends all that it would tell of."""
-        write_json(self.path, asdict(self), lasting=False)
+        with whole(self.path, lasting=False) as file:
+            file.write(json.dumps(vars(self)).encode())
 
     def forget(self) -> None:
         self.spool.unlink(missing_ok=True)

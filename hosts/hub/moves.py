@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from debatomic.tools.errors import Kind
 from hosts import registry
+from hosts.hub import statements
 from hosts.hub.waking import wake
 from hosts.models import Attempt, Event, State, Task
 from hosts.queue.retries import policy
@@ -58,19 +59,15 @@ def locked(task_id: int) -> Task:
 
 def locked_under(claim: uuid.UUID) -> Task | None:
     """The same for the task of this claim; None if none has it. A task without a parent takes one query."""
-    connection = transaction.get_connection()
-    given = Task._meta.get_field("claim").get_db_prep_value(claim, connection)
-    for alone in Task.objects.raw(_alone_under(connection.vendor), [given]):
+    if alone := statements.first(Task, _alone_under, "claim", claim):
         return alone
     known = list(Task.objects.filter(claim=claim).order_by().values_list("pk", "parent_id")[:1])
     return locked_family(*known[0]) if known else None
 
 
-@functools.cache
-def _alone_under(vendor: str) -> str:
-    """The SQL of the query that locks a task without a parent by its claim: its text takes longer than its answer."""
-    wanted = Task.objects.select_for_update(no_key=True).order_by().filter(claim=uuid.UUID(int=0), parent=None)
-    return str(wanted.query.sql_with_params()[0])
+def _alone_under(claim: uuid.UUID) -> QuerySet[Task]:
+    """The task of this claim if it has no parent, locked."""
+    return Task.objects.select_for_update(no_key=True).order_by().filter(claim=claim, parent=None)
 
 
 def locked_family(task_id: int, above: int | None) -> Task:
@@ -96,10 +93,17 @@ def move_all(changes: Sequence[tuple[Task, dict[str, Any]]], to: State) -> None:
     """The same for several locked tasks, each with its columns."""
     for task, columns in changes:
         _write(task, to, columns)
-    Event.objects.bulk_create(task.event(to.value) for task, _ in changes)
+    _announce([task.event(to.value) for task, _ in changes])
     for task, _ in changes:
         _tell_method(task)
         _follow(task, to)
+
+
+def _announce(events: Sequence[Event]) -> None:
+    if len(events) == 1:
+        statements.insert(events[0])
+    else:
+        Event.objects.bulk_create(events)
 
 
 def _write(task: Task, to: State, columns: Mapping[str, Any]) -> None:
@@ -107,7 +111,7 @@ def _write(task: Task, to: State, columns: Mapping[str, Any]) -> None:
     if to not in MOVES[was]:
         raise ValueError(f"Task {task.pk} cannot go from {was} to {to}.")
     columns = {**_columns(was, to), **columns, "state": to}
-    if not Task.objects.filter(pk=task.pk, state=was).update(**columns):
+    if not statements.update(Task, {"id": task.pk, "state": was}, columns):
         raise RuntimeError(f"Task {task.pk} was changed without a lock.")
     for name, value in columns.items():
         setattr(task, name, value)
@@ -171,9 +175,8 @@ def _tell_method(task: Task) -> None:
 
 def end_attempt(task: Task, outcome: str, reason: str = "") -> None:
     """Write the history of the attempt that ends."""
-    Attempt.objects.filter(task=task, number=task.attempt, finished_at=None).update(
-        finished_at=timezone.now(), outcome=outcome, reason=reason
-    )
+    attempt = {"task": task.pk, "number": task.attempt, "finished_at": None}
+    statements.update(Attempt, attempt, {"finished_at": timezone.now(), "outcome": outcome, "reason": reason})
 
 
 def free_again(task: Task) -> None:
