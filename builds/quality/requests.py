@@ -43,9 +43,13 @@ def before(build: Build, architecture: str) -> list[dict[str, str]]:
     earlier = type(build).objects.filter(
         source=build.source, pk__lt=build.pk, scratch=False, tag_entries__tag=build.target.tag_id
     )
+    if not build.binnmu:
+        earlier = earlier.filter(binnmu=0)  # a binary rebuild has not all packages
     if (found := earlier.order_by("-pk").first()) is None:
         return []
     of_it = Artifact.objects.filter(task__parent=found.task_id, kind=Artifact.Kind.BINARY)
+    if build.binnmu:
+        of_it = of_it.exclude(binary_package__architecture="all")
     return _named(of_it.filter(task__architecture=architecture))
 
 

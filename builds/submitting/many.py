@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from builds import sources, submit
 from builds.submitting.policy import BuiltAlready
+from builds.submitting.rebuilds import Rebuild
 from debatomic.tools.errors import InputError
 from hosts.queue.wishes import AS_USUAL, Wishes
 
@@ -31,6 +32,7 @@ class Asked:
     scratch: bool = False
     architectures: Sequence[str] = ()
     wishes: Wishes = AS_USUAL
+    rebuild: Rebuild | None = None  # binary rebuilds, for this reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,7 @@ def _look(asked: Asked, name: str, version: str) -> Look:
     try:
         make = submit.prepared(
             asked.target, name, version, by=asked.by, scratch=asked.scratch, wishes=asked.wishes,
-            architectures=asked.architectures, thorough=False,
+            architectures=asked.architectures, thorough=False, rebuild=asked.rebuild,
         )  # fmt: skip
     except InputError as error:
         return _refused(name, version, error)

@@ -69,6 +69,14 @@ def test_all_is_none_where_one_is_refused(ask: Callable[..., Any]) -> None:
     assert Build.objects.filter(scratch=False).count() == 2
 
 
+def test_binary_rebuilds_at_once(ask: Callable[..., Any]) -> None:
+    told = ask("jq", "libone-perl", submit="good", binnmu_reason="Rebuild against libfoo2.").json()
+    assert [(one["source"], one["version"]) for one in told["builds"]] == [("jq", "1.7-1+b1")]
+    (refused,) = told["refused"]
+    assert "binary rebuilds make none" in refused["why"]
+    assert ask("jq", binnmu_reason="Rebuild once more.").json()["good"][0]["version"] == "1.7-1+b2"
+
+
 def test_what_is_built_is_refused_with_its_page(ask: Callable[..., Any]) -> None:
     ask("jq", submit="all")
     (refused,) = ask("jq").json()["refused"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from chroots.engine.archives.binaries import FILE
 from chroots.engine.archives.dsc import FILE_NAME
+from chroots.engine.binnmu import BinNmu
 from chroots.engine.isolation.screen import visible
 from chroots.engine.layers.base import Layer
 from chroots.engine.layers.buildroot import Buildroot, Warden
@@ -62,6 +63,7 @@ class CheckSpec:
     before: Path | None = None  # a folder with the packages of the version before; None: the archive's
     source: str = ""  # the source package's name or .dsc, for checks that need it; empty: the .dsc in `folder`
     version: str = ""
+    binnmu: BinNmu | None = None  # what was checked is a binary rebuild
     expect: Mapping[str, str] | None = None  # SHA-256 of the source package's files
     limits: Limits = field(default_factory=lambda: DEFAULTS)
 

@@ -67,7 +67,7 @@ def _spec(bench: Bench, ours: Sequence[Path], output: Path) -> BuildSpec:
     chroot = replace(spec.chroot, plugins=(PluginUse(name="varied-environment", required=True),))
     return BuildSpec(
         source=spec.source or _described(bench), version=spec.version, chroot=chroot, output=output,
-        build_type=_type(ours), expect=spec.expect,
+        build_type=_type(ours), expect=spec.expect, binnmu=spec.binnmu,
         limits=replace(limits, parallel=limits.parallel + 1, time_limit=bench.warden.remaining()),
     )  # fmt: skip
 
