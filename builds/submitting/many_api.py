@@ -25,7 +25,11 @@ NOTHING, ALL, GOOD = "nothing", "all", "good"
 class ManySerializer(WishesSerializer):
     """Source packages of the archive: names (`jq`), versions (`jq 1.7.1-6`), patterns (`lib*-perl`)."""
 
-    sources = serializers.ListField(child=serializers.CharField(max_length=200), max_length=MOST, allow_empty=False)
+    sources = serializers.ListField(child=serializers.CharField(max_length=200), max_length=MOST, required=False)
+    reverse_build_depends = serializers.ListField(
+        child=serializers.CharField(max_length=110), max_length=20, required=False,
+        help_text="Packages (libfoo-dev, or src:libfoo): all source packages that build-depend on one of them, too.",
+    )  # fmt: skip
     target = NameField("target", queryset=Target.objects.filter(enabled=True))
     scratch = serializers.BooleanField(default=False)
     architectures = serializers.ListField(child=serializers.CharField(max_length=20), required=False)
@@ -79,7 +83,8 @@ class ManyView(APIView):
         wanted = sent.validated_data
         require(may(request.user, "builds.scratch" if wanted["scratch"] else "builds.submit"))
         asked = Asked(
-            target=wanted["target"], lines=wanted["sources"], by=person(request.user), scratch=wanted["scratch"],
+            target=wanted["target"], lines=wanted.get("sources", ()), by=person(request.user),
+            scratch=wanted["scratch"], needing=wanted.get("reverse_build_depends", ()),
             architectures=wanted.get("architectures", ()), rebuild=rebuild(wanted.get("binnmu_reason", ""), 0),
             wishes=WishesSerializer.wishes(dict(wanted), []),
         )  # fmt: skip

@@ -16,9 +16,13 @@ from debatomic.tools.errors import InputError
 
 class ManyForm(forms.Form):
     sources = forms.CharField(
-        max_length=20_000, label="Source packages",
+        max_length=20_000, required=False, label="Source packages",
         widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "autocapitalize": "none"}),
         help_text=f"One a line: a name, a name and a version, or a pattern as lib*-perl. At most {MOST} in all.",
+    )  # fmt: skip
+    reverse_build_depends = WordsField(
+        required=False, label="All that build-depends on",
+        help_text="Packages such as libfoo-dev, or src:libfoo for all that source package makes.",
     )  # fmt: skip
     target = forms.ModelChoiceField(
         queryset=Target.objects.filter(enabled=True), to_field_name="name", empty_label=None,
@@ -42,6 +46,7 @@ class ManyForm(forms.Form):
         try:
             asked = Asked(target=fields["target"], lines=fields["sources"].splitlines(), by=by,
                           scratch=fields["scratch"], architectures=fields["architectures"],
+                          needing=fields["reverse_build_depends"],
                           rebuild=rebuild(fields["binnmu_reason"], 0))  # fmt: skip
             return submit_all(asked, although=although) if submit else look(asked)
         except InputError as error:

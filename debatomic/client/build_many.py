@@ -18,6 +18,8 @@ def options(made: ArgumentParser) -> None:
     made.add_argument(
         "--list", metavar="FILE", help="one a line: a name, a name and a version, or a pattern; - is stdin"
     )
+    made.add_argument("--reverse-build-depends", action="append", default=[], metavar="PKG",
+                      help="all that build-depends on it, or on any of src:NAME (may be repeated)")  # fmt: skip
     made.add_argument("--target", required=True, metavar="T", help="what to build for")
     made.add_argument("--priority", type=int, metavar="N", help="lower runs first; 20 is usual")
     made.add_argument("--scratch", action="store_true", help="try them: the results are never tagged")
@@ -35,6 +37,8 @@ def run(asked: Namespace, hub: Hub) -> bool:
                             "scratch": asked.scratch, "submit": asked.submit, "priority": asked.priority}  # fmt: skip
     if asked.architectures:
         told["architectures"] = asked.architectures
+    if asked.reverse_build_depends:
+        told["reverse_build_depends"] = asked.reverse_build_depends
     if asked.binnmu_reason:
         told["binnmu_reason"] = asked.binnmu_reason
     found = hub.submit("builds/many/", json=told)
