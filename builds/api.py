@@ -21,8 +21,10 @@ from builds.models import BinaryPackage, Build, Comparison, TagEntry, Target
 from builds.quality.check_filters import CHECKED, checked
 from builds.quality.check_serializers import VerdictSerializer
 from builds.quality.target_api import ChecksOfTarget
+from builds.submitting.rebuilds import asked
 from builds.submitting.signatures import Checking
 from builds.submitting.target_forms import demand
+from chroots.engine.binnmu import LONGEST, MOST
 from debatomic.access.checks import may, person, readable, require
 from debatomic.access.fields import NameField
 from debatomic.access.idempotency import HEADER, submitted
@@ -35,6 +37,7 @@ from hosts.queue.wishes import Wishes
 
 OF_A_BUILD = (
     "id", "source", "version", "target", "origin", "scratch", "signature", "signed_by", "git_url", "git_commit",
+    "binnmu", "binnmu_reason",
     "state", "reason", "kind", "cause", "progress", "task",
     "cancel_asked", "checks", "created_by", "created_at", "started_at", "finished_at", "page",
 )  # fmt: skip
@@ -172,6 +175,11 @@ class SubmitSerializer(BuildWishesSerializer):
     architectures = serializers.ListField(
         child=serializers.CharField(max_length=20), required=False, help_text="Only these of the target's."
     )
+    binnmu_reason = serializers.CharField(
+        max_length=LONGEST, required=False, allow_blank=True, trim_whitespace=False,
+        help_text="Makes it a binary rebuild (binNMU), version X+bN; its changelog says this.",
+    )  # fmt: skip
+    binnmu = serializers.IntegerField(min_value=1, max_value=MOST, required=False, help_text="The N of X+bN.")
 
 
 class UploadSerializer(serializers.Serializer[Any]):
@@ -301,7 +309,9 @@ def _submit(wanted: dict[str, Any], *, by: Any) -> Build:
     where = {"target": wanted["target"], "scratch": wanted["scratch"], "wishes": _wishes(dict(wanted)), "by": by,
              "architectures": wanted.get("architectures", ())}  # fmt: skip
     if "files" not in wanted:
-        return Build.objects.submit(source=wanted["source"], version=wanted.get("version", ""), **where)
+        rebuild = asked(wanted.get("binnmu_reason", ""), wanted.get("binnmu"))
+        return Build.objects.submit(source=wanted["source"], version=wanted.get("version", ""), **where,
+                                    rebuild=rebuild)  # fmt: skip
     return Build.objects.submit_upload(files=[(file.name, file) for file in wanted["files"]], **where)
 
 

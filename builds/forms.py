@@ -9,6 +9,8 @@ from django.utils.html import format_html
 
 from builds.models import Build, Target
 from builds.submitting.policy import BuiltAlready
+from builds.submitting.rebuild_fields import RebuildFields
+from builds.submitting.rebuilds import asked
 from debatomic.tools.errors import InputError
 from hosts.pages.many_files import ManyFilesField
 
@@ -34,7 +36,7 @@ def told(error: InputError) -> str:
     return format_html('{}<a href="{}">{}</a>{}', before, error.page, error.page, after)
 
 
-class BuildForm(forms.Form):
+class BuildForm(RebuildFields):
     source = forms.CharField(
         max_length=100, required=False, help_text="The source package's name in the archive, such as figlet."
     )
@@ -66,6 +68,8 @@ class BuildForm(forms.Form):
             self.add_error("source", "Name a source package, or upload one below.")
         elif files and cleaned.get("version"):
             self.add_error("version", "An upload has the version its .dsc says; leave this empty.")
+        elif files and (cleaned.get("binnmu_reason") or cleaned.get("binnmu")):
+            self.add_error("binnmu_reason", "Only what is built once can be rebuilt; an upload is new.")
         return cleaned
 
     def submit(self, *, by: Any) -> Build | None:
@@ -82,4 +86,5 @@ class BuildForm(forms.Form):
                   "architectures": fields["architectures"]}  # fmt: skip
         if files := fields["files"]:
             return Build.objects.submit_upload(files=[(str(file.name), file) for file in files], **common)
-        return Build.objects.submit(source=fields["source"], version=fields["version"], **common)
+        return Build.objects.submit(source=fields["source"], version=fields["version"], **common,
+                                    rebuild=asked(fields["binnmu_reason"], fields["binnmu"]))  # fmt: skip

@@ -19,7 +19,7 @@ from builds.provenance import attestations, indexing
 from builds.provenance.package_models import SourcePackage
 from builds.quality import gates
 from builds.quality.check_methods import register_check_methods
-from builds.submitting import from_git
+from builds.submitting import from_git, rebuilds
 from builds.tagging.beside import of_repository
 from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
@@ -76,7 +76,8 @@ def build_command(job: Job) -> list[str]:
     return program(
         "chroots.engine", "build", source, "--chroot", request["chroot"], "--build", request["build_type"],
         "--expect", job.folder / "expect.json", "--output", job.output, "--state", settings.STATE, *given,
-        *with_source, *(with_profiles if profiles else []), *of_repository(job), *of_mirror(job), *of_definition(job),
+        *with_source, *(with_profiles if profiles else []), *rebuilds.told_engine(request),
+        *of_repository(job), *of_mirror(job), *of_definition(job),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from builds.provenance.file_models import FileList, FileName, PackageFiles
 from builds.provenance.package_models import SourcePackage
 from builds.quality.check_models import CheckPolicy, CheckResult
 from builds.submitting import policy
+from builds.submitting.rebuilds import Rebuild, without_number
 from builds.submitting.signatures import Checking, Signature
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
@@ -80,12 +81,12 @@ class BuildQuerySet(models.QuerySet["Build"]):
 
     def submit(
         self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False,
-        wishes: Wishes = AS_USUAL, architectures: Sequence[str] = (),
+        wishes: Wishes = AS_USUAL, architectures: Sequence[str] = (), rebuild: Rebuild | None = None,
     ) -> Build:  # fmt: skip
         """Build a source package of the target's archive. Raises InputError with the field that is wrong."""
         name, number = source.strip(), (version or "").strip()
         return submit.from_archive(
-            target, name, number, by=by, scratch=scratch, wishes=wishes, architectures=architectures
+            target, name, number, by=by, scratch=scratch, wishes=wishes, architectures=architectures, rebuild=rebuild
         )
 
     def submit_upload(
@@ -119,6 +120,8 @@ class Build(models.Model):
     signed_by = models.CharField(max_length=64, blank=True)  # the fingerprint, if a key that the target names signed it
     git_url = models.CharField(max_length=300, blank=True)  # of the repository, where a commit was packed
     git_commit = models.CharField(max_length=64, blank=True)
+    binnmu = models.PositiveSmallIntegerField(default=0, db_index=True)  # number of a binary rebuild: version X+bN
+    binnmu_reason = models.CharField(max_length=500, blank=True)
     task = models.OneToOneField(Task, on_delete=models.PROTECT, related_name="build")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="builds")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -146,6 +149,11 @@ class Build(models.Model):
 
     def get_absolute_url(self) -> str:
         return address_of("build", self.pk)
+
+    @property
+    def source_version(self) -> str:
+        """Of the source package; of a binary rebuild, the packages' version is another one."""
+        return without_number(self.version, self.binnmu)
 
     @property
     def state(self) -> str:
@@ -196,6 +204,17 @@ class Build(models.Model):
         if self.is_live:
             raise InputError(f"{self} has not ended yet.", hint="Cancel it first, or change its priority.")
         return submit.again(self, by=by, wishes=wishes)
+
+    def rebuild(self, rebuild: Rebuild, *, by: User, architectures: Sequence[str] = ()) -> Build:
+        """Make its packages anew with a version of their own. Raises InputError with the field that is wrong."""
+        return submit.rebuilt(self, rebuild, by=by, architectures=architectures)
+
+    def can_rebuild(self, user: User) -> bool:
+        return self.can_be_rebuilt and may(user, "builds.submit")
+
+    @property
+    def can_be_rebuilt(self) -> bool:
+        return self.state == State.COMPLETED and not self.scratch
 
     def can_resubmit(self, user: User) -> bool:
         return not self.is_live and may(user, "builds.scratch" if self.scratch else "builds.submit")

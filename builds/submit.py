@@ -12,14 +12,15 @@ from django.db import transaction
 
 from builds import sources
 from builds.architectures import plan
-from builds.submitting import policy, signatures
+from builds.submitting import policy, rebuilds, signatures
+from builds.submitting.rebuilds import Rebuild
 from builds.submitting.signatures import Signature
 from builds.tagging.beside import of_target
 from chroots.models import Chroot
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
-from hosts.models import Artifact, State
+from hosts.models import Artifact, State, Task
 from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
@@ -42,15 +43,16 @@ class Prepared:
 
 def from_archive(
     target: Target, name: str, version: str, *, by: User, scratch: bool, wishes: Wishes = AS_USUAL,
-    architectures: Sequence[str] = (),
+    architectures: Sequence[str] = (), rebuild: Rebuild | None = None,
 ) -> Build:  # fmt: skip
     """Build the source package `name` of the target's archive; its newest version where `version` is empty."""
-    return prepared(target, name, version, by=by, scratch=scratch, wishes=wishes, architectures=architectures)()
+    return prepared(target, name, version, by=by, scratch=scratch, wishes=wishes, architectures=architectures,
+                    rebuild=rebuild)()  # fmt: skip
 
 
-def prepared(
+def prepared(  # noqa: PLR0913 - what is built, and how, each by its name
     target: Target, name: str, version: str, *, by: User, scratch: bool, wishes: Wishes = AS_USUAL,
-    architectures: Sequence[str] = (), thorough: bool = True,
+    architectures: Sequence[str] = (), thorough: bool = True, rebuild: Rebuild | None = None,
 ) -> Prepared:  # fmt: skip
     """The same in two steps: the archive is asked now, the rows are made by calling the answer.
 
@@ -60,10 +62,14 @@ def prepared(
     chroots = _chroots(target)
     source = sources.find(name, version, chroots[0], thorough=thorough)
     planned = _planned(source, chroots, architectures)
+    if rebuild:
+        rebuilds.only_theirs(planned)
+    number = rebuilds.numbered(target, source.name, source.version, rebuild)
+    version = rebuilds.with_number(source.version, number)
     if not scratch:
-        policy.require_first(target, source.name, source.version, field="source")
-    made = partial(_create, target, source, "archive", planned, by=by, scratch=scratch, wishes=wishes)
-    return Prepared(version=source.version, make=made)
+        policy.require_first(target, source.name, version, field="source")
+    made = partial(_create, target, source, "archive", planned, by=by, scratch=scratch, wishes=wishes, rebuild=rebuild)
+    return Prepared(version=version, make=made)
 
 
 def from_upload(
@@ -97,14 +103,50 @@ def of_commit(
 def again(build: Build, *, by: User, wishes: Wishes) -> Build:
     """Build the same files for the same target as another build, with other wishes."""
     wishes.check(by)
-    tasks = list(build.task.children.order_by("pk"))
-    planned = {task.architecture: task.request["build_type"] for task in tasks}
-    wishes = replace(wishes, profiles=tuple(tasks[0].request.get("profiles", ())) if tasks else ())
-    source = sources.Source(
-        name=build.source, version=build.version, files=tuple(build.files), architectures=(),
+    planned = {task.architecture: task.request["build_type"] for task in build.task.children.order_by("pk")}
+    rebuild = Rebuild(reason=build.binnmu_reason, number=build.binnmu) if build.binnmu else None
+    return _create(build.target, _source_of(build), build.origin, planned, by=by, scratch=build.scratch,
+                   wishes=_with_profiles(wishes, build), rebuild=rebuild)  # fmt: skip
+
+
+def rebuilt(
+    build: Build, rebuild: Rebuild, *, by: User, wishes: Wishes = AS_USUAL, architectures: Sequence[str] = ()
+) -> Build:
+    """A binary rebuild of the source version of this build, on all architectures that have packages of it, or these.
+
+    Raises InputError with the field that is wrong.
+    """
+    if not build.can_be_rebuilt:
+        raise InputError(f"{build} has no packages to rebuild: only completed builds that are no scratch builds have.")
+    target, planned = build.target, built_where(build)
+    if strange := [each for each in architectures if each not in planned]:
+        raise InputError(f"{build} has no packages for {strange[0]}; it has some for {', '.join(planned) or 'all'}.",
+                         field="architectures")  # fmt: skip
+    planned = {each: kind for each, kind in planned.items() if not architectures or each in architectures}
+    return _create(target, _source_of(build), build.origin, planned, by=by, scratch=False,
+                   wishes=_with_profiles(wishes, build), rebuild=rebuild)  # fmt: skip
+
+
+def built_where(build: Build) -> dict[str, str]:
+    """The architectures for which the target has packages of the same source version, as `plan` has them."""
+    same = build.target.builds.filter(source=build.source, scratch=False, task__state=State.COMPLETED)
+    mine = [row.task_id for row in same.only("task_id", "version", "binnmu")
+            if row.source_version == build.source_version]  # fmt: skip
+    tasks = Task.objects.filter(parent__in=mine, method="build-arch").order_by("architecture")
+    return {task.architecture: "any" for task in tasks if task.request["build_type"] != "all"}
+
+
+def _with_profiles(wishes: Wishes, build: Build) -> Wishes:
+    task = build.task.children.order_by("pk").first()
+    return replace(wishes, profiles=tuple(task.request.get("profiles", ())) if task else ())
+
+
+def _source_of(build: Build) -> sources.Source:
+    """The source package of a build, as it was frozen."""
+    return sources.Source(
+        name=build.source, version=build.source_version, files=tuple(build.files), architectures=(),
         signature=Signature(told=build.signature, by=build.signed_by), url=build.git_url, commit=build.git_commit,
     )  # fmt: skip
-    return _create(build.target, source, build.origin, planned, by=by, scratch=build.scratch, wishes=wishes)
 
 
 def _planned(source: sources.Source, chroots: list[Chroot], only: Sequence[str] = ()) -> dict[str, str]:
@@ -129,27 +171,33 @@ def create(target: Target, source: sources.Source, origin: str, *, by: User, wis
 @transaction.atomic
 def _create(
     target: Target, source: sources.Source, origin: str, planned: Mapping[str, str], *, by: User, scratch: bool,
-    wishes: Wishes = AS_USUAL,
+    wishes: Wishes = AS_USUAL, rebuild: Rebuild | None = None,
 ) -> Build:  # fmt: skip
     signatures.require_known(target, origin, source.signature)
-    policy.hold(target)
+    planned = rebuilds.only_theirs(planned) if rebuild else planned
+    policy.hold(target, tag=bool(rebuild))
+    number = rebuilds.numbered(target, source.name, source.version, rebuild)
+    version = rebuilds.with_number(source.version, number)
     if not scratch:
-        policy.require_first(target, source.name, source.version, field="source" if origin == "archive" else "files")
-    title = f"{source.name} {source.version} for {target}"
+        policy.require_first(target, source.name, version, field="source" if origin == "archive" else "files")
+    title = f"{source.name} {version} for {target}"
     channel = wishes.channel or target.channel
     parent = hub.submit(
         "build", title, request={}, channel=channel, by=by, is_parent=True, priority=wishes.priority,
         retries=wishes.retries, parent=wishes.within,
     )  # fmt: skip
     build = target.builds.create(
-        source=source.name, version=source.version, origin=origin, files=list(source.files), scratch=scratch,
-        task=parent, created_by=by, signature=source.signature.told, signed_by=source.signature.by,
+        source=source.name, version=version, origin=origin, files=list(source.files), scratch=scratch,
+        binnmu=number, binnmu_reason=rebuild.reason if rebuild else "", task=parent, created_by=by,
+        signature=source.signature.told, signed_by=source.signature.by,
         git_url=source.url, git_commit=source.commit,
     )  # fmt: skip
     frozen: dict[str, Any] = {
         "source": source.name, "version": source.version, "origin": origin, "files": list(source.files),
         "target": target.name, **of_target(target),
     }  # fmt: skip
+    if rebuild:
+        frozen["binnmu"] = rebuilds.frozen(number, rebuild, by)
     if wishes.profiles:
         frozen["profiles"] = list(wishes.profiles)
     with_source = origin == "archive" and not scratch  # the first architecture brings it, for repositories

@@ -23,6 +23,7 @@ urlpatterns = [
     path("builds/<int:pk>/cancel/", views.build_cancel, name="build-cancel"),
     path("builds/<int:pk>/compare/", views.build_compare, name="build-compare"),
     path("builds/<int:pk>/resubmit/", views.build_resubmit, name="build-resubmit"),
+    path("builds/<int:pk>/rebuild/", submitting.build_rebuild, name="build-rebuild"),
     path("builds/<int:pk>/retry/", views.build_retry, name="build-retry"),
     path("targets/<slug:name>/edit/", submitting.target_edit, name="target-edit"),
     path("upload/dput.cf", upload.dput_profile, name="dput-profile"),

@@ -22,6 +22,7 @@ from builds.provenance.package_api import PackageViewSet
 from builds.quality.check_api import CheckViewSet
 from builds.submitting.git_api import GitView
 from builds.submitting.many_api import ManyView
+from builds.submitting.rebuild_api import RebuildView
 from builds.tagging.tag_api import RepositoryViewSet, TagViewSet
 from chroots.api import ChrootViewSet
 from composes.api import ComposeViewSet
@@ -99,6 +100,7 @@ resources: list[URLPattern | URLResolver] = [
     path("builds/many/", ManyView.as_view(), name="build-many"),
     path("builds/git/", GitView.as_view(), name="build-git"),
     path("packages/<str:name>/difference/", DifferenceView.as_view(), name="package-difference"),
+    path("builds/<int:pk>/rebuild/", RebuildView.as_view(), name="build-rebuild"),
     path("", include(router.urls)),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.db import transaction
 
+from builds import submit as builds_submit
 from builds.chains import submitting
 from builds.chains.chain_models import BuildNeed, Chain, RebuildPolicy
 from builds.chains.ordering import Member, Plan, plan
@@ -52,7 +53,11 @@ def tend() -> None:
 def changes(policy: RebuildPolicy, entry: TagEntry) -> bool:
     """Whether what entered is a change that the policy is about."""
     build = entry.build
-    if not policy.is_about(build.source) or Chain.objects.filter(members__build=build, because__isnull=False).exists():
+    if (
+        build.binnmu
+        or not policy.is_about(build.source)
+        or Chain.objects.filter(members__build=build, because__isnull=False).exists()
+    ):
         return False
     before = TagEntry.objects.filter(tag=entry.tag_id, pk__lt=entry.pk, build__source=build.source)
     previous = before.exclude(build=build).select_related("build").order_by("-pk").first()
@@ -85,13 +90,7 @@ def _follow(policy: RebuildPolicy, library: Build) -> None:
 
 
 def submit(target: Target, library: Build, found: Preview) -> Chain:
-    """The chain of rebuilds, in the name of whoever built the library.
-
-    Raises InputError where the target builds each version once: a rebuild has the version of before.
-    """
-    if target.once:
-        raise InputError(f"{target} builds each version once, and a rebuild has the version of before.",
-                         hint="Let the target build a version again, in its settings.", field="target")  # fmt: skip
+    """The chain of binary rebuilds, in the name of whoever built the library."""
     chosen = [_found(build, _member(build)) for build in found.builds]
     return submitting.create(target, chosen, found.order, by=library.created_by, because=library)
 
@@ -110,7 +109,7 @@ def preview(target: Target, library: Build, *, most: int = MOST) -> Preview:
     needing = BuildNeed.objects.filter(package__in=names).order_by().values_list("build_id", flat=True)
     wanted = sorted(sources & set(needing))
     builds = list(Build.objects.filter(pk__in=wanted).select_related("target", "task").order_by("source"))
-    mine = [build for build in builds if build.target_id == target.pk]
+    mine = [build for build in builds if build.target_id == target.pk and builds_submit.built_where(build)]
     if len(mine) > most:
         raise InputError(f"{len(mine)} builds would follow {library}, more than {most}.")
     return Preview(builds=mine, order=plan([_member(build) for build in mine]),
@@ -120,14 +119,14 @@ def preview(target: Target, library: Build, *, most: int = MOST) -> Preview:
 def _member(build: Build) -> Member:
     """A build as the order sees it, by what is recorded of it."""
     names = sorted(build.needs.values_list("package", flat=True))
-    planned = {task.architecture: task.request["build_type"] for task in build.task.children.order_by("pk")}
-    dsc = Dsc(path=Path(f"{build.source}.dsc"), name=build.source, version=build.version, architectures=(), files={},
-              build_fields={"Build-Depends": ", ".join(names)})  # fmt: skip
+    planned = builds_submit.built_where(build)
+    dsc = Dsc(path=Path(f"{build.source}.dsc"), name=build.source, version=build.source_version, architectures=(),
+              files={}, build_fields={"Build-Depends": ", ".join(names)})  # fmt: skip
     return Member(dsc=dsc, binaries=frozenset(_packages([build.pk])), planned=planned)
 
 
 def _found(build: Build, member: Member) -> Found:
-    source = Source(name=build.source, version=build.version, files=tuple(build.files), architectures=())
+    source = Source(name=build.source, version=build.source_version, files=tuple(build.files), architectures=())
     return Found(source=source, origin=build.origin, member=member, again=build)
 
 

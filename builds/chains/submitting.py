@@ -13,6 +13,7 @@ from builds.chains.chain_models import Chain, ChainMember, ChainNeed
 from builds.chains.ordering import Need, Plan, plan
 from builds.chains.reading import Asked, Found
 from builds.sources import Upload
+from builds.submitting.rebuilds import Rebuild
 from builds.tagging.beside import repository_of
 from chroots.models import Chroot
 from debatomic.access.models import AuditEntry, User
@@ -76,7 +77,8 @@ def _member(
     gate = _gate(chain, found.source.name, awaited) if awaited else None
     wishes = Wishes(within=chain.task, after=(gate,) if gate else (), profiles=found.member.profiles)
     if found.again:
-        build = submit.again(found.again, by=by, wishes=wishes)
+        why = Rebuild(reason=f"Rebuild against {chain.because}." if chain.because else "Rebuild.")
+        build = submit.rebuilt(found.again, why, by=by, wishes=wishes)
     else:
         build = submit.create(chain.target, found.source, found.origin, by=by, wishes=wishes)
     member = ChainMember.objects.create(chain=chain, build=build, level=level, gate=gate)

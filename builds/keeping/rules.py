@@ -14,6 +14,7 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from builds.tagging import changing
+from builds.tagging.families import places
 from builds.tagging.tag_models import Tag, TagEntry
 from debatomic.access.models import AuditEntry
 
@@ -40,6 +41,8 @@ class Entry:
     pk: int
     source: str
     began_at: datetime
+    version: str = ""
+    binnmu: int = 0  # the number of a binary rebuild
 
 
 def rules_of(tag: Tag, given: Mapping[str, Any] | None = None) -> Rules:
@@ -55,7 +58,7 @@ def superfluous(rules: Rules, entries: Iterable[Entry], now: datetime) -> dict[i
         by_source[entry.source].append(entry)
     found = {}
     for source, mine in by_source.items():
-        for place, entry in enumerate(mine):
+        for place, entry in zip(places((entry.version, entry.binnmu) for entry in mine), mine, strict=True):
             if not rules.protect(source) and (why := _why(rules, entry, place, now)):
                 found[entry.pk] = why
     return found
@@ -79,7 +82,9 @@ def plan(tag: Tag, rules: Rules) -> dict[int, str]:
         some |= Q(number__gt=rules.least, oldest__lt=now - timedelta(days=rules.days))
     by_source = tag.entries.at().values("build__source").annotate(number=Count("pk"), oldest=Min("began_at"))
     sources = list(by_source.filter(some).order_by().values_list("build__source", flat=True))
-    rows = tag.entries.at().filter(build__source__in=sources).values_list("pk", "build__source", "began_at")
+    rows = tag.entries.at().filter(build__source__in=sources).values_list(
+        "pk", "build__source", "began_at", "build__version", "build__binnmu"
+    )  # fmt: skip
     return superfluous(rules, (Entry(*row) for row in rows), now)
 
 

@@ -71,6 +71,8 @@ class Migration(migrations.Migration):
                 ('signed_by', models.CharField(blank=True, max_length=64)),
                 ('git_url', models.CharField(blank=True, max_length=300)),
                 ('git_commit', models.CharField(blank=True, max_length=64)),
+                ('binnmu', models.PositiveSmallIntegerField(db_index=True, default=0)),
+                ('binnmu_reason', models.CharField(blank=True, max_length=500)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('kept', models.BooleanField(default=False)),
                 ('leaves_at', models.DateTimeField(null=True)),

@@ -13,6 +13,7 @@ from django.conf import settings
 from builds.quality import gates
 from builds.quality.check_models import CheckResult
 from builds.quality.requests import METHOD
+from builds.submitting.rebuilds import told_engine
 from builds.tagging.beside import of_repository
 from chroots.engine.checking.table import CHECKS
 from chroots.methods import of_definition, of_mirror
@@ -76,7 +77,7 @@ def _source(job: Job) -> list[str | Path]:
     """The source package as it was frozen at submit: of the archive by its name, or uploaded."""
     request = job.request
     write_json(job.folder / "expect.json", {file["name"]: file["sha256"] for file in request["files"]})
-    expected: list[str | Path] = ["--expect", job.folder / "expect.json"]
+    expected: list[str | Path] = ["--expect", job.folder / "expect.json", *told_engine(request)]
     if request["origin"] == "archive":
         return ["--source", request["source"], "--version", request["version"], *expected]
     folder = _fetched(job, request["files"], "source")

@@ -43,11 +43,15 @@ def _before(build: Build, architecture: str) -> dict[str, list[dict[str, str]]]:
     earlier = type(build).objects.filter(
         source=build.source, pk__lt=build.pk, scratch=False, tag_entries__tag=build.target.tag_id
     )
+    if not build.binnmu:
+        earlier = earlier.filter(binnmu=0)  # a binary rebuild has not all packages
     if (found := earlier.order_by("-pk").first()) is None:
         return {"before": [], "before_siblings": []}
     of_it = Artifact.objects.filter(task__parent=found.task_id, kind=Artifact.Kind.BINARY)
-    return {"before": _named(of_it.filter(task__architecture=architecture)),
-            "before_siblings": _siblings(found.task_id, architecture)}  # fmt: skip
+    if build.binnmu:
+        of_it = of_it.exclude(binary_package__architecture="all")
+    siblings = [] if build.binnmu else _siblings(found.task_id, architecture)
+    return {"before": _named(of_it.filter(task__architecture=architecture)), "before_siblings": siblings}
 
 
 def _siblings(build_task: int | None, architecture: str) -> list[dict[str, str]]:

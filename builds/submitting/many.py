@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 
 from builds import sources, submit
 from builds.submitting.policy import BuiltAlready
+from builds.submitting.rebuilds import Rebuild
 from debatomic.tools.errors import InputError
 from hosts.queue.wishes import AS_USUAL, Wishes
 
 if TYPE_CHECKING:
     from builds.models import Build, Target
+    from chroots.engine.archives.archive import Archive
     from debatomic.access.models import User
 
 MOST = 300  # source packages in one go
 PATTERN = re.compile(r"[*?\[]")
+PACKAGE = re.compile(r"(?:src:)?[a-z0-9][a-z0-9+.-]{0,99}")
 ALLOWED = re.compile(r"[a-z0-9+.*?\[\]-]{1,100}")
 
 
@@ -31,6 +34,8 @@ class Asked:
     scratch: bool = False
     architectures: Sequence[str] = ()
     wishes: Wishes = AS_USUAL
+    rebuild: Rebuild | None = None  # binary rebuilds, for this reason
+    needing: Sequence[str] = ()  # packages: all that build-depends on them is asked for, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +72,7 @@ def look(asked: Asked) -> Outcome:
         raise InputError(f"Target {asked.target} takes no builds now.", field="target")
     archive = sources.archive_of(chroot)
     archive.refresh()
-    wanted = list(dict.fromkeys(_wanted(asked.lines, archive.matching)))
+    wanted = list(dict.fromkeys([*_wanted(asked.lines, archive.matching), *_needing(asked, archive)]))
     if not wanted:
         raise InputError("No source package is named.", field="sources")
     if len(wanted) > MOST:
@@ -110,11 +115,27 @@ def _wanted(lines: Sequence[str], matching: Callable[[str], list[str]]) -> Itera
         yield from ((each, "") for each in found)
 
 
+def _needing(asked: Asked, archive: Archive) -> Iterator[tuple[str, str]]:
+    """The reverse build dependencies; for binary rebuilds none that only packages for all architectures have."""
+    for package in asked.needing:
+        if not PACKAGE.fullmatch(package):
+            raise InputError(f"“{package:.80}” is no name of a package, such as libfoo-dev or src:libfoo.",
+                             field="reverse_build_depends")  # fmt: skip
+        try:
+            found = archive.needing(package, indep=asked.rebuild is None)
+        except InputError as error:
+            error.field = "reverse_build_depends"
+            raise
+        if not found:
+            raise InputError(f"Nothing in {archive.suite} build-depends on {package}.", field="reverse_build_depends")
+        yield from ((name, "") for name in found)
+
+
 def _look(asked: Asked, name: str, version: str) -> Look:
     try:
         make = submit.prepared(
             asked.target, name, version, by=asked.by, scratch=asked.scratch, wishes=asked.wishes,
-            architectures=asked.architectures, thorough=False,
+            architectures=asked.architectures, thorough=False, rebuild=asked.rebuild,
         )  # fmt: skip
     except InputError as error:
         return _refused(name, version, error)

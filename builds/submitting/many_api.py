@@ -10,8 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from builds.models import Target
+from builds.models import Build, Target
 from builds.submitting.many import MOST, Asked, Look, Outcome, look, submit_all
+from builds.submitting.rebuilds import asked as rebuild
+from chroots.engine.binnmu import LONGEST
 from debatomic.access.checks import may, person, require
 from debatomic.access.fields import NameField
 from debatomic.addresses import address_of
@@ -23,10 +25,18 @@ NOTHING, ALL, GOOD = "nothing", "all", "good"
 class ManySerializer(WishesSerializer):
     """Source packages of the archive: names (`jq`), versions (`jq 1.7.1-6`), patterns (`lib*-perl`)."""
 
-    sources = serializers.ListField(child=serializers.CharField(max_length=200), max_length=MOST, allow_empty=False)
+    sources = serializers.ListField(child=serializers.CharField(max_length=200), max_length=MOST, required=False)
+    reverse_build_depends = serializers.ListField(
+        child=serializers.CharField(max_length=110), max_length=20, required=False,
+        help_text="Packages (libfoo-dev, or src:libfoo): all source packages that build-depend on one of them, too.",
+    )  # fmt: skip
     target = NameField("target", queryset=Target.objects.filter(enabled=True))
     scratch = serializers.BooleanField(default=False)
     architectures = serializers.ListField(child=serializers.CharField(max_length=20), required=False)
+    binnmu_reason = serializers.CharField(
+        max_length=LONGEST, required=False, allow_blank=True, trim_whitespace=False,
+        help_text="Makes them binary rebuilds (binNMU), version X+bN; their changelogs say this.",
+    )  # fmt: skip
     submit = serializers.ChoiceField(
         choices=(NOTHING, ALL, GOOD), default=NOTHING,
         help_text="nothing: only say what would become of it; all: unless one is refused; good: those that are not.",
@@ -73,8 +83,10 @@ class ManyView(APIView):
         wanted = sent.validated_data
         require(may(request.user, "builds.scratch" if wanted["scratch"] else "builds.submit"))
         asked = Asked(
-            target=wanted["target"], lines=wanted["sources"], by=person(request.user), scratch=wanted["scratch"],
-            architectures=wanted.get("architectures", ()), wishes=WishesSerializer.wishes(dict(wanted), []),
+            target=wanted["target"], lines=wanted.get("sources", ()), by=person(request.user),
+            scratch=wanted["scratch"], needing=wanted.get("reverse_build_depends", ()),
+            architectures=wanted.get("architectures", ()), rebuild=rebuild(wanted.get("binnmu_reason", ""), 0),
+            wishes=WishesSerializer.wishes(dict(wanted), []),
         )  # fmt: skip
         how = wanted["submit"]
         outcome = look(asked) if how == NOTHING else submit_all(asked, although=how == GOOD)
@@ -82,15 +94,17 @@ class ManyView(APIView):
         return Response(_told(outcome, request), status=done)
 
 
+def made_of(build: Build, request: Request) -> dict[str, Any]:
+    """As MadeSerializer has it."""
+    page = request.build_absolute_uri(address_of("build", build.pk))
+    return {"id": build.pk, "source": build.source, "version": build.version, "page": page}
+
+
 def _told(outcome: Outcome, request: Request) -> dict[str, Any]:
     def one(look: Look) -> dict[str, str]:
         page = request.build_absolute_uri(look.page) if look.page else ""
         return {"source": look.source, "version": look.version, "why": look.why, "page": page}
 
-    builds = [
-        {"id": build.pk, "source": build.source, "version": build.version,
-         "page": request.build_absolute_uri(address_of("build", build.pk))}
-        for build in outcome.builds
-    ]  # fmt: skip
+    builds = [made_of(build, request) for build in outcome.builds]
     return {"good": [one(each) for each in outcome.good], "refused": [one(each) for each in outcome.refused],
             "builds": builds}  # fmt: skip

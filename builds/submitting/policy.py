@@ -40,6 +40,10 @@ def require_first(target: Target, source: str, version: str, *, field: str, besi
         raise BuiltAlready(found, target, field=field)
 
 
-def hold(target: Target) -> None:
-    """Until the transaction ends, nobody else submits for this target: of two alike one is the first."""
-    type(target).objects.select_for_update().filter(pk=target.pk).values_list("pk").get()
+def hold(target: Target, *, tag: bool = False) -> None:
+    """Until the transaction ends, nobody else submits for this target, or for any of its tag.
+
+    Of two alike one is the first, and no two binary rebuilds get the same number.
+    """
+    which = {"tag": target.tag_id} if tag else {"pk": target.pk}
+    list(type(target).objects.select_for_update().filter(**which).order_by("pk").values_list("pk"))

@@ -9,10 +9,12 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
-from builds.models import Target
+from builds.models import Build, Target
 from builds.submitting.git_forms import GitForm
 from builds.submitting.many_forms import ManyForm
+from builds.submitting.rebuild_forms import RebuildForm
 from builds.submitting.target_forms import TargetForm
+from debatomic.access.checks import require
 from debatomic.gates import SignedInRequest, acting
 
 
@@ -57,3 +59,17 @@ def build_git(request: SignedInRequest) -> HttpResponse:
         messages.success(request, "A host makes the source package; its build follows.")
         return redirect(task)
     return render(request, "builds/build_git.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@acting()
+def build_rebuild(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The same source, its packages with a version of their own."""
+    build = get_object_or_404(Build.objects.visible_to(request.user).for_lists(), pk=pk)
+    require(build.can_rebuild(request.user), "Only completed builds that are no scratch builds can be rebuilt.")
+    form = RebuildForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid() and (made := form.rebuild(build, by=request.user)):
+        messages.success(request, f"{made} is submitted.")
+        return redirect(made)
+    context = {"form": form, "ended": build, "title": "Rebuild its packages (binNMU)"}
+    return render(request, "hosts/resubmit.html", context, status=422 if form.errors else 200)

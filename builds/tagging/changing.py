@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
-from builds.tagging import content
+from builds.tagging import content, families
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
@@ -28,6 +28,7 @@ MOST_PARENTS = 50
 MOST_WAYS = 1000  # on which a tag comes to others: each is asked for its content
 BATCH = 1000
 SUPERSEDED = "a newer version came"
+REBUILT = "all of it was built again"
 
 
 @transaction.atomic
@@ -50,8 +51,17 @@ def add(tag: Tag, build: Build, *, by: User, reason: str = "") -> None:
         raise InputError(f"{build.source} is blocked in {row}.", hint="Unblock it first.", field="build")
     if row.entries.at().filter(build=build).exists():
         raise InputError(f"{build} is in {row} already.", field="build")
+    _require_rest(row, build)
     _enter(row, build, by=by, reason=reason)
     AuditEntry.note(by, "tag.add", row, build=str(build), reason=reason)
+
+
+def _require_rest(tag: Tag, build: Build) -> None:
+    """Of a rebuild the packages for all architectures are another build's: that is there before it."""
+    rest = set(families.rest_of(build))
+    if rest and not rest & {each.build for each in content.content(tag)}:
+        raise InputError(f"{build} has no packages for all architectures: those are of build {min(rest)}, which {tag} "
+                         "does not have.", hint="Tag that one first.", field="build")  # fmt: skip
 
 
 @transaction.atomic
@@ -142,14 +152,17 @@ def keep(tag: Tag, versions: int, *, by: User) -> None:
 
 def _beyond(tag: Tag, versions: int) -> list[int]:
     """The entries that are older than the newest so many of their source package."""
-    seen: Counter[str] = Counter()
-    old = []
-    for pk, source in tag.entries.at().order_by("-pk").values_list("pk", "build__source"):
-        if _stays(tag, source):
-            continue
-        seen[source] += 1
-        old += [pk] if seen[source] > versions else []
-    return old
+    by_source: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
+    rows = tag.entries.at().order_by("-pk").values_list("build__source", "pk", "build__version", "build__binnmu")
+    for source, *row in rows:
+        by_source[source].append(tuple(row))
+    return [pk for source, mine in by_source.items() if not _stays(tag, source) for pk in _too_many(mine, versions)]
+
+
+def _too_many(rows: Sequence[tuple[int, str, int]], versions: int) -> list[int]:
+    """Of one source package, the newest first: (entry, version, number of the rebuild)."""
+    places = families.places((version, binnmu) for _, version, binnmu in rows)
+    return [pk for place, (pk, *_) in zip(places, rows, strict=True) if place >= versions]
 
 
 def locked_together(*tags: Tag) -> list[Tag]:
@@ -203,8 +216,11 @@ def _enter(tag: Tag, build: Build, *, by: User, reason: str) -> None:
     tag.entries.create(build=build, began_by=by, reason=reason, began_at=now)
     if tag.versions and not _stays(tag, build.source):
         mine = tag.entries.at().filter(build__source=build.source).order_by("-pk")
-        old = list(mine.values_list("pk", flat=True)[tag.versions :])
+        old = _too_many(list(mine.values_list("pk", "build__version", "build__binnmu")), tag.versions)
         TagEntry.objects.filter(pk__in=old).end(None, SUPERSEDED, at=now)
+        if build.binnmu:
+            whole = families.rebuilt_whole(mine.select_related("build"), build)
+            TagEntry.objects.filter(pk__in=whole).end(None, REBUILT, at=now)
     changed(tag)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from builds.tagging import families
+from builds.tagging.families import Family
 from builds.tagging.tag_models import BlockedPackage, Tag, TagEntry, TagParent
 from debatomic.tools.errors import InputError
 
@@ -71,16 +73,22 @@ def _walk(step: Step, lines: Lines) -> Iterator[Step]:
 
 
 def resolve(
-    steps: Iterable[Step], entries: Mapping[int, Sequence[tuple[int, str]]], blocked: Mapping[int, frozenset[str]]
-) -> list[Found]:
-    """Of each source package, what the first tag has of it that may be asked; `entries` are (build, source) by tag."""
+    steps: Iterable[Step], entries: Mapping[int, Sequence[tuple[int, str]]], blocked: Mapping[int, frozenset[str]],
+    family: Family = families.ALONE,
+) -> list[Found]:  # fmt: skip
+    """Of each source package, what the first tag has of it that may be asked; `entries` are (build, source) by tag.
+
+    Where that is binary rebuilds alone, the build they are of comes from the next tag that has it (`family`).
+    """
     found: list[Found] = []
-    taken: set[str] = set()
+    taken: dict[str, list[int]] = {}
     for step in steps:
         closed = frozenset().union(*(blocked.get(tag, frozenset()) for tag in (*step.path, step.tag)))
         here = [Found(build, source, step.tag) for build, source in entries.get(step.tag, ())
-                if source not in taken and source not in closed and _passes(source, step.filters)]  # fmt: skip
-        taken.update(each.source for each in here)
+                if source not in closed and _passes(source, step.filters)
+                and (source not in taken or family.is_lacking(build, taken[source]))]  # fmt: skip
+        for each in here:
+            taken.setdefault(each.source, []).append(each.build)
         found += here
     return found
 
@@ -112,7 +120,7 @@ def content(tag: Tag, moment: datetime | None = None) -> list[Found]:
     closed: dict[int, frozenset[str]] = {}
     for pk, source in BlockedPackage.objects.at(moment).filter(tag__in=tags).values_list("tag_id", "source"):
         closed[pk] = closed.get(pk, frozenset()) | {source}
-    return resolve(steps, entries, closed)
+    return resolve(steps, entries, closed, families.known({pk for each in entries.values() for pk, _ in each}))
 
 
 def state_of(tag: int, lines: Lines, revisions: Mapping[int, int]) -> str:

@@ -88,8 +88,8 @@ def _of_source(build: Build, files: list[dict[str, str]]) -> list[Entry]:
     folder = folder_of(build)
     files += [{"path": f"{folder}/{each['name']}", "sha256": each["sha256"]} for each in build.files]
     paragraph = source(text, folder=folder, files=build.files, component=COMPONENT)
-    return [entry_of_source(owner((build.pk, None)), paragraph=paragraph, name=build.source, version=build.version,
-                            component=COMPONENT)]  # fmt: skip
+    return [entry_of_source(owner((build.pk, None)), paragraph=paragraph, name=build.source,
+                            version=build.source_version, component=COMPONENT)]  # fmt: skip
 
 
 def description(task: int) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from builds.models import BinaryPackage
 from builds.repository.writer import DATE
 from builds.tagging import content
 from builds.tagging.entries import COMPONENT, Pair, described, owner
+from builds.tagging.overtaken import overtaken
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import Tag
 from hosts import hub
@@ -123,13 +124,14 @@ def _is_free(newest: Sequence[Snapshot]) -> bool:
 
 def _pairs(repository: Repository) -> set[Pair]:
     """What it should have: of each build of the tag, its source and its packages for these architectures."""
-    builds = {each.build for each in content.content(repository.tag)}
+    there = content.content(repository.tag)
+    builds = {each.build for each in there}
     architectures = [*repository.architectures.split(), "all"]
     rows = BinaryPackage.objects.filter(architecture__in=architectures).values_list("build_id", "pk")
     if len(builds) < 1000:  # else the whole table is read faster
         rows = rows.filter(build__in=builds)
     found: set[Pair] = {(build, pk) for build, pk in rows if build in builds}
-    return found | {(build, None) for build in builds}
+    return (found | {(build, None) for build in builds}) - overtaken(there)
 
 
 def _difference(repository: Repository, pairs: set[Pair]) -> Difference:

@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from chroots.engine.binnmu import BinNmu
+
 DAY = 24 * 3600
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 BUILDER_UID = 1234
@@ -159,6 +161,7 @@ class BuildSpec:
     ccache: int = 0  # bytes of its compiler cache; 0 for none
     plugins: tuple[PluginUse, ...] = ()  # beside those of the chroot, or instead of those of the same name
     repositories: tuple[Repository, ...] = ()  # to take build dependencies from, before the chroot's archives
+    binnmu: BinNmu | None = None  # build_type is `any` then
 
     @property
     def is_local(self) -> bool:

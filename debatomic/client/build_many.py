@@ -18,11 +18,15 @@ def options(made: ArgumentParser) -> None:
     made.add_argument(
         "--list", metavar="FILE", help="one a line: a name, a name and a version, or a pattern; - is stdin"
     )
+    made.add_argument("--reverse-build-depends", action="append", default=[], metavar="PKG",
+                      help="all that build-depends on it, or on any of src:NAME (may be repeated)")  # fmt: skip
     made.add_argument("--target", required=True, metavar="T", help="what to build for")
     made.add_argument("--priority", type=int, metavar="N", help="lower runs first; 20 is usual")
     made.add_argument("--scratch", action="store_true", help="try them: the results are never tagged")
     made.add_argument("--architecture", dest="architectures", action="append", default=[], metavar="A",
                       help="only this one of the target's (may be repeated)")  # fmt: skip
+    made.add_argument("--binnmu-reason", metavar="TEXT",
+                      help="make them binary rebuilds (binNMU), versions X+bN; their changelogs say this")  # fmt: skip
     made.add_argument("--submit", choices=("all", "good"), default="nothing",
                       help="all: unless one is refused; good: those that are not (without: only look)")  # fmt: skip
 
@@ -33,6 +37,10 @@ def run(asked: Namespace, hub: Hub) -> bool:
                             "scratch": asked.scratch, "submit": asked.submit, "priority": asked.priority}  # fmt: skip
     if asked.architectures:
         told["architectures"] = asked.architectures
+    if asked.reverse_build_depends:
+        told["reverse_build_depends"] = asked.reverse_build_depends
+    if asked.binnmu_reason:
+        told["binnmu_reason"] = asked.binnmu_reason
     found = hub.submit("builds/many/", json=told)
     answer(asked, found, "\n".join(_lines(asked, found)))
     return not found["refused"]

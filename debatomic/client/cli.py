@@ -21,6 +21,7 @@ from debatomic.client import (
     many,
     policies,
     provenance,
+    rebuild,
     releases,
     schedules,
     tables,
@@ -49,6 +50,7 @@ def parser() -> ArgumentParser:
     _login(command("login", commands.login, "sign in to a hub and keep an API key for it"))
     _build(command("build", commands.build, "submit a build"))
     build_many.options(command("build-many", build_many.run, "submit builds by list or pattern"))
+    rebuild.options(command("rebuild", rebuild.run, "make packages of builds anew, of the same source (binNMU)"))
     _compose(command("compose", commands.compose, "submit a compose"))
     for name, does, about in (
         ("watch", commands.watch, "follow the log to the end; the exit status says whether it was a good one"),
@@ -97,6 +99,7 @@ def _build(made: ArgumentParser) -> None:
     made.add_argument("--scratch", action="store_true", help="try it: the result is never tagged")
     made.add_argument("--architecture", dest="architectures", action="append", default=[], metavar="A",
                       help="only this one of the target's (may be repeated)")  # fmt: skip
+    rebuild.submit_options(made)
     made.add_argument("--watch", action="store_true", help="follow the log to the end")
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from debatomic.client import account, chroots, downloads, releases, sources, tables, trials
+from debatomic.client import account, chroots, downloads, rebuild, releases, sources, tables, trials
 from debatomic.client.account import Account
 from debatomic.client.answers import answer
 from debatomic.client.hub import Hub
@@ -63,7 +63,7 @@ def build(asked: Namespace, hub: Hub) -> bool:
     if "://" in asked.source:
         return _from_git(asked, hub, told)
     if not asked.source.endswith(".dsc"):
-        wishes = {"priority": asked.priority, "after": asked.after or []}
+        wishes = {"priority": asked.priority, "after": asked.after or [], **rebuild.told(asked)}
         made = hub.submit("builds/", json={**told, "source": asked.source, "version": asked.version, **wishes})
     else:
         made = _upload(hub, Path(asked.source), told)

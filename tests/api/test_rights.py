@@ -68,6 +68,8 @@ TABLE = [
     ("POST", "schedules/{schedule}/enable/", "401 403 403 403 200 200"),
     ("POST", "schedules/{schedule}/run/", "401 403 403 403 201 201"),
     ("DELETE", "schedules/{schedule}/", "401 403 403 403 204 204"),
+    ("POST", "builds/{finished}/rebuild/", "401 404 403 400 400 400"),
+    ("POST", "builds/{failed}/rebuild/", "401 404 409 409 409 409"),
     ("POST", "builds/{failed}/resubmit/", "401 404 403 201 201 201"),
     ("POST", "composes/{failed_compose}/resubmit/", "401 404 403 403 201 201"),
     ("GET", "leaving/", LIST),

@@ -21,11 +21,16 @@ Package: {name}
 Version: {version}
 Directory: pool/main/{name}
 Architecture: {architecture}
-Checksums-Sha256:
+Binary: {name}
+{needs}Checksums-Sha256:
  {digest} 10 {name}_{version}.dsc
 
 """
 SOURCES = [("jq", "1.7-1", "any"), ("libone-perl", "1-1", "all"), ("libtwo-perl", "2-1", "any"), ("odd", "1", "s390x")]
+NEEDS = {
+    "libone-perl": "Build-Depends: debhelper-compat (= 13)\nBuild-Depends-Indep: libtwo-perl:any (>= 1) <!nocheck>\n",
+    "jq": "Build-Depends: debhelper | dh, libtwo-perl | libone-perl [amd64], libone-perlish\n",
+}
 
 
 @pytest.fixture
@@ -33,7 +38,8 @@ def archive(target: Target, home: Path) -> None:
     """The index a hub has after it asked the mirror, so new that it does not ask again."""
     made = sources.archive_of(target.chroots.get())
     made.index.parent.mkdir(parents=True)
-    text = "".join(PARAGRAPH.format(name=name, version=version, architecture=architecture, digest="0" * 64)
+    text = "".join(PARAGRAPH.format(name=name, version=version, architecture=architecture, digest="0" * 64,
+                                    needs=NEEDS.get(name, ""))
                    for name, version, architecture in SOURCES)  # fmt: skip
     write_index(made.index, parse_sources(text, "main"), release="r", sources="s")
 
@@ -67,6 +73,32 @@ def test_all_is_none_where_one_is_refused(ask: Callable[..., Any]) -> None:
     assert (answer.status_code, made["source"], Build.objects.get().scratch) == (201, "jq", True)
     assert ask("lib*", submit="all").json()["refused"] == []
     assert Build.objects.filter(scratch=False).count() == 2
+
+
+def test_binary_rebuilds_at_once(ask: Callable[..., Any]) -> None:
+    told = ask("jq", "libone-perl", submit="good", binnmu_reason="Rebuild against libfoo2.").json()
+    assert [(one["source"], one["version"]) for one in told["builds"]] == [("jq", "1.7-1+b1")]
+    (refused,) = told["refused"]
+    assert "binary rebuilds make none" in refused["why"]
+    assert ask("jq", binnmu_reason="Rebuild once more.").json()["good"][0]["version"] == "1.7-1+b2"
+
+
+@pytest.mark.parametrize("asked, found", [
+    ({"reverse_build_depends": ["libtwo-perl"]}, ["jq", "libone-perl"]),
+    ({"reverse_build_depends": ["src:libone-perl"]}, ["jq"]),
+    ({"reverse_build_depends": ["libtwo-perl"], "binnmu_reason": "why"}, ["jq"]),  # the other for all architectures
+])  # fmt: skip
+def test_all_that_build_depends_on_a_package(ask: Callable[..., Any], asked: dict[str, Any], found: list[str]) -> None:
+    assert [one["source"] for one in ask(**asked).json()["good"]] == found
+
+
+@pytest.mark.parametrize("package, sentence", [
+    ("odd", "Nothing in trixie build-depends on odd."), ("src:qj", "There is no source package 'qj'"),
+    ("No!", "“No!” is no name of a package"),
+])  # fmt: skip
+def test_packages_that_nothing_needs_are_told(ask: Callable[..., Any], package: str, sentence: str) -> None:
+    answer = ask("jq", reverse_build_depends=[package])
+    assert answer.status_code == 400 and sentence in answer.json()["reverse_build_depends"][0]
 
 
 def test_what_is_built_is_refused_with_its_page(ask: Callable[..., Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.chroots.traces import groups, remains, survivors
+from tests.main_job.packages import source_package
 
 pytestmark = pytest.mark.integration
 
@@ -229,3 +230,15 @@ def test_files_other_than_those_submitted_are_refused(
     (tmp_path / "expect.json").write_text(json.dumps({dsc.name: "0" * 64}))
     status, output = engine("build", dsc, *CHROOT, "--output", tmp_path / "out", "--expect", tmp_path / "expect.json")
     assert status == 1 and "changed since the build was submitted" in last(output)
+
+
+def test_a_binary_rebuild_has_a_version_of_its_own(engine: Engine, tmp_path: Path) -> None:
+    dsc = source_package(tmp_path / "source", "tiny", build="head -n 5 debian/changelog")
+    rebuild = ("--binnmu", 2, "--binnmu-reason", "Rebuild against libfoo2.", "--binnmu-date", 1_700_000_000)
+    status, output = engine("build", dsc, *CHROOT, "--output", tmp_path / "out", *rebuild)
+    assert status == 0, output[-2000:]
+    assert "tiny (1.0+b2) trixie; urgency=low, binary-only=yes" in output and "* Rebuild against libfoo2." in output
+    changes = (tmp_path / "out" / "tiny_1.0+b2_amd64.changes").read_text()
+    for line in ("Source: tiny (1.0)", "Binary-Only: yes", "Version: 1.0+b2", "Date: Tue, 14 Nov 2023 22:13:20 +0000"):
+        assert f"{line}\n" in changes
+    assert (tmp_path / "out" / "tiny_1.0+b2_amd64.deb").is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,24 @@ def test_a_build_becomes_installable(application: Application, tmp_path: Path) -
     keys = httpx.get(f"{application.address}/repositories/keys.asc").content
     apt = Apt(tmp_path / "apt", f"{application.address}/repositories/trixie", keys, suite="trixie")
 
-    def known() -> bool:
+    def candidate() -> str:
         apt("update")
-        return "Candidate: 1.0" in apt("policy", "housed", program="apt-cache")
+        told = apt("policy", "housed", program="apt-cache")
+        return next((line.split()[1] for line in told.splitlines() if "Candidate:" in line), "")
 
-    wait(known, 60, application.output)
+    wait(lambda: candidate() == "1.0", 60, application.output)
     apt("download", "housed")
     assert (apt.folder / "housed_1.0_amd64.deb").stat().st_size > 0
+    apt("source", "--download-only", "housed")
+    assert (apt.folder / "housed_1.0.dsc").exists()
+
+    sent = application.command("rebuild", str(build["id"]), "--reason", "Rebuild against nothing.", "--json")
+    (rebuild,) = json.loads(sent.stdout)["made"]
+    application.until(f"builds/{rebuild['id']}/", "completed")
+    wait(lambda: candidate() == "1.0+b1", 60, application.output)
+    told = apt("show", "housed", program="apt-cache")
+    assert "Source: housed (1.0)" in told
+    (apt.folder / "housed_1.0.dsc").unlink()
     apt("source", "--download-only", "housed")
     assert (apt.folder / "housed_1.0.dsc").exists()
 
@@ -57,7 +69,7 @@ def test_a_build_becomes_installable(application: Application, tmp_path: Path) -
     own("download", "housed")
 
     with application.signed_in("release-manager") as browser:
-        assert browser.post(f"/tags/trixie/remove/{build['id']}/", data={"reason": "tried"}).status_code == 302
+        assert browser.post(f"/tags/trixie/remove/{rebuild['id']}/", data={"reason": "tried"}).status_code == 302
 
     def gone() -> bool:
         apt("update")

@@ -25,6 +25,7 @@ PAGES = [
     "/builds/{finished}/",
     "/builds/{waiting}/",
     "/builds/{failed}/resubmit/",
+    "/builds/{finished}/rebuild/",
     "/builds/leaving/",
     "/tags/trixie/retention/?versions=1&days=1&least=0",
     "/packages/",

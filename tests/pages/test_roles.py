@@ -45,6 +45,9 @@ TABLE = [
     ("POST", "/builds/{private}/cancel/", MANAGERS),
     ("POST", "/builds/{finished}/cancel/", "302 404 302 302 302 302"),  # ended already: said so to whoever sees it
     ("POST", "/builds/{failed}/retry/", MANAGERS),
+    ("GET", "/builds/{finished}/rebuild/", "302 404 403 200 200 200"),
+    ("POST", "/builds/{finished}/rebuild/", "302 404 403 422 422 422"),
+    ("GET", "/builds/{failed}/rebuild/", "302 404 403 403 403 403"),
     ("GET", "/builds/{failed}/resubmit/", "302 404 403 200 200 200"),
     ("POST", "/builds/{failed}/resubmit/", "302 404 403 302 302 302"),
     ("GET", "/builds/{waiting}/resubmit/", "302 404 403 403 403 403"),

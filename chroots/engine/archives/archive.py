@@ -25,6 +25,7 @@ from chroots.engine.archives.sources_index import (
     made_from,
     matching_names,
     near_names,
+    needing,
     parse_sources,
     write_index,
 )
@@ -32,6 +33,7 @@ from chroots.engine.spec import DEBIAN_KEYRING
 from chroots.engine.state import State, locked, locked_now
 from debatomic.tools.errors import InputError
 
+FORMAT = "2"  # of the index
 MAX_AGE = 900.0  # seconds until InRelease is asked for again
 NOT_WAITED = 3600.0  # seconds an index may be older while it is being renewed
 
@@ -75,7 +77,7 @@ class Archive:
         self.max_age = max_age
         self.check_valid_until = check_valid_until
         self.store = Store(state.files)
-        identity = "\n".join([self.mirror, suite, *self.components, os.fspath(keyring)])
+        identity = "\n".join([FORMAT, self.mirror, suite, *self.components, os.fspath(keyring)])
         self.index = state.archive / f"{suite}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.sqlite"
 
     def find(self, name: str, version: str | None = None) -> SourcePackage:
@@ -97,6 +99,21 @@ class Archive:
         """The names of all source packages that a pattern (`lib*-perl`) fits, in order; empty if none."""
         self.refresh()
         return matching_names(self.index, pattern)
+
+    def needing(self, package: str, *, indep: bool = True) -> list[str]:
+        """The names of all source packages that build-depend on a binary package, or on any of `src:NAME`, in order.
+
+        Raises InputError for a source package that is not there; see `sources_index.needing`.
+        """
+        self.refresh()
+        name = package.removeprefix("src:")
+        if name == package:
+            return needing(self.index, [package], indep=indep)
+        entries = lookup(self.index, name)
+        if not entries:
+            raise self._unknown(name)
+        made = {binary for entry in entries for binary in entry.binaries}
+        return [each for each in needing(self.index, made, indep=indep) if each != name]
 
     def _unknown(self, name: str) -> InputError:
         near = near_names(self.index, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -13,15 +14,26 @@ from pathlib import Path
 from debatomic.tools.files import whole
 
 SCHEMA = """
-create table source (name text, version text, directory text, component text, architectures text, files text);
+create table source (name text, version text, directory text, component text, architectures text, files text,
+                     binaries text);
 create index source_name on source (name);
+create table need (package text, source text, indep integer);
+create index need_package on need (package, source, indep);
 create table meta (release text, sources text);
 """
 
 
+NEEDS = {"Build-Depends": False, "Build-Depends-Arch": False, "Build-Depends-Indep": True}
+NAMED = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One source package of the index; `files` are (name, size, sha256)."""
+    """One source package of the index; `files` are (name, size, sha256), `binaries` the packages made of it.
+
+    `needs` are the packages that its build dependencies name, under whatever condition, each with whether only the
+    packages for all architectures need it.
+    """
 
     name: str
     version: str
@@ -29,6 +41,8 @@ class Entry:
     component: str
     architectures: tuple[str, ...]
     files: tuple[tuple[str, int, str], ...]
+    binaries: tuple[str, ...] = ()
+    needs: frozenset[tuple[str, bool]] = frozenset()
 
 
 def parse_sources(text: str, component: str) -> Iterator[Entry]:
@@ -40,6 +54,9 @@ def parse_sources(text: str, component: str) -> Iterator[Entry]:
                 name=fields["Package"], version=fields["Version"], directory=fields["Directory"], component=component,
                 architectures=tuple(fields.get("Architecture", "").split()),
                 files=tuple(_file(line) for line in fields.get("Checksums-Sha256", "").splitlines() if line),
+                binaries=tuple(fields.get("Binary", "").replace(",", " ").split()),
+                needs=frozenset((name, indep) for field, indep in NEEDS.items()
+                                for name in NAMED.findall(fields.get(field, ""))),
             )  # fmt: skip
 
 
@@ -62,12 +79,13 @@ def _file(line: str) -> tuple[str, int, str]:
 
 def write_index(path: Path, entries: Iterable[Entry], *, release: str, sources: str) -> None:
     """Make the database anew; readers see the old one or the new one, whole. `sources` is what it was made from."""
-    rows = (
-        (e.name, e.version, e.directory, e.component, " ".join(e.architectures), json.dumps(e.files)) for e in entries
-    )
     with closing(sqlite3.connect(":memory:")) as database:
         database.executescript(SCHEMA)
-        database.executemany("insert into source values (?, ?, ?, ?, ?, ?)", rows)
+        for e in entries:
+            row = (e.name, e.version, e.directory, e.component, " ".join(e.architectures), json.dumps(e.files),
+                   " ".join(e.binaries))  # fmt: skip
+            database.execute("insert into source values (?, ?, ?, ?, ?, ?, ?)", row)
+            database.executemany("insert into need values (?, ?, ?)", [(each, e.name, kind) for each, kind in e.needs])
         database.execute("insert into meta values (?, ?)", (release, sources))
         database.commit()
         with whole(path) as file:
@@ -89,7 +107,7 @@ def lookup(path: Path, name: str) -> list[Entry]:
         rows = database.execute("select * from source where name = ?", (name,)).fetchall()
     return [
         Entry(name=row[0], version=row[1], directory=row[2], component=row[3], architectures=tuple(row[4].split()),
-              files=tuple((file[0], file[1], file[2]) for file in json.loads(row[5])))
+              files=tuple((file[0], file[1], file[2]) for file in json.loads(row[5])), binaries=tuple(row[6].split()))
         for row in rows
     ]  # fmt: skip
 
@@ -99,6 +117,19 @@ def matching_names(path: Path, pattern: str) -> list[str]:
     with _opened(path) as database:
         found = database.execute("select distinct name from source where name glob ? order by name", (pattern,))
         return [row[0] for row in found]
+
+
+def needing(path: Path, packages: Iterable[str], *, indep: bool) -> list[str]:
+    """Names of source packages whose build dependencies name one of these packages, in order.
+
+    With `indep` also those that need it for their packages for all architectures only.
+    """
+    found: set[str] = set()
+    with _opened(path) as database:
+        for package in packages:
+            rows = database.execute("select source from need where package = ? and indep <= ?", (package, int(indep)))
+            found.update(row[0] for row in rows)
+    return sorted(found)
 
 
 def near_names(path: Path, name: str) -> list[str]:

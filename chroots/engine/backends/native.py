@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chroots.engine.archives.dsc import Dsc
+from chroots.engine.binnmu import BinNmu
 from chroots.engine.building.backend import Job, Made
 from chroots.engine.building.build import PLACE, build_command, environment, explained, not_unpacked, tree_name
 from chroots.engine.isolation.jail import ENVIRONMENT
@@ -19,6 +20,8 @@ from chroots.engine.layers.dependencies import SOURCE, Installer
 from chroots.engine.layers.overlay import is_limited, limited_space
 from chroots.engine.spec import BUILDER_UID, BuildSpec
 from debatomic.tools.errors import CommandFailed
+
+ENTRY = "/run/entry"  # where a buildroot sees what comes into the changelog
 
 
 class Native:
@@ -46,6 +49,8 @@ class Native:
         caches = cache_home(job.state, spec.chroot.key, dsc.name)
         with _writable(job, [*layers, base], keeper) as (root, space):
             _unpack(root, dsc, job)
+            if spec.binnmu:
+                _enter(root, dsc, job, spec.binnmu)
             context.root = root
             hooks.call("pre_build")
             command = build_command(spec)
@@ -90,3 +95,15 @@ def _unpack(root: Buildroot, dsc: Dsc, job: Job) -> None:
                      user=BUILDER_UID, folder=PLACE, read_only={SOURCE: job.source})  # fmt: skip
         except CommandFailed as error:
             raise not_unpacked(dsc, error) from error
+
+
+def _enter(root: Buildroot, dsc: Dsc, job: Job, binnmu: BinNmu) -> None:
+    """The rebuild's entry on top of debian/changelog, put there in the jail: its folder is the package's own."""
+    entry = job.work / "entry"
+    text = binnmu.entry(source=dsc.name, version=dsc.version, suite=job.spec.chroot.suite,
+                        architecture=job.spec.host_architecture)  # fmt: skip
+    entry.mkdir()
+    (entry / "changelog").write_text(text)
+    job.journal.say(f"Binary rebuild: its packages have the version {binnmu.version(dsc.version)}.")
+    root.run(["sed", "--in-place", f"1e cat {ENTRY}/changelog", "debian/changelog"], user=BUILDER_UID,
+             folder=f"{PLACE}/{tree_name(dsc)}", read_only={ENTRY: entry})  # fmt: skip

@@ -54,6 +54,8 @@ def refusal(name: str, spec: BuildSpec) -> str:
         return f"The backend {name} does not cross-build here (for {spec.host})."
     if spec.build_type == BuildType.SOURCE:
         return f"The backend {name} makes binary packages only."
+    if spec.binnmu:
+        return f"The backend {name} makes no binary rebuilds here."
     if wanted(spec) or spec.ccache:
         return f"The backend {name} has no plugins and no compiler cache."
     if spec.repositories:

@@ -13,6 +13,7 @@ from typing import Any
 from chroots.engine.archives.binaries import FILE
 from chroots.engine.archives.dsc import FILE_NAME
 from chroots.engine.archives.fetch import Store
+from chroots.engine.binnmu import BinNmu
 from chroots.engine.checking.kinds import is_debugging
 from chroots.engine.isolation.screen import visible
 from chroots.engine.layers.around import Around, around
@@ -67,6 +68,7 @@ class CheckSpec:
     before: Path | None = None  # a folder with the packages of the version before; None: the archive's
     source: str = ""  # the source package's name or .dsc, for checks that need it; empty: the .dsc in `folder`
     version: str = ""
+    binnmu: BinNmu | None = None  # what was checked is a binary rebuild
     expect: Mapping[str, str] | None = None  # SHA-256 of the source package's files
     profiles: tuple[str, ...] = ()  # that the packages were built with
     nocheck: bool = False  # likewise

@@ -68,7 +68,7 @@ def _spec(bench: Bench, ours: Sequence[Path], output: Path) -> BuildSpec:
     chroot = replace(spec.chroot, plugins=(PluginUse(name="varied-environment", required=True),))
     return BuildSpec(
         source=named(bench), version=spec.version, chroot=chroot, output=output,
-        build_type=_type(ours), expect=spec.expect, profiles=spec.profiles, nocheck=spec.nocheck,
+        build_type=_type(ours), expect=spec.expect, binnmu=spec.binnmu, profiles=spec.profiles, nocheck=spec.nocheck,
         repositories=spec.repositories,
         limits=replace(limits, parallel=limits.parallel + 1, time_limit=bench.warden.remaining()),
     )  # fmt: skip

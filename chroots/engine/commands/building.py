@@ -15,6 +15,7 @@ from chroots.engine.archives.source import archive_of
 from chroots.engine.backends.table import BACKENDS
 from chroots.engine.building.build import build
 from chroots.engine.commands.options import DEFAULTS, chroot_spec, echo, limit_options, size
+from chroots.engine.commands.rebuilding import binnmu_of, binnmu_options, rebuilt_type
 from chroots.engine.commands.verb import Verb
 from chroots.engine.configuration.places import parse_mapping
 from chroots.engine.configuration.values import plugins, repository
@@ -58,6 +59,7 @@ def _build_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--repository", action="append", type=given_repository, default=[], metavar="REPOSITORY",
                          help="take build dependencies from it, too, before the archive's: {name: N, uris: [U], "
                          "suites: [S], key: FILE}, as in chroot definitions; may be given several times")  # fmt: skip
+    binnmu_options(command)
     command.add_argument("--layers-size", type=size, metavar="SIZE", help="of all layers kept (20G)")
     command.add_argument("--layers-days", type=float, metavar="DAYS", help="an unused layer is kept (30)")
     command.add_argument(
@@ -97,11 +99,12 @@ def build_spec(options: argparse.Namespace) -> BuildSpec:
     limits = Limits(time_limit=options.time_limit, idle_limit=options.idle_limit, memory=options.memory,
                     disk=options.disk, processes=options.processes, processors=options.processors, parallel=parallel,
                     log=options.log_limit)  # fmt: skip
-    chroot = _chroot(options)
+    chroot, binnmu = _chroot(options), binnmu_of(options)
     spec = BuildSpec(
         source=options.source, chroot=replace(chroot, tmpfs=options.tmpfs or chroot.tmpfs), ccache=options.ccache,
         output=options.output.absolute(), version=options.version,
-        build_type=options.build, with_source=options.with_source, profiles=options.profiles, nocheck=options.nocheck,
+        build_type=rebuilt_type(options.build, binnmu), binnmu=binnmu,
+        with_source=options.with_source, profiles=options.profiles, nocheck=options.nocheck,
         expect=_expected(options.expect) if options.expect else None, limits=limits, plugins=tuple(options.plugin),
         repositories=tuple(each.filled(suite=chroot.suite, architecture=chroot.architecture)
                            for each in options.repository),

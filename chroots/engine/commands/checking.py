@@ -12,6 +12,7 @@ from chroots.engine.checking.running import run_check
 from chroots.engine.checking.table import CHECKS
 from chroots.engine.commands.building import given_profiles, given_repository
 from chroots.engine.commands.options import chroot_spec, echo, echo_aside, json_option, limit_options, print_json
+from chroots.engine.commands.rebuilding import binnmu_of, binnmu_options
 from chroots.engine.commands.verb import Verb
 from debatomic.tools.errors import InputError, ToolError
 from debatomic.tools.files import write_json
@@ -28,6 +29,7 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--source", default="", metavar="S",
                          help="the source package, by name or .dsc (default: the .dsc in DIR)")  # fmt: skip
     command.add_argument("--version", default="", metavar="V", help="of the source package (default: the newest)")
+    binnmu_options(command)
     command.add_argument("--expect", type=Path, metavar="FILE",
                          help="JSON: SHA-256 by file name; refuse any other source")  # fmt: skip
     command.add_argument("--profiles", type=given_profiles, default=(), metavar="P,P",
@@ -73,7 +75,7 @@ def _spec(options: argparse.Namespace, folder: Path, output: Path) -> CheckSpec:
         repositories=tuple(each.filled(suite=chroot.suite, architecture=chroot.architecture)
                            for each in options.repository),
         before=options.before and options.before.absolute(), source=options.source, version=options.version,
-        expect=json.loads(options.expect.read_text()) if options.expect else None,
+        binnmu=binnmu_of(options), expect=json.loads(options.expect.read_text()) if options.expect else None,
     )  # fmt: skip
 
 
