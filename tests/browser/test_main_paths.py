@@ -67,7 +67,7 @@ def test_cancel_by_button(application: Application, open_as: Open, tmp_path: Pat
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#main .head")).to_contain_text("canceled", timeout=SOON)
     expect(page.get_by_role("button", name="Retry")).to_be_visible()
-    wait(lambda: not left_of(ENDLESS), 5, lambda: left_of(ENDLESS))
+    wait(lambda: not left_of(ENDLESS), 60, lambda: left_of(ENDLESS))
 
 
 def test_a_wrong_name_is_refused_at_its_field(open_as: Open) -> None:
@@ -93,7 +93,7 @@ def test_compose_by_form_and_cancel(application: Application, open_as: Open) -> 
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#main .head")).to_contain_text(re.compile("terminated|canceled"), timeout=SOON)
     mine = f"--state {STATE}"  # others may compose on this machine
-    wait(lambda: not left_of(mine), 10, lambda: left_of(mine))
+    wait(lambda: not left_of(mine), 60, lambda: left_of(mine))
 
 
 def test_keyboard_alone(application: Application, open_as: Open) -> None:
