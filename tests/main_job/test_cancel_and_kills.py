@@ -60,7 +60,7 @@ def test_a_build_that_waits_is_canceled_at_once(application: Application, tmp_pa
     for build in (third, *running):
         application.post(f"builds/{build['id']}/cancel/")
     for build in (third, *running):
-        application.until(f"builds/{build['id']}/", "canceled", seconds=5)
+        application.until(f"builds/{build['id']}/", "canceled", seconds=60)
     assert application.task(third)["attempts"] == []
     wait(lambda: not left_of(mark), 60, lambda: left_of(mark))
 

@@ -104,7 +104,7 @@ def test_a_canceled_compose_leaves_nothing(application: Application, finished: d
     compose = composed(application)
     _in_rootfs(application, compose)
     application.post(f"composes/{compose['id']}/cancel/")
-    application.until(f"composes/{compose['id']}/", "TERMINATED", seconds=10)
+    application.until(f"composes/{compose['id']}/", "TERMINATED", seconds=60)
     wait(lambda: not left_of(OURS), 60, lambda: left_of(OURS))
 
 
