@@ -72,6 +72,7 @@ def _create(
     selection: Selection,
 ) -> Compose:  # fmt: skip
     definition = revision.definition
+    type(definition).objects.select_for_update(no_key=True).get(pk=definition.pk)  # no two get the same number
     start = f"{definition}-{variant}"
     day = f"{timezone.now():%Y%m%d}"
     respin = composes.next_respin(f"{start}-{day}.")

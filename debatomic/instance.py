@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from debatomic.tools.errors import InputError, ToolError
@@ -53,7 +53,8 @@ class PidFile:
         pid = self.pid()
         if pid is None:
             return False
-        os.kill(pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it ended by itself
+            os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + seconds
         while self.pid() == pid:
             if time.monotonic() > deadline:

@@ -62,7 +62,7 @@ class Application:
                 [sys.executable, "manage.py", "run"], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
-        wait(self.answers, 90, self.output)
+        wait(self.answers, 240, self.output)
 
     def answers(self) -> bool:
         try:
@@ -87,7 +87,7 @@ class Application:
         def there() -> list[psutil.Process]:
             return [one for one in psutil.Process(self.pid).children() if word in command_line(one)]
 
-        return wait(there, 20, self.output)[0]  # type: ignore[no-any-return]
+        return wait(there, 90, self.output)[0]  # type: ignore[no-any-return]
 
     def workers(self, words: str) -> list[psutil.Process]:
         """The processes of django-q whose title has these words: "processing", "idle", "pusher"."""

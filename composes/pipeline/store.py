@@ -9,15 +9,15 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from chroots.engine.state import State, locked_now
+from chroots.engine.state import State, locked, locked_now
 from debatomic.tools.files import write_json
 
 RESULT = "result.json"
@@ -85,9 +85,9 @@ class ResultStore:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder that is gone after the block; if the process dies first, `sweep` takes it."""
-        folder = Path(tempfile.mkdtemp(dir=self.work, prefix="run-"))
-        with (self.locks / folder.name).open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = self.work / f"run-{secrets.token_hex(6)}"
+        with locked(self.locks / folder.name):  # first of all: a sweep never sees the folder without its lock
+            folder.mkdir(mode=0o700)
             try:
                 yield folder
             finally:
@@ -101,9 +101,9 @@ class ResultStore:
             lock = self.locks / folder.name
             with locked_now(lock) as ours:
                 if ours:
+                    swept += folder.exists()  # or it came to its end meanwhile
                     remove_tree(folder)
                     lock.unlink(missing_ok=True)
-                    swept += 1
         return swept
 
     def evict(self, limit: int, days: float = MOST_DAYS) -> list[str]:
@@ -154,8 +154,9 @@ def bytes_below(folder: Path) -> int:
     seen: dict[int, int] = {}
     for top, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            status = os.lstat(os.path.join(top, name))  # noqa: PTH118 - tens of thousands of files
-            seen[status.st_ino] = status.st_blocks * 512
+            with suppress(FileNotFoundError):  # it is being removed
+                status = os.lstat(os.path.join(top, name))  # noqa: PTH118 - tens of thousands of files
+                seen[status.st_ino] = status.st_blocks * 512
     return sum(seen.values())
 
 

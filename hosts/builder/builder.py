@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,9 +82,7 @@ class RunningCluster:
             os.killpg(self._main.pid, signal.SIGKILL)
         self._main.wait()
         psutil.wait_procs(_of_group(self._main.pid), timeout=5)
-        for path in sorted(self.folder.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        self.folder.rmdir()
+        shutil.rmtree(self.folder, ignore_errors=True)  # one that is slow to die may still write there
 
 
 def _of_group(group: int) -> list[psutil.Process]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.application import Application
 
@@ -15,6 +15,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 EXPECTED = "Failed to load resource"  # what Chromium says of an answer with 4xx, which some tests ask for
 
 Open = Callable[..., Page]
+expect.set_options(timeout=20_000)  # milliseconds; a busy machine takes its time
 
 
 @pytest.fixture(scope="session")

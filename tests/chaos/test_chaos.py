@@ -33,6 +33,6 @@ def test_what_is_interrupted_leaves_nothing() -> None:
         home = re.search(r"in (/\S+) and", told)
         assert home and len(remains(Path(home[1]))) > 5
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(180) == 130
     assert remains(Path(home[1])) == []
     assert not Path(home[1]).exists()

@@ -35,7 +35,7 @@ class Pace:
     drain: float  # at most, until all tasks have ended once nothing is harmed
 
 
-SHORT = Pace(lease=6, cut=9, away=25, outage=2, harm=3, task=6, drain=120)
+SHORT = Pace(lease=6, cut=9, away=25, outage=2, harm=3, task=6, drain=300)
 LONG = Pace(lease=60, cut=120, away=100, outage=20, harm=45, task=90, drain=900)
 
 

@@ -68,7 +68,7 @@ class Neighbour:
 
     def is_alive(self) -> bool:
         """Whether it goes on ticking."""
-        before, until = self.ticks(), time.monotonic() + 10
+        before, until = self.ticks(), time.monotonic() + SECONDS
         while time.monotonic() < until and self.process.poll() is None:
             if self.ticks() > before + 1:
                 return True

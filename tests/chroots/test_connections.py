@@ -21,10 +21,12 @@ class Server(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     connections = 0
+    counting = threading.Lock()
     dropping = False
 
     def setup(self) -> None:
-        type(self).connections += 1
+        with self.counting:
+            type(self).connections += 1
         super().setup()
 
     def do_GET(self) -> None:

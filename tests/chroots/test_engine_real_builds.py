@@ -128,6 +128,7 @@ def test_cancel_leaves_nothing(
     process.communicate(timeout=3)
     if number == signal.SIGKILL:
         assert engine("sweep")[0] == 0
+        started = time.monotonic()  # it had to start first
     else:
         assert result(output)["kind"] == "canceled" and process.returncode == 1
     while left := remains(engine_state, output, others):

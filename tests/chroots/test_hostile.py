@@ -95,16 +95,16 @@ LONG_SEARCH = f'$0 = "{MARK}"; $SIG{{TERM}} = "IGNORE"; while (1) {{ fork }}'
 
 
 @pytest.mark.parametrize("by, script, options, kind, reason, within", [
-    ("perl", LONG_SEARCH, ["--processes", "60", "--time-limit", "8"], "timeout", "beyond its limit of 60.", 20),
-    ("perl", MEMORY, ["--memory", "200M"], "killed", "ran out of memory at 200 MiB", 30),
-    ("sh", FULL.format("/build"), ["--disk", "64M"], "disk", "filled its disk limit of 64 MiB", 30),
-    ("sh", FULL.format("/tmp"), ["--disk", "64M"], "disk", "filled its disk limit of 64 MiB", 30),
-    ("sh", FULL.format("/tmp"), ["--disk", "300M", "--memory", "200M"], "disk", "disk limit of 300 MiB", 30),
-    ("sh", FULL.format("/dev/shm"), ["--memory", "200M"], "disk", f"/dev/shm/{MARK}': No space left on device", 30),
+    ("perl", LONG_SEARCH, ["--processes", "60", "--time-limit", "8"], "timeout", "beyond its limit of 60.", 60),
+    ("perl", MEMORY, ["--memory", "200M"], "killed", "ran out of memory at 200 MiB", 60),
+    ("sh", FULL.format("/build"), ["--disk", "64M"], "disk", "filled its disk limit of 64 MiB", 60),
+    ("sh", FULL.format("/tmp"), ["--disk", "64M"], "disk", "filled its disk limit of 64 MiB", 60),
+    ("sh", FULL.format("/tmp"), ["--disk", "300M", "--memory", "200M"], "disk", "disk limit of 300 MiB", 60),
+    ("sh", FULL.format("/dev/shm"), ["--memory", "200M"], "disk", f"/dev/shm/{MARK}': No space left on device", 60),
     ("perl", FILES, ["--disk", "64M"], "disk", "filled its disk limit of 64 MiB", 60),
-    ("sh", "yes flood | head -c 1G", ["--log-limit", "16M"], "killed", "more than its log limit of 16 MiB", 30),
-    ("sh", f"perl -e '$0 = \"{MARK}\"; sleep 600'", ["--idle-limit", "2"], "silence", "wrote nothing for 2 s", 15),
-    ("sh", "kill -9 -1; sleep 600", ["--time-limit", "60"], "killed", "was killed by signal 9", 15),
+    ("sh", "yes flood | head -c 1G", ["--log-limit", "16M"], "killed", "more than its log limit of 16 MiB", 60),
+    ("sh", f"perl -e '$0 = \"{MARK}\"; sleep 600'", ["--idle-limit", "2"], "silence", "wrote nothing for 2 s", 60),
+    ("sh", "kill -9 -1; sleep 600", ["--time-limit", "120"], "killed", "was killed by signal 9", 60),
 ], ids=["forks", "memory", "root", "tmp", "disk-not-memory", "shm", "inodes", "log", "silence", "kill"])  # fmt: skip
 def test_who_takes_too_much_is_ended_with_the_reason(
     by: str, script: str, options: list[str], kind: str, reason: str, within: float, hostile: Hostile
@@ -245,7 +245,7 @@ sleep 1; system "ps -e -o args | grep -c '^{MARK}-daemo[n]'";
 def test_a_daemon_dies_with_its_build_and_does_not_hold_it_up(hostile: Hostile) -> None:
     ended = hostile(DAEMON, by="perl")
     assert ended.status == 0 and "daemon runs" in ended.output, ended.output[-2000:]
-    assert ended.seconds < 30
+    assert ended.seconds < 120
 
 
 SECRET = "a-secret-of-this-host"

@@ -71,7 +71,7 @@ class Site:
     def state(self, task: int) -> str:
         return str(self.ask(f"task({task})")["state"])
 
-    def until(self, task: int, *states: str, seconds: float = 20) -> dict[str, Any]:
+    def until(self, task: int, *states: str, seconds: float = 90) -> dict[str, Any]:
         """The task once it is in one of these states."""
         wait(lambda: self.state(task) in states, seconds, lambda: f"{self.ask(f'task({task})')}\n{self.output()}")
         found: dict[str, Any] = self.ask(f"task({task})")
@@ -84,7 +84,7 @@ class Site:
         """Start daphne; its address, once it answers."""
         port = port or _free_port()
         self.web_process = self.spawn("-m", "daphne", "-p", str(port), "debatomic.asgi:application")
-        wait(lambda: _listens(port), 20, self.output)
+        wait(lambda: _listens(port), 90, self.output)
         return f"http://127.0.0.1:{port}"
 
     def output(self) -> str:
@@ -118,7 +118,7 @@ def _tree(pid: int) -> list[psutil.Process]:
         return []
 
 
-def wait(true: Callable[[], Any], seconds: float = 15, otherwise: Callable[[], object] = str) -> Any:
+def wait(true: Callable[[], Any], seconds: float = 90, otherwise: Callable[[], object] = str) -> Any:
     """What `true` says as soon as it says something; fails after so many seconds, with what `otherwise` says."""
     until = time.monotonic() + seconds
     while not (value := true()):

@@ -72,7 +72,7 @@ def test_a_hub_that_dies_and_returns_loses_no_line(site: Site, far: Callable[...
     wait((tmp_path / "written").exists, 60, site.output)
     site.web(port=port_of(address))
     (tmp_path / "back").touch()
-    ended = site.until(task, "completed", seconds=60)
+    ended = site.until(task, "completed", seconds=120)
     assert (ended["attempt"], ended["host__name"]) == (1, "far")
     lines = site.ask(f"logs.read({task}, 1, 'log', 0, 99999).decode()").splitlines()
     assert lines == [f"line {number} of the log" for number in range(1, 61)]
@@ -92,7 +92,7 @@ def test_an_end_that_comes_while_the_hub_is_away_is_told_later(
     wait(lambda: list((tmp_path / "far" / "host" / "tasks").glob("*/output/result.txt")), otherwise=site.output)
     assert site.state(task) == "running"
     site.web(port=port_of(address))
-    assert site.until(task, "completed", seconds=60)["attempt"] == 1
+    assert site.until(task, "completed", seconds=120)["attempt"] == 1
     assert site.ask(f"logs.read({task}, 1, 'log', 0, 99).decode()") == "begun\nend\n"
 
 
@@ -115,7 +115,7 @@ def test_a_far_builder_that_dies_is_replaced_by_itself(site: Site, far: Callable
     kill(first)
     first.wait()
     far(address)
-    assert site.until(task, "completed", seconds=60)["attempt"] == 2
+    assert site.until(task, "completed", seconds=120)["attempt"] == 2
 
 
 def test_without_a_token_a_builder_says_what_to_do(site: Site, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,10 +92,12 @@ def test_what_is_missing_once_is_no_problem_yet(tmp_path: Any) -> None:
     assert names == [[], [], [], ["mirror"], ["mirror"], []]
 
 
-def test_an_examination_has_a_time() -> None:
-    quick = Examiner([printing('{"checks": []}')], seconds=300)
+def test_an_examination_has_a_time(tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    quick = Examiner([["sh", "-c", f"until test -e {end}; do sleep 0.01; done; echo '{{}}'"]], seconds=300)
     quick.look()
     assert quick.is_running
+    end.touch()
     while quick.is_running:
         time.sleep(0.01)
     quick.look()

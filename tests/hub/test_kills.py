@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ def long_script(mark: str) -> str:
 def first_attempt_only(folder: Path, mark: str) -> str:
     """Runs long the first time and ends at once the second time."""
     return f"if test -e {folder}/again; then echo done; else touch {folder}/again; {long_script(mark)}; fi"
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether it does; it may end between two looks."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def begun(site: Site, script: str, mark: str) -> int:
@@ -111,31 +119,31 @@ def test_a_killed_process_of_the_cluster_loses_nothing(
     known = {"sentinel": sentinel, "main": main}
     kill(known.get(victim) or worker_of(builder, "processing" if victim == "worker" else victim))
     if victim in ("pusher", "monitor"):  # the task goes on; so does the claiming
-        assert site.until(site.ask("submit('true')")[0], "completed", seconds=30)
+        assert site.until(site.ask("submit('true')")[0], "completed", seconds=90)
         assert site.state(task) == "running"
         return
-    ended = site.until(task, "completed", seconds=30)
+    ended = site.until(task, "completed", seconds=90)
     assert ended["attempt"] == 2
     assert site.ask("list(Attempt.objects.order_by('number').values_list('outcome', flat=True))") == [
         "lost",
         "completed",
     ]
     wait(lambda: nothing_left(site, mark))
-    assert site.until(site.ask("submit('true')")[0], "completed", seconds=30)
+    assert site.until(site.ask("submit('true')")[0], "completed", seconds=90)
 
 
 def test_a_killed_idle_worker_does_not_stop_the_host(site: Site, builder: subprocess.Popen[bytes], mark: str) -> None:
     """django-q dead-locks here: the dead worker held the queue's lock. What runs goes on, a new cluster takes over."""
     running = begun(site, long_script(mark), mark)
     kill(*called(builder.pid, "idle"))
-    assert site.until(site.ask("submit('true')")[0], "completed", seconds=30)
+    assert site.until(site.ask("submit('true')")[0], "completed", seconds=90)
     assert site.ask(f"task({running})")["attempt"] == 1
     assert site.state(running) == "running", site.output()
 
 
 def test_all_idle_workers_killed(site: Site, builder: subprocess.Popen[bytes]) -> None:
     kill(*called(builder.pid, "idle"))
-    assert site.until(site.ask("submit('true')")[0], "completed", seconds=30)
+    assert site.until(site.ask("submit('true')")[0], "completed", seconds=90)
 
 
 def test_a_stopped_claim_loop_is_noticed(site: Site, builder: subprocess.Popen[bytes]) -> None:
@@ -144,8 +152,8 @@ def test_a_stopped_claim_loop_is_noticed(site: Site, builder: subprocess.Popen[b
     pusher.send_signal(signal.SIGSTOP)
     time.sleep(0.3)
     os.utime(folder / "polled", (0, 0))
-    wait(lambda: not psutil.pid_exists(pusher.pid), 10, site.output)
-    assert site.until(site.ask("submit('true')")[0], "completed", seconds=30)
+    wait(lambda: not psutil.pid_exists(pusher.pid), 60, site.output)
+    assert site.until(site.ask("submit('true')")[0], "completed", seconds=90)
 
 
 def test_a_killed_builder_takes_everything_with_it_and_the_next_one_goes_on(
@@ -155,10 +163,10 @@ def test_a_killed_builder_takes_everything_with_it_and_the_next_one_goes_on(
     beneath = called(builder.pid, "")
     kill(builder)
     builder.wait()
-    wait(lambda: not marked(mark) and not any(one.is_running() and one.status() != "zombie" for one in beneath), 5)
+    wait(lambda: not marked(mark) and not any(map(runs, beneath)))
     assert site.state(task) == "running"
     site.builder()
-    assert site.until(task, "completed", seconds=15)["attempt"] == 2
+    assert site.until(task, "completed", seconds=90)["attempt"] == 2
     wait(lambda: nothing_left(site, mark))
 
 
@@ -169,16 +177,16 @@ def test_a_builder_that_never_returns_is_replaced_by_another_host(
     kill(builder)
     builder.wait()
     site.builder(DEBATOMIC_HOST_NAME="there", DEBATOMIC_STATE=str(tmp_path / "there"))
-    ended = site.until(task, "completed", seconds=30)
+    ended = site.until(task, "completed", seconds=90)
     assert (ended["host__name"], ended["attempt"]) == ("there", 2)
 
 
 def test_sigterm_gives_back_what_runs(site: Site, builder: subprocess.Popen[bytes], mark: str) -> None:
     task = begun(site, long_script(mark), mark)
     builder.terminate()
-    assert builder.wait(10) == 0
+    assert builder.wait(60) == 0
     assert site.state(task) == "free"
-    assert nothing_left(site, mark)
+    wait(lambda: nothing_left(site, mark))
 
 
 def test_a_second_builder_of_the_same_folder_is_refused(site: Site, builder: subprocess.Popen[bytes]) -> None:
@@ -193,10 +201,10 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(
     task = begun(site, first_attempt_only(tmp_path, mark), mark)
     worker = worker_of(builder, "processing")
     worker.suspend()
-    assert site.until(task, "completed", seconds=30)["attempt"] == 2
+    assert site.until(task, "completed", seconds=90)["attempt"] == 2
     before = site.ask(f"task({task})")
     worker.resume()
-    wait(lambda: nothing_left(site, mark), 10, site.output)
+    wait(lambda: nothing_left(site, mark), otherwise=site.output)
     assert site.ask(f"task({task})") == before
     assert site.ask("list(Attempt.objects.order_by('number').values_list('outcome', flat=True))") == [
         "lost",

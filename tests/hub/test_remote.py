@@ -165,7 +165,7 @@ def test_a_host_learns_what_it_holds(make: Any, hub_here: Hub, host: Host) -> No
     claim = started(hub_here)
     held = hub_here.report({"load": [1, 2, 3]})
     assert [(one.task, one.claim, one.state, one.attempt) for one in held] == [(task.pk, claim, "running", 1)]
-    assert held[0].seconds < 5
+    assert held[0].seconds < 60
     host.refresh_from_db()
     assert host.is_alive
     assert host.report == {"load": [1, 2, 3]}

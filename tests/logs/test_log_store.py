@@ -128,7 +128,7 @@ def test_processes_append_and_read_at_once(task: Task) -> None:
     for process in [*senders, *readers]:
         process.start()
     for process in [*senders, *readers]:
-        process.join(60)
+        process.join(110)
     assert [process.exitcode for process in [*senders, *readers]] == [0] * 6
     assert logs.path_of(task.pk, 1, "build").read_bytes() == LINES
 

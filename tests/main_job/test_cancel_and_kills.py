@@ -60,9 +60,9 @@ def test_a_build_that_waits_is_canceled_at_once(application: Application, tmp_pa
     for build in (third, *running):
         application.post(f"builds/{build['id']}/cancel/")
     for build in (third, *running):
-        application.until(f"builds/{build['id']}/", "canceled", seconds=5)
+        application.until(f"builds/{build['id']}/", "canceled", seconds=60)
     assert application.task(third)["attempts"] == []
-    wait(lambda: not left_of(mark), 5, lambda: left_of(mark))
+    wait(lambda: not left_of(mark), 60, lambda: left_of(mark))
 
 
 def sentinel(application: Application) -> psutil.Process:
@@ -83,20 +83,20 @@ VICTIMS = {
 def test_whatever_is_killed_the_build_ends_once_with_its_whole_log(
     application: Application, tmp_path: Path, mark: str, victim: str
 ) -> None:
-    wait(lambda: application.workers("pusher"), 30, application.output)
+    wait(lambda: application.workers("pusher"), 90, application.output)
     build = application.upload(counting(tmp_path, mark))
     application.until_log(build, b"counted 2 of")
     kill(VICTIMS[victim](application))
-    wait(application.answers, 30, application.output)
+    wait(application.answers, 90, application.output)
 
     ended = application.until(f"builds/{build['id']}/", "completed", seconds=150)
     task = application.task(build)
-    wait(lambda: all(log["sealed"] for log in application.task(build)["logs"]), 30, application.output)
+    wait(lambda: all(log["sealed"] for log in application.task(build)["logs"]), 90, application.output)
     outcomes = [attempt["outcome"] for attempt in task["attempts"]]
     assert outcomes == (["completed"] if victim == "web" else ["lost", "completed"])
     _has_one_result(application, ended)
     _log_is_whole(application, task)
-    wait(lambda: not left_of(mark), 10, lambda: left_of(mark))
+    wait(lambda: not left_of(mark), 60, lambda: left_of(mark))
 
 
 def _has_one_result(application: Application, build: dict[str, Any]) -> None:

@@ -104,8 +104,8 @@ def test_a_canceled_compose_leaves_nothing(application: Application, finished: d
     compose = composed(application)
     _in_rootfs(application, compose)
     application.post(f"composes/{compose['id']}/cancel/")
-    application.until(f"composes/{compose['id']}/", "TERMINATED", seconds=10)
-    wait(lambda: not left_of(OURS), 10, lambda: left_of(OURS))
+    application.until(f"composes/{compose['id']}/", "TERMINATED", seconds=60)
+    wait(lambda: not left_of(OURS), 60, lambda: left_of(OURS))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_killed_builder_composes_again(
 ) -> None:
     assert [attempt["outcome"] for attempt in application.task(second)["attempts"]] == ["lost", "completed"]
     assert {one["kind"] for one in second["deliverables"]} == {one["kind"] for one in finished["deliverables"]}
-    wait(lambda: not left_of(OURS), 10, lambda: left_of(OURS))
+    wait(lambda: not left_of(OURS), 60, lambda: left_of(OURS))
 
 
 def test_each_deliverable_was_made_by_a_task_of_its_own(

@@ -41,13 +41,13 @@ def elsewhere(application: Application, folder: Path) -> Iterator[Path]:
     finally:
         beneath = psutil.Process(builder.pid).children(recursive=True)
         builder.terminate()
-        builder.wait(30)
-        assert not psutil.wait_procs(beneath, timeout=10)[1]
+        builder.wait(90)
+        assert not psutil.wait_procs(beneath, timeout=60)[1]
 
 
 def test_a_host_without_database_builds_for_the_hub(application: Application, tmp_path: Path) -> None:
     with elsewhere(application, tmp_path) as folder:
-        wait(lambda: _alive(application, "there"), 60, (folder / "output").read_text)
+        wait(lambda: _alive(application, "there"), 180, (folder / "output").read_text)
         _switch(application, "here", enabled=False)
         try:
             build = application.upload(source_package(tmp_path / "source", "faraway", build="echo far away"))
@@ -64,7 +64,7 @@ def test_a_host_without_database_builds_for_the_hub(application: Application, tm
         assert not list((folder / "home").glob("**/*.db"))
         own, of_the_hub = (home / "secret-key" for home in (folder / "home", application.home))
         assert own.read_text() != of_the_hub.read_text()
-        wait(lambda: not list((folder / "state" / "tasks").glob("*")), 10)
+        wait(lambda: not list((folder / "state" / "tasks").glob("*")), 60)
 
 
 def _alive(application: Application, name: str) -> bool:

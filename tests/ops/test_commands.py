@@ -14,7 +14,7 @@ from django.conf import settings
 def run_with(environment: dict[str, str], home: Path) -> subprocess.CompletedProcess[str]:
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("DEBATOMIC_", "DATABASE_"))}
     return subprocess.run(
-        [sys.executable, "manage.py", "run"], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=60,
+        [sys.executable, "manage.py", "run"], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=110,
         check=False, env={**mine, "DEBATOMIC_HOME": str(home / "state"), **environment},
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ def test_stop_waits_for_the_end(tmp_path: Path, until: Callable[[Callable[[], ob
     child = subprocess.Popen([sys.executable, "-c", HOLD, str(file.path)])
     until(lambda: file.pid() == child.pid)
     assert file.stop() is True
-    assert child.wait(5) == -signal.SIGTERM
+    assert child.wait(30) == -signal.SIGTERM
 
 
 def test_a_port_in_use_is_told_with_another_to_choose() -> None:

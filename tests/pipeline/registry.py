@@ -6,7 +6,6 @@ import json
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,11 +34,11 @@ def free_port() -> int:
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while time.monotonic() < until and process.poll() is None:
         try:
             with urllib.request.urlopen(f"http://{address}/v2/", timeout=5):
                 return
-        except urllib.error.URLError:
+        except OSError:  # also of a connection that it ends again
             time.sleep(0.1)
     raise AssertionError(f"no registry at {address}")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,6 +72,9 @@ def sign(archive: Archive, *, suite: str = "house", fields: str = "") -> None:
     subprocess.run(["gpg", "--homedir", os.fspath(archive.home), "--batch", "--clearsign", "--output", release],
                    input=text.encode(), check=True, capture_output=True)  # fmt: skip
     subprocess.run(["gpgconf", "--homedir", archive.home, "--kill", "gpg-agent"], check=True)
+    until = time.monotonic() + 20  # it is only asked to end, and one that is ending answers nobody
+    while (archive.home / "S.gpg-agent").exists() and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -163,7 +163,7 @@ class Store:
 
     def evict(self, *, keep: int = BYTES_KEPT) -> None:
         """Remove the files used longest ago until at most `keep` bytes are left; they can be fetched again."""
-        found = sorted((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self.folder.glob("??/[!.]*"))
+        found = sorted((status.st_mtime_ns, status.st_size, path) for path, status in self._all())
         total = sum(size for _, size, _ in found)
         for _, size, path in found:
             if total <= keep:
@@ -174,10 +174,15 @@ class Store:
     def remove_all(self) -> list[int]:
         """Remove every file; their sizes. Whoever has linked one keeps it."""
         sizes = []
-        for path in self.folder.glob("??/[!.]*"):
-            sizes.append(path.stat().st_size)
-            path.unlink()
+        for path, status in self._all():
+            path.unlink(missing_ok=True)
+            sizes.append(status.st_size)
         return sizes
+
+    def _all(self) -> Iterator[tuple[Path, os.stat_result]]:
+        for path in self.folder.glob("??/[!.]*"):
+            with suppress(FileNotFoundError):  # another process was faster to remove it
+                yield path, path.stat()
 
     def sweep(self) -> None:
         """Remove what killed processes had fetched a part of; their locks tell."""

@@ -7,7 +7,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chroots.engine.isolation.mounts import mount, unmount
@@ -57,7 +57,8 @@ def _configured(number: int, image: Path) -> int | None:
     """The device of that number for `image`; None if somebody else was faster."""
     path = Path(f"/dev/loop{number}")
     if not path.exists():  # a /dev that udev does not fill
-        os.mknod(path, 0o660 | 0o060000, os.makedev(MAJOR, number))
+        with suppress(FileExistsError):  # another build makes it at the same moment
+            os.mknod(path, 0o660 | 0o060000, os.makedev(MAJOR, number))
     device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     with image.open("rb+") as file:
         config = CONFIG.pack(file.fileno(), 0, *[0] * 5, 0, 0, 0, AUTOCLEAR, b"", b"", b"", *[0] * 10)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,7 @@ def evict(state: State, keep: Keep) -> list[str]:
     """Remove layers: those whose base is gone or that nobody used for long, then those used longest ago while they
     take too much. Layers in use, or below one that stays, stay. Returns the keys of those that went."""
     removed = []
-    bases = {json.loads(path.read_text())["identity"] for path in state.bases.glob(f"*/*/{BASE_ABOUT}")}
+    bases = set(_bases(state))
     oldest = time.time() - keep.age
     found = all_of(state)
     total = sum(told["bytes"] for _, told in found)
@@ -59,6 +59,13 @@ def evict(state: State, keep: Keep) -> list[str]:
             removed.append(folder.name)
     _forget(state, oldest)
     return removed
+
+
+def _bases(state: State) -> Iterator[str]:
+    """The identities of those that are there."""
+    for path in state.bases.glob(f"*/*/{BASE_ABOUT}"):
+        with suppress(FileNotFoundError):  # another process renewed it a moment ago
+            yield json.loads(path.read_text())["identity"]
 
 
 def _in_order(found: Sequence[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, dict[str, Any]]]:

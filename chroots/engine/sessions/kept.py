@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,11 @@ def checked(name: str) -> str:
 
 def found(state: State, chroot: str = "*") -> list[Kept]:
     """The kept layers of a chroot, or of all."""
-    return [_read(about.parent) for about in sorted(state.kept.glob(f"{chroot}/[!.]*/{KEPT_ABOUT}"))]
+    layers = []
+    for about in sorted(state.kept.glob(f"{chroot}/[!.]*/{KEPT_ABOUT}")):
+        with suppress(FileNotFoundError):  # removed a moment ago
+            layers.append(_read(about.parent))
+    return layers
 
 
 def _read(folder: Path) -> Kept:

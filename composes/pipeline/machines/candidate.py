@@ -12,7 +12,7 @@ import shlex
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -41,6 +41,13 @@ class Served:
     relay: str
     files: int = 0
     bytes: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def sent(self, size: int) -> None:
+        """Count one more file; each connection has a thread of its own."""
+        with self._lock:
+            self.files += 1
+            self.bytes += size
 
 
 def candidate(job: Job, ref: str, other_ref: str) -> tuple[Repo, str]:
@@ -98,8 +105,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
-        self.counts.files += 1
-        self.counts.bytes += os.fstat(source.fileno()).st_size
+        self.counts.sent(os.fstat(source.fileno()).st_size)
         super().copyfile(source, outputfile)
 
     def log_message(self, format: str, *args: Any) -> None:
