@@ -71,6 +71,10 @@ def _nothing(task: Task) -> None:
     """The default for methods that keep no rows of their own."""
 
 
+def _always(task: Task) -> None:
+    """The default for methods that may run again whenever somebody asks."""
+
+
 def _nowhere(request: dict[str, Any]) -> tuple[str, ...]:
     """The default for methods to which every host is alike."""
     return ()
@@ -81,8 +85,8 @@ class Method:
     """One kind of task.
 
     `command` and `outcome` run on the host, without a database: the program to run (plain Python of ours), and what to
-    keep of its output. `changed` runs on the hub, in the transaction that changed the task's state. A parent's method
-    has neither command nor outcome.
+    keep of its output. `changed` runs on the hub, in the transaction that changed the task's state, and `again` in that
+    of a person's retry. A parent's method has neither command nor outcome.
     """
 
     name: str
@@ -91,6 +95,7 @@ class Method:
     outcome: Callable[[Job], Outcome] | None = None
     after: Callable[[Job], list[str]] | None = None  # cleans the host up after a kill; short
     changed: Callable[[Task], None] = _nothing
+    again: Callable[[Task], None] = _always  # raises InputError where this task may not begin anew, nor what is beneath
     about: Callable[[Mapping[str, Any]], About] = _unknown  # of the frozen request
     needs_hub: bool = False  # only a host that shares the hub's folder
     caches: Callable[[dict[str, Any]], tuple[str, ...]] = _nowhere  # what it leaves on its host for the next such task
