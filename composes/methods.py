@@ -214,7 +214,7 @@ def register_methods() -> None:
     register_release_methods()
     register_order(SYNC)
     register_keeper(Keeper(kept_composes))
-    register_kept_texts(locked.texts)
+    register_kept_texts(locked.unnoted)
     contained.register_contained()
     register_contents(attachments.contents)
     register(Method(name="compose", changed=compose_changed, others_go_on=True))
