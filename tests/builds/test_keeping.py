@@ -374,3 +374,19 @@ def test_what_leaves_is_listed_and_kept(target: Target, somebody: User, client_o
     assert (told["kept"], told["leaves_at"]) == (False, None)
     told = client.post(f"/api/v1/leaving/snapshots/{marked.pk}/keep/", {"keep": False}, "application/json").json()
     assert told["kept"] is False
+
+
+# What is not tried again
+
+
+def test_old_changes_of_a_repository_are_not_tried_again(target: Target, somebody: User) -> None:
+    repository = Repository.objects.create(tag=target.tag, suite="house", keep_days=30)
+    first, second = (snapshot(repository, number, age=9, state=State.FAILED) for number in (1, 2))
+    with pytest.raises(InputError, match="has gone on since"):
+        hub.retry(first.task, somebody)
+    hub.retry(second.task, somebody)
+    assert Snapshot.objects.get(pk=second.pk).task.state == State.FREE
+    prune = hub.submit("repository-prune", "remove", request={}, by=None, channel=target.channel)
+    hub.cancel(prune, None)
+    with pytest.raises(InputError, match="found out anew"):
+        hub.retry(prune, somebody)
