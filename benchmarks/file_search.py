@@ -65,7 +65,9 @@ def rows(numbers: range, by: User, target: Target) -> list[BinaryPackage]:
         Build(source=f"p{number}", version="1", target=target, task=task, created_by=by)
         for number, task in zip(numbers, tasks, strict=True)
     )
-    SourcePackage.objects.bulk_create(SourcePackage(name=build.source, latest=build.pk) for build in builds)
+    SourcePackage.objects.bulk_create(
+        SourcePackage(name=build.source, latest=build.pk, public_latest=build.pk) for build in builds
+    )
     artifacts = Artifact.objects.bulk_create(
         Artifact(name=f"{build}_amd64.deb", sha256=f"{build.pk:064}", size=1) for build in builds)  # fmt: skip
     TagEntry.objects.bulk_create(TagEntry(tag=target.tag, build=build) for build in builds)

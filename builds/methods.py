@@ -19,7 +19,7 @@ from builds.provenance import attestations, indexing
 from builds.provenance.package_models import SourcePackage
 from builds.quality import gates
 from builds.quality.check_methods import register_check_methods
-from builds.submitting import from_git, rebuilds
+from builds.submitting import from_git, policy, rebuilds
 from builds.tagging.beside import of_repository
 from builds.tagging.repository_methods import register_repository_methods
 from chroots.methods import of_definition, of_mirror
@@ -185,6 +185,12 @@ def build_changed(task: Task) -> None:
     announce(build, task.state)
 
 
+def build_again(task: Task) -> None:
+    """Its target's demands of today, whether the build, its chain or one architecture is retried. Raises InputError."""
+    if build := Build.objects.select_related("target").filter(task=task).first():
+        policy.require_again(build)
+
+
 def announce(build: Build, what: str) -> None:
     topics = ["builds", f"build:{build.pk}", f"task:{build.task_id}"]
     Event.objects.create(kind="build", key=str(build.pk), what=what, topics=topics)
@@ -216,7 +222,7 @@ def register_methods() -> None:
     register_keeper(Keeper(leaving.kept, leaving.due, leaving.forget_builds, forget_binaries))
     register_keeper(Keeper(forget_tasks=forget_comparisons))
     register_round(leaving.tend)
-    register(Method(name="build", changed=build_changed))
+    register(Method(name="build", changed=build_changed, again=build_again))
     register(from_git.REGISTERED)
     register(
         Method(

@@ -15,7 +15,6 @@ from builds.provenance.attestation_models import Attestation
 from builds.provenance.file_models import FileList, FileName, PackageFiles
 from builds.provenance.package_models import SourcePackage
 from builds.quality.check_models import CheckPolicy, CheckResult
-from builds.submitting import policy
 from builds.submitting.rebuilds import Rebuild, without_number
 from builds.submitting.signatures import Checking, Signature
 from builds.tagging.repository_models import Holding, Repository, Snapshot
@@ -174,9 +173,7 @@ class Build(models.Model):
         AuditEntry.note(by, "build.cancel", self, build=self.pk)
 
     def retry(self, *, by: User) -> None:
-        """Run what failed of it again, as a new attempt. Raises InputError where another one took its place."""
-        if not self.scratch:
-            policy.require_first(self.target, self.source, self.version, field="", besides=self.pk)
+        """Run what failed of it again, as a new attempt. Raises InputError where its target takes it no more."""
         hub.retry(self.task, by)
         AuditEntry.note(by, "build.retry", self, build=self.pk)
 

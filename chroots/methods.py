@@ -120,11 +120,15 @@ def examination(state: Path) -> list[str]:
 
 def register_methods() -> None:
     register_order(REFRESH)
-    register(Method(name=refreshing.REFRESH))
-    register(Method(name=refreshing.INIT, command=init_command, outcome=init_outcome, changed=init_changed))
-    register(Method(name=upkeep.SCRUB, command=scrub_command, outcome=told_outcome, changed=scrub_changed))
-    register(Method(name=upkeep.CLEAN, command=clean_command, outcome=told_outcome, changed=announce))
-    register(Method(name=hub.DOCTOR, weight=0.1, command=doctor_command, outcome=told_outcome))
+    register(Method(name=refreshing.REFRESH, right="chroots.refresh"))
+    register(Method(name=refreshing.INIT, command=init_command, outcome=init_outcome, changed=init_changed,
+                    right="chroots.refresh"))  # fmt: skip
+    register(Method(name=upkeep.SCRUB, command=scrub_command, outcome=told_outcome, changed=scrub_changed,
+                    right="chroots.refresh"))  # fmt: skip
+    register(Method(name=upkeep.CLEAN, command=clean_command, outcome=told_outcome, changed=announce,
+                    right="chroots.refresh"))  # fmt: skip
+    register(Method(name=hub.DOCTOR, weight=0.1, command=doctor_command, outcome=told_outcome,
+                    right="hosts.edit"))  # fmt: skip
     register_contents(manifests)
     register_round(schedule.refresh_due)
     register_examination(examination)

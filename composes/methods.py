@@ -214,10 +214,10 @@ def register_methods() -> None:
     register_release_methods()
     register_order(SYNC)
     register_keeper(Keeper(kept_composes))
-    register_kept_texts(locked.texts)
+    register_kept_texts(locked.unnoted)
     contained.register_contained()
     register_contents(attachments.contents)
-    register(Method(name="compose", changed=compose_changed, others_go_on=True))
+    register(Method(name="compose", changed=compose_changed, others_go_on=True, right="composes.submit"))
     register(
         Method(
             name=git_origins.METHOD,
@@ -225,11 +225,13 @@ def register_methods() -> None:
             command=git_origins.command,
             outcome=git_origins.outcome,
             changed=git_origins.changed,
+            right="composes.define",
         )
     )
     for name, weight in zip(MADE, (2.0, 1.0), strict=True):
         register(Method(name=name, weight=weight, command=compose_command, outcome=compose_outcome, after=sweep,
-                        changed=compose_changed, about=compose_about, caches=compose_caches))  # fmt: skip
+                        changed=compose_changed, about=compose_about, caches=compose_caches,
+                        right="composes.submit"))  # fmt: skip
     register(
         Method(
             name="publish",
@@ -238,5 +240,6 @@ def register_methods() -> None:
             outcome=publish_outcome,
             changed=compose_changed,
             needs_hub=True,
+            right="composes.publish",
         )
     )

@@ -10,6 +10,7 @@ from django.db import models
 
 from composes import gates, states, submit
 from composes.fields import OrderedMapping
+from composes.releases.contained_models import ComposedPackage, ComposedSnapshot
 from composes.releases.release_models import Move, ReleaseChannel
 from composes.selection import ALL, Selection
 from debatomic.access.checks import may, owns
@@ -24,7 +25,8 @@ from hosts.queue.wishes import AS_USUAL, Wishes
 if TYPE_CHECKING:
     from debatomic.access.models import User
 
-__all__ = ["Compose", "ComposedPackage", "Definition", "Deliverable", "Move", "ReleaseChannel", "Revision"]
+__all__ = ["Compose", "ComposedPackage", "ComposedSnapshot", "Definition", "Deliverable", "Move", "ReleaseChannel",
+           "Revision"]  # fmt: skip
 PHASES = ("init", "gather", "rootfs", "ostree", "container", "image", "test", "publish")
 FAILED = (State.FAILED, State.CANCELED)
 
@@ -276,16 +278,3 @@ class Deliverable(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class ComposedPackage(models.Model):
-    """A compose has this package, by its SHA-256: only those that were built here."""
-
-    compose = models.ForeignKey(Compose, on_delete=models.CASCADE, related_name="+")
-    sha256 = models.CharField(max_length=64)
-
-    class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["sha256", "compose"], name="composed_once")]
-
-    def __str__(self) -> str:
-        return f"{self.sha256} in {self.compose}"

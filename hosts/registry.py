@@ -71,6 +71,10 @@ def _nothing(task: Task) -> None:
     """The default for methods that keep no rows of their own."""
 
 
+def _always(task: Task) -> None:
+    """The default for methods that may run again whenever somebody asks."""
+
+
 def _nowhere(request: dict[str, Any]) -> tuple[str, ...]:
     """The default for methods to which every host is alike."""
     return ()
@@ -81,8 +85,8 @@ class Method:
     """One kind of task.
 
     `command` and `outcome` run on the host, without a database: the program to run (plain Python of ours), and what to
-    keep of its output. `changed` runs on the hub, in the transaction that changed the task's state. A parent's method
-    has neither command nor outcome.
+    keep of its output. `changed` runs on the hub, in the transaction that changed the task's state, and `again` in that
+    of a person's retry. A parent's method has neither command nor outcome.
     """
 
     name: str
@@ -91,16 +95,24 @@ class Method:
     outcome: Callable[[Job], Outcome] | None = None
     after: Callable[[Job], list[str]] | None = None  # cleans the host up after a kill; short
     changed: Callable[[Task], None] = _nothing
+    again: Callable[[Task], None] = _always  # raises InputError where this task may not begin anew, nor what is beneath
     about: Callable[[Mapping[str, Any]], About] = _unknown  # of the frozen request
     needs_hub: bool = False  # only a host that shares the hub's folder
     caches: Callable[[dict[str, Any]], tuple[str, ...]] = _nowhere  # what it leaves on its host for the next such task
     at_start: Callable[[Path], list[str]] | None = None  # (state folder): cleans up when a builder starts
+    right: str = "builds.submit"  # to ask for such work: only with it one's own is retried and submitted anew
+    anew: bool = False  # although it keeps rows: those of another task of the same request are as good
     others_go_on: bool = False  # of a parent: a child that fails ends only what depends on it
 
     @property
     def follows(self) -> bool:
         """Whether it keeps rows of its own that follow the state of its tasks."""
         return self.changed is not _nothing
+
+    @property
+    def can_be_resubmitted(self) -> bool:
+        """Whether its request alone says all: where a row stands for the task, only the app makes both."""
+        return self.anew or not self.follows
 
 
 _methods: dict[str, Method] = {}
@@ -124,6 +136,12 @@ def method(name: str) -> Method:
 def find(name: str) -> Method | None:
     """The method of this name, or None: a row may be older than this installation."""
     return _methods.get(name)
+
+
+def right(name: str) -> str:
+    """The right to ask for work of this method."""
+    known = _methods.get(name)
+    return known.right if known else Method.right
 
 
 def about(name: str, request: Mapping[str, Any]) -> About:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 
 from hosts import registry
@@ -22,14 +22,27 @@ class Named:
     contents: frozenset[str]
 
 
+Naming = Callable[[Set[tuple[str, str]], Set[str]], Named]
+_namings: list[Naming] = []
+
+
+def register_named(among: Naming) -> None:
+    """Have an app above asked, too, which of these its rows name."""
+    if among not in _namings:
+        _namings.append(among)
+
+
 def named(snapshots: Set[tuple[str, str]], contents: Set[str]) -> Named:
-    """Those of these that live tasks or kept composes name."""
+    """Those of these that live tasks or kept composes name: texts before rows, which texts become."""
     found: set[tuple[str, str]] = set()
     digests: set[str] = set()
     if snapshots or contents:
         for text in _texts():
             found |= snapshots & set(ADDRESS.findall(text))
             digests |= contents & set(DIGEST.findall(text))
+        for among in _namings:
+            more = among(snapshots - found, contents - digests)
+            found, digests = found | more.snapshots, digests | more.contents
     return Named(frozenset(found), frozenset(digests))
 
 

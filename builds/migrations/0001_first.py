@@ -267,10 +267,12 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('latest', models.BigIntegerField(default=0)),
                 ('failed', models.BooleanField(default=False)),
+                ('public_latest', models.BigIntegerField(default=0)),
+                ('public_failed', models.BooleanField(default=False)),
             ],
             options={
                 'ordering': ['name'],
-                'indexes': [models.Index(condition=models.Q(('failed', True)), fields=['name'], name='package_failed')],
+                'indexes': [models.Index(condition=models.Q(('failed', True)), fields=['name'], name='package_failed'), models.Index(condition=models.Q(('public_failed', True)), fields=['name'], name='package_public_failed')],
             },
         ),
         migrations.AddField(

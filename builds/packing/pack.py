@@ -16,7 +16,8 @@ from pathlib import Path
 from builds.packing.upstream import Upstream, orig
 from chroots.engine.archives.dsc import NAME, VERSION, Dsc, parse_dsc, verify
 from debatomic.tools.errors import CommandFailed, InputError
-from debatomic.tools.git import PROTOCOLS, REF, Jail, check_address, jailed
+from debatomic.tools.git import PROTOCOLS, REF, Jail, jailed
+from debatomic.tools.git_servers import check_address
 
 SIZE = 2 << 30  # bytes of any file
 SECONDS = 1200.0

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-INSTALLED = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::([a-z0-9-]+))? \(= ([A-Za-z0-9.+:~-]+)\)")
+INSTALLED = re.compile(r"([a-z0-9][a-z0-9+.-]{1,99})(?::([a-z0-9-]{1,20}))? \(= ([A-Za-z0-9.+:~-]{1,100})\)")
 MOST_BYTES = 4 << 20
-MOST = 20_000  # packages: no buildroot has so many
+MOST = 5_000  # packages: no buildroot has so many
 
 
 @dataclass(frozen=True)

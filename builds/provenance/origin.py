@@ -14,6 +14,7 @@ from hosts.kept import store
 from hosts.models import Artifact, Log, Task
 
 SHOWN = 50  # of each: tags, repositories
+SHOWN_INSTALLED = 500  # packages of the buildroot, on its page; the .buildinfo has all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,11 @@ class Origin:
         """chroots.engine.layers.base.facts"""
         said = self.task.result.get("base") if self.task else None
         return dict(said or {})
+
+    @property
+    def installed_shown(self) -> list[Installed]:
+        """The first of them."""
+        return self.installed[:SHOWN_INSTALLED]
 
     @property
     def layer(self) -> str:

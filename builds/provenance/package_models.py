@@ -13,22 +13,33 @@ if TYPE_CHECKING:
     from builds.models import Build
 
 
+ALL, PUBLIC = ("latest", "failed"), ("public_latest", "public_failed")  # columns
+
+
 class SourcePackageQuerySet(models.QuerySet["SourcePackage"]):
     def note(self, build: Build, *, failed: bool = False) -> None:
         """A build of it was submitted or went on: it is the newest, or says nothing of the package any more."""
-        failed = failed and not build.scratch
-        package, _ = self.get_or_create(name=build.source, defaults={"latest": build.pk, "failed": failed})
-        if package.latest <= build.pk and (package.latest, package.failed) != (build.pk, failed):
-            self.filter(pk=package.pk, latest__lte=build.pk).update(latest=build.pk, failed=failed)
+        package, _ = self.get_or_create(name=build.source)
+        for latest, failing in (ALL, PUBLIC) if build.task.public else (ALL,):
+            told = {latest: build.pk, failing: failed and not build.scratch}
+            if getattr(package, latest) <= build.pk and told != {name: getattr(package, name) for name in told}:
+                self.filter(**{"pk": package.pk, f"{latest}__lte": build.pk}).update(**told)
 
     def forget(self, names: set[str], builds: Any) -> None:
         """Builds of these went: remove those without any; where the newest went, the newest that is left counts."""
         left = builds.filter(source=models.OuterRef("name"))
         self.filter(~models.Exists(left), name__in=names).delete()
-        for package in self.filter(~models.Exists(left.filter(pk=models.OuterRef("latest"))), name__in=names):
-            newest = builds.filter(source=package.name).select_related("task").order_by("-pk")[0]
-            failed = newest.task.state == State.FAILED and not newest.scratch
-            self.filter(pk=package.pk).update(latest=newest.pk, failed=failed)
+        for columns, counting in ((ALL, builds), (PUBLIC, builds.filter(task__public=True))):
+            newest = left.filter(pk=models.OuterRef(columns[0]))
+            for package in self.filter(~models.Exists(newest), name__in=names):
+                self.filter(pk=package.pk).update(**_newest(package, columns, counting))
+
+
+def _newest(package: SourcePackage, columns: tuple[str, str], builds: Any) -> dict[str, Any]:
+    """What the columns say of the newest of these builds of it."""
+    found = builds.filter(source=package.name).select_related("task").order_by("-pk").first()
+    failed = bool(found and found.task.state == State.FAILED and not found.scratch)
+    return dict(zip(columns, (found.pk if found else 0, failed), strict=True))
 
 
 class SourcePackage(models.Model):
@@ -37,12 +48,17 @@ class SourcePackage(models.Model):
     name = models.CharField(max_length=100, unique=True)
     latest = models.BigIntegerField(default=0)  # the id of its newest build
     failed = models.BooleanField(default=False)  # whether that one failed
+    public_latest = models.BigIntegerField(default=0)  # the same of those builds that everybody may know of
+    public_failed = models.BooleanField(default=False)
 
     objects: ClassVar = SourcePackageQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["name"]
-        indexes: ClassVar = [models.Index(fields=["name"], name="package_failed", condition=models.Q(failed=True))]
+        indexes: ClassVar = [
+            models.Index(fields=["name"], name="package_failed", condition=models.Q(failed=True)),
+            models.Index(fields=["name"], name="package_public_failed", condition=models.Q(public_failed=True)),
+        ]
 
     def __str__(self) -> str:
         return self.name

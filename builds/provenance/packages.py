@@ -42,7 +42,7 @@ def listed(user: Any, *, name: str = "", failed: bool = False, target: str = "")
     newest = builds.filter(source=OuterRef("name")).order_by("-pk").values("pk")[:1]
     found = SourcePackage.objects.filter(begins("name", name.strip().lower()))
     if failed:
-        found = found.filter(failed=True)
+        found = found.filter(failed=True) if user.is_authenticated else found.filter(public_failed=True)
     return found.annotate(newest=Subquery(newest)).filter(newest__isnull=False)
 
 

@@ -57,10 +57,20 @@ def check_override(request: SignedInRequest, pk: int) -> HttpResponse:
     require(result.can_override(request.user), "Only a check that blocks a build is overridden, by whoever may.")
     try:
         gates.override(result, by=request.user, reason=request.POST.get("reason", ""))
-        messages.success(request, f"{result.title} does not block {result.build} any more.")
+        _tell(request, result)
     except InputError as error:
         messages.error(request, error.sentence)
     return redirect(result)
+
+
+def _tell(request: SignedInRequest, result: CheckResult) -> None:
+    """What overriding it came to: in the tag, or what is still missing."""
+    build = models.Build.objects.select_related("target__tag", "task").get(pk=result.build_id)
+    said = f"{result.title} does not block {build} any more."
+    if why := gates.missing(build):
+        messages.warning(request, f"{said} It is not in {build.target.tag} yet: {why}")
+    else:
+        messages.success(request, f"{said} It is in {build.target.tag}.")
 
 
 @require_safe

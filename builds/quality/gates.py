@@ -20,11 +20,12 @@ from debatomic.tools.errors import InputError
 from hosts.models import Event, Log, State, Task
 
 if TYPE_CHECKING:
-    from builds.models import Build
+    from builds.models import Build, Tag
     from debatomic.access.models import User
 
 LEAST_REASON, MOST_REASON = 5, 500  # characters
 SAID = (PASS, WARN, FAIL, SKIP)
+MOST_NAMED = 5  # checks in one sentence
 BATCH = 50  # checks submitted in one round
 
 
@@ -112,6 +113,28 @@ def take(build: Build) -> None:
     """A completed build enters its target's tag; never a scratch build, nor what a check blocks."""
     if not build.scratch and not build.checks.blocking().exists():
         tagging.take(build.target.tag, build)
+
+
+def missing(build: Build) -> str:
+    """Why a build is not in its target's tag, as a sentence; empty where it is in it."""
+    tag = build.target.tag
+    if tag.entries.at().filter(build=build).exists():
+        return ""
+    if build.scratch:
+        return "It is a scratch build, which is never tagged."
+    if build.state != State.COMPLETED:
+        return "It has not completed."
+    if blocking := [str(check) for check in build.checks.blocking()[:MOST_NAMED]]:
+        return f"{', '.join(blocking)} {'blocks' if len(blocking) == 1 else 'block'} it."
+    return _held_by_tag(tag, build)
+
+
+def _held_by_tag(tag: Tag, build: Build) -> str:
+    if tag.locked:
+        return f"{tag} is locked."
+    if tag.blocked.at().filter(source=build.source).exists():
+        return f"{build.source} is blocked in {tag}."
+    return f"It, or a later build of {build.source}, has been in {tag} already."
 
 
 @transaction.atomic

@@ -87,4 +87,4 @@ def _person(task: Task) -> User:
     return task.created_by
 
 
-REGISTERED = Method(name=METHOD, weight=0.5, command=command, outcome=outcome, changed=changed)
+REGISTERED = Method(name=METHOD, weight=0.5, command=command, outcome=outcome, changed=changed, anew=True)

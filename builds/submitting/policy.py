@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from builds.submitting import signatures
+from builds.submitting.signatures import Signature
 from debatomic.addresses import address_of
 from debatomic.tools.errors import InputError
 from hosts.states import State
@@ -38,6 +40,14 @@ def require_first(target: Target, source: str, version: str, *, field: str, besi
     found = first(target, source, version) if target.once else None
     if found and found.pk != besides:
         raise BuiltAlready(found, target, field=field)
+
+
+def require_again(build: Build) -> None:
+    """What its target asks of it today, before anything of it runs once more. Raises InputError."""
+    signatures.require_known(build.target, build.origin, Signature(told=build.signature, by=build.signed_by))
+    hold(build.target)
+    if not build.scratch:
+        require_first(build.target, build.source, build.version, field="", besides=build.pk)
 
 
 def hold(target: Target, *, tag: bool = False) -> None:

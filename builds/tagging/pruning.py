@@ -18,6 +18,7 @@ from builds.models import Build
 from builds.tagging.entries import folder_of
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from debatomic.access.models import AuditEntry
+from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.kept import store
 from hosts.models import FINAL, Channel, State, Task
@@ -94,6 +95,11 @@ def _paths(repository: Repository, going: Sequence[Snapshot]) -> set[str]:
         files = [each["name"] for each in builds[build].files] if package is None else [names[package]]
         found.update(f"{folder_of(builds[build])}/{name}" for name in files)
     return found
+
+
+def again(task: Task) -> None:
+    """Raises InputError: which files only those snapshots have may be otherwise by now."""
+    raise InputError("What a repository lets go is found out anew each time.", hint="The next round asks for it.")
 
 
 def changed(task: Task) -> None:

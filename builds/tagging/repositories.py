@@ -25,6 +25,7 @@ from builds.tagging.entries import COMPONENT, Pair, described, owner
 from builds.tagging.overtaken import overtaken
 from builds.tagging.repository_models import Holding, Repository, Snapshot
 from builds.tagging.tag_models import Tag
+from debatomic.tools.errors import InputError
 from hosts import hub
 from hosts.kept import store
 from hosts.models import LIVE, Channel, State, Task
@@ -187,6 +188,14 @@ def changed(task: Task) -> None:
         _published(snapshot, task)
     elif task.state in (State.FAILED, State.CANCELED):  # to be looked at again
         Repository.objects.filter(pk=snapshot.repository_id).update(seen="")
+
+
+def again(task: Task) -> None:
+    """Only the newest snapshot is tried again, while nothing else changes the repository. Raises InputError."""
+    snapshot = Snapshot.objects.filter(task=task).first()
+    repository = Repository.objects.locked(snapshot.repository_id) if snapshot else None
+    if snapshot is None or repository is None or repository.newest(1)[0].pk != snapshot.pk or repository.is_busy:
+        raise InputError("The repository has gone on since.", hint="Its next snapshot is made where one is needed.")
 
 
 def _published(snapshot: Snapshot, task: Task) -> None:

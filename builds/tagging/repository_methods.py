@@ -90,6 +90,8 @@ def register_repository_methods() -> None:
     register_contents(repositories.needed)
     register_round(repositories.tend)
     register(Method(name="repository-prune", weight=0.1, command=prune_command, outcome=prune_outcome,
-                    changed=pruning.changed, needs_hub=True))  # fmt: skip
+                    changed=pruning.changed, again=pruning.again, needs_hub=True,
+                    right="tags.edit"))  # fmt: skip
     register(Method(name="repository", weight=0.1, command=change_command, outcome=change_outcome,
-                    changed=repositories.changed, needs_hub=True))  # fmt: skip
+                    changed=repositories.changed, again=repositories.again, needs_hub=True,
+                    right="tags.edit"))  # fmt: skip

@@ -75,4 +75,4 @@ def caches(request: dict[str, Any]) -> tuple[str, ...]:
 
 def register_trials() -> None:
     register(Method(name=TRY, command=try_command, outcome=try_outcome, after=sweep, changed=try_changed,
-                    caches=caches))  # fmt: skip
+                    caches=caches, right="chroots.try"))  # fmt: skip

@@ -137,6 +137,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ComposedSnapshot',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('suite', models.CharField(max_length=50)),
+                ('name', models.CharField(max_length=16)),
+                ('compose', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='composes.compose')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('suite', 'name', 'compose'), name='composed_snapshot_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='Attachment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

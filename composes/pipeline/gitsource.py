@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from composes.pipeline.treefiles import treefile
 from debatomic.tools.errors import InputError
-from debatomic.tools.git import PROTOCOLS, REF, check_address, jailed
+from debatomic.tools.git import PROTOCOLS, REF, jailed
+from debatomic.tools.git_servers import check_address
 
 __all__ = ["PROTOCOLS", "Fetched", "GitSource", "check", "fetch"]
 MAIN = re.compile(r"(?!.*(^|/)\.\.?(/|$))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,190}\.(yaml|json)")

@@ -11,6 +11,7 @@ from django.conf import settings
 from builds.keys import path as keys_path
 from composes.models import Move
 from composes.releases import releasing, retention
+from debatomic.tools.errors import InputError
 from hosts.models import Task
 from hosts.registry import Job, Keeper, Method, Outcome, program, register, register_keeper, register_round
 
@@ -65,9 +66,17 @@ def moved(task: Task) -> None:
     releasing.moved(task)
 
 
+def move_again(task: Task) -> None:
+    """Raises InputError where the journal has gone on since."""
+    move = Move.objects.filter(task=task).first()
+    if move is None or move.channel.moves.filter(pk__gt=move.pk).exists():
+        raise InputError("The release channel was asked for something else since.", hint="Promote or withdraw anew.")
+
+
 def register_release_methods() -> None:
     register_keeper(Keeper(kept_moves))
     register_round(retention.tend)
     register(Method(name="move", weight=0.5, command=move_command, outcome=move_outcome, changed=moved, needs_hub=True,
-                    at_start=key_command))  # fmt: skip
-    register(Method(name="prune", weight=0.5, command=prune_command, outcome=prune_outcome, needs_hub=True))
+                    at_start=key_command, again=move_again, right="composes.publish"))  # fmt: skip
+    register(Method(name="prune", weight=0.5, command=prune_command, outcome=prune_outcome, needs_hub=True,
+                    right="tasks.retry"))  # fmt: skip

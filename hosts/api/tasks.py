@@ -21,7 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from debatomic.access.checks import may, owns, person, readable
+from debatomic.access.checks import person, readable
 from debatomic.access.refusals import allow
 from hosts import hub
 from hosts.api.serializers import (
@@ -173,9 +173,7 @@ class TaskViewSet(ReadOnlyModelViewSet[Task]):
         task = self.get_object()
         asked = WishesSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        mine = owns(request.user, task) and may(request.user, "builds.submit")
-        able = task.is_final and (mine or may(request.user, "tasks.retry"))
-        allow(able, possible=task.is_final, sentence="It has not ended.")
+        allow(task.can_resubmit(person(request.user)), possible=task.is_final, sentence="It has not ended.")
         made = hub.resubmit(task, by=person(request.user), wishes=asked.wishes(dict(asked.validated_data)))
         shown = TaskDetailSerializer(made, context=self.get_serializer_context())
         return Response(shown.data, status=status.HTTP_201_CREATED)

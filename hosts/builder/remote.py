@@ -48,7 +48,7 @@ def _judged(answer: httpx.Response) -> httpx.Response:
     answer.read()
     if answer.status_code == GONE:
         raise ClaimLost
-    if answer.is_server_error or answer.status_code in TRY_AGAIN:
+    if answer.is_server_error or answer.is_redirect or answer.status_code in TRY_AGAIN:
         raise Unreachable(f"The hub answered {answer.status_code}: {_detail(answer)}")
     refusal = InputError(f"The hub refused this: {_detail(answer)}")
     with suppress(ValueError, KeyError, TypeError):
@@ -71,7 +71,11 @@ class RemoteHub:
                              else self._http.post(path, **options))  # fmt: skip
         except httpx.HTTPError as error:
             raise Unreachable(f"The hub at {settings.HUB_ADDRESS} does not answer: {error}") from error
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError:
+            other = f"Something else than the hub answers at {settings.HUB_ADDRESS}: is it a page of a proxy?"
+            raise Unreachable(other) from None
 
     def claim(self, token: str, slots: int) -> list[Claimed]:
         return [Claimed(**one) for one in self._post("claim", {"token": token, "slots": slots})["claimed"]]

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError, Kind
+from hosts import registry
 from hosts.hub.moves import end_attempt, free_again, locked, move, oldest_first, whole
 from hosts.hub.submission import check_priority
 from hosts.models import State, Task
@@ -48,7 +49,8 @@ def _cancel(task: Task, reason: str) -> None:
 def retry(task: Task, by: Any) -> None:
     """Begin a failed or canceled task anew; a parent begins those of its children anew that did not complete.
 
-    Raises InputError where it is not failed or canceled, or needs another task that is.
+    Raises InputError where it is not failed or canceled, needs another task that is, or may not run again by what its
+    method says or that of a task above it.
     """
     row = locked(task.pk)
     if row.state not in (State.FAILED, State.CANCELED):
@@ -56,12 +58,20 @@ def retry(task: Task, by: Any) -> None:
         raise InputError(f"Task {row.pk} is {row.get_state_display()}.", hint=hint)
     again = _with_children(row) if row.is_parent else [row, *_dropped_with(row)]
     _refuse_hopeless(again)
+    for one in (*_above(row), *again):
+        if known := registry.find(one.method):
+            known.again(one)
     for one in again:
         one.refresh_from_db()  # a parent follows its children
         if one.state in (State.FAILED, State.CANCELED):
             free_again(one)
     AuditEntry.note(by, "task.retry", f"task {row.pk}")
     task.refresh_from_db()
+
+
+def _above(task: Task) -> list[Task]:
+    """Its parent, and so on."""
+    return [task.parent, *_above(task.parent)] if task.parent else []
 
 
 def _with_children(task: Task) -> list[Task]:

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from debatomic.access.models import AuditEntry
 from debatomic.tools.errors import InputError
+from hosts import registry
 from hosts.hub.submission import submit
 from hosts.models import Task
 from hosts.queue.wishes import Wishes
@@ -15,11 +16,17 @@ from hosts.queue.wishes import Wishes
 
 @transaction.atomic
 def resubmit(task: Task, *, by: Any, wishes: Wishes) -> Task:
-    """The same work as a new task. Raises InputError where it has not ended or is part of something larger."""
+    """The same work as a new task. Raises InputError where it has not ended, or is part of something larger.
+
+    What a row stands for, as the journal of releases does for each move of refs, comes only with that row.
+    """
     if not task.is_final:
         raise InputError(f"Task {task.pk} has not ended.", hint="Cancel it first, or change its priority.")
     if task.is_parent or task.parent_id:
         raise InputError(f"Task {task.pk} is part of something larger.", hint="Submit that build or compose again.")
+    if (known := registry.find(task.method)) and not known.can_be_resubmitted:
+        raise InputError(f"A task of the method {task.method} is not submitted alone.",
+                         hint="Ask for what it does once more, where that was asked for.")  # fmt: skip
     wishes.check(by)
     made = submit(
         task.method, task.title, request=task.request, architecture=task.architecture,

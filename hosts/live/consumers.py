@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -135,9 +136,14 @@ def _offset(query: bytes) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
 
 
+def _as_now(user: Any) -> Any:
+    """The person with the roles of now; None for one who is gone."""
+    return get_user_model().objects.filter(pk=user.pk).first() if user.is_authenticated else user
+
+
 def _fresh_user_sees(user: Any, task_id: int) -> bool:
     """Whether the task is visible to this person as their roles are now, not as they were at sign-in."""
-    now = get_user_model().objects.filter(pk=user.pk).first() if user.is_authenticated else user
+    now = _as_now(user)
     return now is not None and Task.objects.visible_to(now).filter(pk=task_id).exists()
 
 
@@ -146,6 +152,7 @@ class EventConsumer(Consumer):
 
     async def connect(self) -> None:
         self.topics: set[str] = set()
+        self._look_again_at = 0.0
         self._queue: asyncio.Queue[list[News]] = asyncio.Queue()
         await super().connect()
 
@@ -153,6 +160,7 @@ class EventConsumer(Consumer):
         named = message.get("listen")
         if isinstance(named, list):
             new = await self._allowed([topic for topic in named if isinstance(topic, str)])
+            self._look_again_at = time.monotonic() + RIGHTS_SECONDS
             await self.send(text_data=json.dumps({"listening": sorted(new)}))
             before, self.topics = self.topics, new
             self._queue.put_nowait([news for news in event_feed().recent if not news.topics & before])
@@ -161,16 +169,22 @@ class EventConsumer(Consumer):
         async with event_feed().listening(self._queue.put_nowait):
             while True:
                 batch = await self._queue.get()
-                events = [news.message for news in batch if news.topics & self.topics and self._may_hear(news)]
-                if events:
+                if self._wanted(batch) and time.monotonic() > self._look_again_at:
+                    self.topics = await self._allowed(sorted(self.topics))
+                    self._look_again_at = time.monotonic() + RIGHTS_SECONDS
+                if events := self._wanted(batch):
                     await self.send(text_data=json.dumps({"events": events}))
+
+    def _wanted(self, batch: list[News]) -> list[dict[str, Any]]:
+        return [news.message for news in batch if news.topics & self.topics and self._may_hear(news)]
 
     def _may_hear(self, news: News) -> bool:
         return bool(news.public or self.scope["user"].is_authenticated)
 
     @database_sync_to_async
     def _allowed(self, named: list[str]) -> set[str]:
-        return topics.allowed(self.scope["user"], named)
+        now = _as_now(self.scope["user"])
+        return topics.allowed(now, named) if now is not None else set()
 
 
 class NowhereConsumer(Consumer):

@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 
 from debatomic.access.checks import may, owns
 from debatomic.addresses import address_of
+from hosts import registry
 from hosts.models.event import Event
 from hosts.queue.order import Line
 from hosts.states import FINAL, HELD, LIVE, State
@@ -180,8 +181,14 @@ class Task(models.Model):
         return self.is_live and (mine or may(user, "tasks.cancel"))
 
     def can_retry(self, user: User) -> bool:
-        mine = owns(user, self) and (may(user, "builds.submit") or may(user, "composes.submit"))
-        return self.state in (State.FAILED, State.CANCELED) and (mine or may(user, "tasks.retry"))
+        return self.state in (State.FAILED, State.CANCELED) and self._may_ask_again(user)
+
+    def can_resubmit(self, user: User) -> bool:
+        return self.is_final and self._may_ask_again(user)
+
+    def _may_ask_again(self, user: User) -> bool:
+        """Whoever asked for it, while they may ask for such work at all."""
+        return may(user, "tasks.retry") or (owns(user, self) and may(user, registry.right(self.method)))
 
     def topics(self) -> list[str]:
         """The names under which pages listen for this task's changes."""

@@ -20,6 +20,8 @@ from builds.keeping import leaving, rules
 from builds.keeping.rules import Entry, Rules, superfluous
 from builds.models import BinaryPackage, Build, Holding, Repository, Snapshot, Tag, TagEntry, Target
 from builds.tagging import changing, content, pruning, repositories
+from composes.models import Compose
+from composes.releases import contained
 from debatomic.access.models import AuditEntry, User
 from debatomic.tools.errors import InputError
 from hosts import hub
@@ -162,6 +164,18 @@ def test_what_a_task_names_stays(target: Target, somebody: User) -> None:
     assert leaving.sweep(NOW) == 2
 
 
+def composed(by: User, target: Target, builds: list[Build], places: list[str]) -> Compose:
+    """A compose that ended, whose lock has these packages from these addresses."""
+    made = scene.compose(by, target.channel, number=Compose.objects.count())
+    sums = [build.binaries.get().artifact.sha256 for build in builds]
+    sha256, size = store.add(io.BytesIO(json.dumps({"number": made.pk, "packages": sums, "from": places}).encode()))
+    Artifact.objects.create(task=made.task.children.get(), name="lock.json", sha256=sha256, size=size)
+    tasks = Task.objects.filter(pk__in=[made.task_id, made.task.children.get().pk])
+    tasks.update(state=State.COMPLETED, finished_at=NOW)
+    contained.note(made)
+    return made
+
+
 def test_what_a_lock_names_stays(target: Target, somebody: User) -> None:
     Tag.objects.update(discard_days=1)
     build, compose = completed(somebody, target), scene.compose(somebody, target.channel)
@@ -174,10 +188,24 @@ def test_what_a_lock_names_stays(target: Target, somebody: User) -> None:
     assert leaving.sweep(NOW) == 1
 
 
+def test_no_lock_of_an_ended_compose_is_read(target: Target, somebody: User) -> None:
+    Tag.objects.update(discard_days=1)
+    repository = Repository.objects.create(tag=target.tag, suite="house", keep_days=1)
+    first, _ = snapshot(repository, 1, age=9), snapshot(repository, 2, age=8)
+    build = completed(somebody, target)
+    left(target.tag, build, 2)
+    compose = composed(somebody, target, [build], [f"/repositories/house/snapshots/{first.name}/pool/a.deb"])
+    Artifact.objects.filter(name="lock.json").delete()
+    assert leaving.sweep(NOW) == 0
+    assert contained.named({("house", first.name)}, set()).snapshots == {("house", first.name)}
+    type(compose).objects.update(removed_at=NOW)
+    assert leaving.sweep(NOW) == 2
+
+
 # Whatever people and rules do
 
 STEPS = some.lists(some.tuples(some.sampled_from(
-    ["tag", "untag", "keep", "let go", "snapshot", "prune", "name", "unname", "wait", "sweep"]),
+    ["tag", "untag", "keep", "let go", "snapshot", "prune", "name", "unname", "compose", "expire", "wait", "sweep"]),
     some.integers(0, 3), some.integers(0, 1)), min_size=5, max_size=20)  # fmt: skip
 
 
@@ -199,11 +227,13 @@ class NothingReferredToGoes(TestCase):
         self.repository = Repository.objects.create(tag=self.tags[0], suite="house", keep_days=2)
         self.builds = [completed(self.somebody, self.target, "ab"[number % 2]) for number in range(4)]
         self.named: dict[int, Task] = {}
+        self.composed: dict[int, list[Any]] = {}
         self.number = 0
         self.published: dict[int, set[int]] = {}  # what each snapshot was told to have
 
     @tried(max_examples=10, deadline=None)
     @example(steps("tag snapshot untag snapshot wait sweep wait prune sweep wait sweep"))
+    @example(steps("tag compose untag wait sweep wait sweep expire sweep wait sweep"))
     @example(steps("tag snapshot snapshot wait untag snapshot sweep wait prune"))
     @given(STEPS)
     def test_whatever_happens(self, steps: list[tuple[str, int, int]]) -> None:
@@ -223,6 +253,7 @@ class NothingReferredToGoes(TestCase):
             "let go": lambda: leaving.keep_build(build, by=self.somebody, keep=False),
             "snapshot": self.publish, "prune": self.pruned, "wait": self.pass_days,
             "name": lambda: self.name(build), "unname": lambda: self.unname(build),
+            "compose": lambda: self.compose(build), "expire": lambda: self.expire(build),
             "sweep": lambda: leaving.sweep(timezone.now()),
         }  # fmt: skip
         try:
@@ -274,6 +305,18 @@ class NothingReferredToGoes(TestCase):
         if task := self.named.pop(build.pk, None):
             Task.objects.filter(pk=task.pk).update(state=State.COMPLETED, finished_at=timezone.now())
 
+    def compose(self, build: Build) -> None:
+        """With the package of this build, out of the repository's latest snapshot."""
+        latest = Repository.objects.get().current
+        places = [f"/repositories/house/snapshots/{latest.name}/"] if latest else []
+        made = composed(self.somebody, self.target, [build], places)
+        self.composed.setdefault(build.pk, []).append((made, latest))
+
+    def expire(self, build: Build) -> None:
+        """The files of all composes with it are removed."""
+        gone = [made.pk for made, _ in self.composed.pop(build.pk, [])]
+        Compose.objects.filter(pk__in=gone).update(removed_at=timezone.now())
+
     def had_by(self, snapshots: Any) -> set[int]:
         return {build for pk in snapshots.values_list("pk", flat=True) for build in self.published[pk]}
 
@@ -283,6 +326,9 @@ class NothingReferredToGoes(TestCase):
         assert {pk for pk, task in self.named.items() if task.pk in live} <= there
         assert self.had_by(Snapshot.objects.filter(removed_at=None)) <= there
         assert tagged <= there
+        assert set(self.composed) <= there
+        places = {latest.pk for rows in self.composed.values() for _, latest in rows if latest}
+        assert not Snapshot.objects.filter(pk__in=places).exclude(removed_at=None).exists()
         current = Repository.objects.get().current
         assert current is None or current.removed_at is None
 
@@ -328,3 +374,19 @@ def test_what_leaves_is_listed_and_kept(target: Target, somebody: User, client_o
     assert (told["kept"], told["leaves_at"]) == (False, None)
     told = client.post(f"/api/v1/leaving/snapshots/{marked.pk}/keep/", {"keep": False}, "application/json").json()
     assert told["kept"] is False
+
+
+# What is not tried again
+
+
+def test_old_changes_of_a_repository_are_not_tried_again(target: Target, somebody: User) -> None:
+    repository = Repository.objects.create(tag=target.tag, suite="house", keep_days=30)
+    first, second = (snapshot(repository, number, age=9, state=State.FAILED) for number in (1, 2))
+    with pytest.raises(InputError, match="has gone on since"):
+        hub.retry(first.task, somebody)
+    hub.retry(second.task, somebody)
+    assert Snapshot.objects.get(pk=second.pk).task.state == State.FREE
+    prune = hub.submit("repository-prune", "remove", request={}, by=None, channel=target.channel)
+    hub.cancel(prune, None)
+    with pytest.raises(InputError, match="found out anew"):
+        hub.retry(prune, somebody)

@@ -12,9 +12,11 @@ from django.test import Client
 
 from builds.architectures import plan
 from builds.models import Build, Target
+from builds.submitting.signatures import Checking
 from chroots.models import Chroot
 from debatomic.access.models import User
 from debatomic.tools.errors import InputError
+from hosts import hub
 from hosts.models import State, Task
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,28 @@ def test_scratch_builds_and_builds_in_vain_do_not_count(submit: Callable[..., Bu
     submit()
     with pytest.raises(InputError, match="already"):  # another one took its place
         failed.retry(by=failed.created_by)
+
+
+def test_a_retry_of_its_task_asks_the_same(
+    submit: Callable[..., Build], target: Target, users: dict[str, User]
+) -> None:
+    failed = submit()
+    tasks = [failed.task, failed.task.children.get()]
+    Task.objects.update(state=State.FAILED)
+    other = submit()
+    for task in tasks:
+        with pytest.raises(InputError, match="already"):
+            hub.retry(task, users["release-manager"])
+    end(other, State.FAILED)
+    Target.objects.update(signatures=Checking.REQUIRED)
+    for task in tasks:
+        with pytest.raises(InputError, match="only what a key it names has signed"):
+            hub.retry(task, users["release-manager"])
+    Target.objects.update(signatures=Checking.INFORMATIVE)
+    hub.retry(tasks[1], users["release-manager"])
+    for task in tasks:
+        task.refresh_from_db()
+        assert task.state == State.FREE
 
 
 def test_another_target_and_one_that_builds_again_take_it(submit: Callable[..., Build], target: Target) -> None:

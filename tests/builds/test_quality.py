@@ -12,7 +12,7 @@ import zstandard
 from django.test import Client
 from django.utils import timezone
 
-from builds.models import Build, CheckResult, TagEntry, Target
+from builds.models import Build, CheckResult, Tag, TagEntry, Target
 from builds.promotion import readers
 from builds.quality import check_methods, gates, policies
 from builds.quality.check_models import results_of
@@ -103,6 +103,26 @@ def test_a_failed_check_blocks_until_somebody_overrides_it(
     assert tagged(build) and result.shown == "overridden"
     with pytest.raises(InputError, match="does not block"):
         gates.override(result, by=by, reason="once more")
+
+
+def test_who_overrides_is_told_what_is_still_missing(
+    built: Built, host: Host, tmp_path: Path, client_of: Callable[[str], Client]
+) -> None:
+    build, client = built(lintian="blocks", debdiff="blocks"), client_of("release-manager")
+
+    def told() -> str:
+        check = said(build, host, FAILS, tmp_path)
+        answer: Any = client.post(f"/checks/{check.pk}/override/", {"reason": "It is known."}, follow=True)
+        return " ".join(str(each) for each in answer.context["messages"])
+
+    first = told()
+    assert f"It is not in trixie yet: {build.checks.blocking().get()} blocks it." in first
+    Tag.objects.update(locked=True)
+    assert "It is not in trixie yet: trixie is locked." in told()
+    assert not tagged(build)
+    Tag.objects.update(locked=False)
+    gates.take(build)
+    assert gates.missing(build) == ""
 
 
 def test_a_check_is_tried_again_alone(built: Built, host: Host, tmp_path: Path, users: dict[str, User]) -> None:

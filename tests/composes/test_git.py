@@ -20,7 +20,7 @@ from composes.models import Definition, GitOrigin
 from composes.pipeline import gitsource
 from composes.pipeline.gitsource import GitSource
 from debatomic.access.models import AuditEntry, User
-from debatomic.tools import git
+from debatomic.tools import git_servers
 from debatomic.tools.errors import InputError, ToolError
 from hosts.models import Channel, Host, State, Task
 from hosts.schedule import schedules
@@ -158,7 +158,7 @@ def test_it_is_fetched_over_http_where_that_is_allowed(repository: Repository, a
 @pytest.mark.parametrize("server", ["a.example?", "a.example#", "a\\b", "a.example.", "-x", "[::1%25lo]", "%31", "a:b"])
 def test_an_address_with_two_readings_is_refused(server: str) -> None:
     with pytest.raises(InputError, match="names no server"):
-        git.check_address(f"https://{server}/x.git", ("https",))
+        git_servers.check_address(f"https://{server}/x.git", ("https",))
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_only_public_servers_are_asked(host: str, names: dict[str, str]) -> None:
     names["inside.example"] = "192.168.0.7"
     with pytest.raises(InputError, match="has no public address") as caught:
-        git.way(f"https://{host}/x.git", ("mirror.example", "172.16.0.0/12"))
+        git_servers.way(f"https://{host}/x.git", ("mirror.example", "172.16.0.0/12"))
         raise AssertionError(host)
     assert "192.168" not in caught.value.sentence
 
@@ -195,20 +195,20 @@ def test_only_public_servers_are_asked(host: str, names: dict[str, str]) -> None
 def test_servers_of_the_house_are_asked_where_they_are_named(names: dict[str, str]) -> None:
     names |= {"inside.example": "192.168.0.7", "outside.example": "1.1.1.1"}
     for hosts in (("Inside.example",), ("192.168.0.0/24",), ("192.168.0.7",)):
-        assert git.way("https://inside.example/x", hosts).options[1].endswith("=inside.example:443:192.168.0.7")
-    assert git.way("http://outside.example:81/x", ()).options[1].endswith("=outside.example:81:1.1.1.1")
-    assert "-oHostName=1.1.1.1" in git.way("ssh://git@outside.example/x", ()).variables["GIT_SSH_COMMAND"]
-    assert git.way("file:///x", ()) == git.Way()
+        assert git_servers.way("https://inside.example/x", hosts).options[1].endswith("=inside.example:443:192.168.0.7")
+    assert git_servers.way("http://outside.example:81/x", ()).options[1].endswith("=outside.example:81:1.1.1.1")
+    assert "-oHostName=1.1.1.1" in git_servers.way("ssh://git@outside.example/x", ()).variables["GIT_SSH_COMMAND"]
+    assert git_servers.way("file:///x", ()) == git_servers.Way()
 
 
 def test_a_proxy_looks_names_up_itself(names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", ".house.example")
     names["git.house.example"] = "10.0.0.1"
-    assert git.way("https://anywhere.example/x", ()).variables["https_proxy"] == "http://proxy.example:3128"
+    assert git_servers.way("https://anywhere.example/x", ()).variables["https_proxy"] == "http://proxy.example:3128"
     for url in ("https://10.0.0.1/x", "https://git.house.example/x"):
         with pytest.raises(InputError, match="no public address"):
-            git.way(url, ())
+            git_servers.way(url, ())
 
 
 def test_git_goes_to_the_address_that_was_looked_at(

@@ -179,6 +179,18 @@ class TestAgain:
                 hub.resubmit(task, by=users["packager"], wishes=Wishes())
 
 
+@pytest.mark.parametrize("method", ["move", "repository", "repository-prune", "build-check", "attest"])
+def test_what_a_row_stands_for_is_not_submitted_without_it(
+    method: str, default_channel: Channel, users: dict[str, User]
+) -> None:
+    """With the methods as they are registered in the application: nobody goes past the journal of releases."""
+    task = hub.submit(method, "done before", request={}, by=users["release-manager"], channel=default_channel)
+    hub.cancel(task, None)
+    with pytest.raises(InputError, match=f"method {method} is not submitted alone"):
+        hub.resubmit(task, by=users["release-manager"], wishes=Wishes())
+    assert Task.objects.count() == 1
+
+
 class TestBuilds:
     """With the methods as they are registered in the application."""
 
@@ -254,3 +266,15 @@ def test_the_priority_of_a_family_reaches_its_grandchildren(make: Any, client_of
     hub.cancel(bottom, None)
     with pytest.raises(InputError, match="is canceled"):
         hub.set_priority(bottom, 3, None)
+
+
+@pytest.mark.parametrize("method, mine", [("build-arch", True), ("move", False), ("compose", False), ("doctor", False)])
+def test_ones_own_is_done_again_only_with_the_right_to_ask_for_such_work(
+    method: str, mine: bool, default_channel: Channel, users: dict[str, User]
+) -> None:
+    """Whoever was a release manager once, and is a packager now."""
+    task = hub.submit(method, "asked for then", request={}, by=users["packager"], channel=default_channel)
+    hub.cancel(task, None)
+    task.refresh_from_db()
+    assert (task.can_retry(users["packager"]), task.can_resubmit(users["packager"])) == (mine, mine)
+    assert task.can_retry(users["release-manager"])

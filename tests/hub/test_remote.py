@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -280,6 +282,29 @@ def test_an_upload_is_verified_capped_and_safe_to_repeat(
     settings.UPLOAD_LIMIT_BYTES = 100
     assert speak("PUT", path, content).status_code == 413
     assert [file.name for file in (home / "artifacts").rglob("*") if file.is_file()] == [sha256]
+
+
+@pytest.mark.parametrize("answer, sentence", [
+    ("200 OK", "Something else than the hub answers"), ("302 Found\r\nLocation: /login", "The hub answered 302"),
+    ("502 Bad Gateway", "The hub answered 502"),
+])  # fmt: skip
+def test_a_proxy_that_answers_for_a_hub_that_is_not_there(host: Host, answer: str, sentence: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        page = f"HTTP/1.1 {answer}\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>".encode()
+
+        def answers() -> None:
+            connection = proxy.accept()[0]
+            with connection:
+                heard = b""
+                while not heard.endswith(b"{}") and (more := connection.recv(65536)):
+                    heard += more
+                connection.sendall(page)
+
+        answering = threading.Thread(target=answers)
+        answering.start()
+        with pytest.raises(Unreachable, match=sentence):
+            RemoteHub(f"http://127.0.0.1:{proxy.getsockname()[1]}", "dh_x").report({})
+        answering.join(timeout=30)
 
 
 def test_a_hub_that_is_not_there_is_unreachable(host: Host) -> None:

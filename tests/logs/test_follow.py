@@ -302,6 +302,21 @@ async def test_a_visitor_hears_of_public_tasks_only() -> None:
         assert await listener.receive_nothing(timeout=0.3)
 
 
+async def test_who_loses_the_right_hears_nothing_more(
+    headers_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RIGHTS_SECONDS", -1.0)
+    secret = await sync_to_async(running_task)(public=False)
+    headers = await sync_to_async(headers_of)("viewer")
+    async with socket("/ws/events/", headers) as listener:
+        await heard(listener, "tasks")
+        await sync_to_async(secret.announce)("running")
+        assert await what_comes(listener) == [(f"task:{secret.pk}", "running")]
+        await sync_to_async(RoleBinding.objects.filter(user__username="viewer").delete)()
+        await sync_to_async(secret.announce)("failed")
+        assert await listener.receive_nothing(timeout=0.5)
+
+
 async def test_a_viewer_hears_of_every_task(headers_of: Callable[[str], Any]) -> None:
     secret = await sync_to_async(running_task)(public=False)
     headers = await sync_to_async(headers_of)("viewer")

@@ -10,7 +10,8 @@ from django.test import Client
 from builds.models import Target
 from builds.provenance.buildinfo import Installed, installed
 from debatomic.access.models import User
-from hosts.models import Host
+from hosts.kept import store
+from hosts.models import Artifact, Host
 from tests import scene
 from tests.provenance.made import BUILDINFO, finished
 
@@ -36,3 +37,17 @@ def test_a_package_says_where_it_comes_from(
         assert text in page
     hidden = finished(scene.build(somebody, target, public=False), host, tmp_path, [])
     assert client_of("visitor").get(f"/binaries/{hidden.pk}/").status_code == 404
+
+
+def test_a_forged_buildinfo_makes_no_long_page(
+    target: Target, somebody: User, host: Host, tmp_path: Path, client_of: Callable[[str], Client]
+) -> None:
+    package = finished(scene.build(somebody, target), host, tmp_path, [])
+    forged = "Installed-Build-Depends:\n" + "".join(f" p{number:05} (= 1),\n" for number in range(9_000))
+    (tmp_path / "forged").write_text(forged)
+    told = Artifact.objects.get(kind=Artifact.Kind.BUILDINFO)
+    Artifact.objects.filter(pk=told.pk).update(sha256=store.put(tmp_path / "forged")[0])
+    page = client_of("viewer").get(f"/binaries/{package.pk}/").content.decode()
+    assert "p00499" in page and "p00500" not in page
+    assert f'The first 500. <a href="{told.get_absolute_url()}">figlet.buildinfo</a> has all.' in page
+    assert len(installed(forged)) == 5_000 and installed(f"Installed-Build-Depends: {'a' * 101} (= 1)\n") == []

@@ -56,6 +56,24 @@ def test_a_package_whose_newest_build_failed_is_found(
     assert names(client, "/packages/?failed=on") == []
 
 
+def test_what_failed_in_private_is_nobodys_news(
+    target: Target, somebody: User, host: Host, client_of: Callable[[str], Client]
+) -> None:
+    visitor, address = client_of("visitor"), "/packages/?failed=on"
+    for source, fails in (("good", False), ("bad", True)):
+        for public in (True, False):
+            build = scene.build(somebody, target, source=source, public=public)
+            if public == fails:
+                scene.fail(scene.begin(build, host))
+            else:
+                build.cancel(by=somebody)
+    assert names(visitor, address) == ["bad"]
+    assert [row["name"] for row in visitor.get("/api/v1/packages/?failed=true").json()["results"]] == ["bad"]
+    assert names(client_of("viewer"), address) == ["good"]
+    forget_builds(list(Build.objects.filter(source="good", task__public=False).values_list("task_id", flat=True)))
+    assert names(client_of("viewer"), address) == [] and names(visitor, address) == ["bad"]
+
+
 def test_a_name_without_builds_is_no_package(
     target: Target, somebody: User, client_of: Callable[[str], Client]
 ) -> None:
