@@ -157,6 +157,13 @@ class ComposeQuerySet(models.QuerySet["Compose"]):
         numbers = [int(rest) for rest in (name.removeprefix(prefix) for name in taken) if rest.isdigit()]
         return max(numbers, default=-1) + 1
 
+    def number_of_next(self, definition: Definition, variant: str) -> int:
+        """How many composes of a variant there were: versions of systems end with it, so that none comes twice.
+
+        A count of each day would not do: an archive may have the same date on many days.
+        """
+        return self.filter(revision__definition=definition, variant=variant).count()
+
     def last_manifest(self, definition: Definition, variant: str, architecture: str) -> str:
         """SHA-256 of the manifest of the last finished container of a variant; empty where none is kept."""
         same = self.filter(revision__definition=definition, variant=variant, task__state=State.COMPLETED)

@@ -75,8 +75,8 @@ def _create(
     type(definition).objects.select_for_update(no_key=True).get(pk=definition.pk)  # no two get the same number
     start = f"{definition}-{variant}"
     day = f"{timezone.now():%Y%m%d}"
-    respin = composes.next_respin(f"{start}-{day}.")
-    identity = f"{start}-{day}.{respin}"
+    identity = f"{start}-{day}.{composes.next_respin(f'{start}-{day}.')}"
+    number = composes.number_of_next(definition, variant)
     channel = wishes.channel or Channel.objects.get(name="default")
     parent = hub.submit(
         "compose", identity, request=selection.as_json(), channel=channel, by=by, is_parent=True,
@@ -86,7 +86,7 @@ def _create(
         identity=identity, revision=revision, variant=variant, architectures=architectures,
         task=parent, created_by=by,
     )  # fmt: skip
-    request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": respin,
+    request = {"files": revision.files, "main": revision.main, "variant": variant, "respin": number,
                "definition": definition.name, "trusted_keys": public_keys(),
                "attachments": attachments.of(revision), **selection.as_json()}  # fmt: skip
     made = [

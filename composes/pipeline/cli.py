@@ -67,7 +67,7 @@ def _run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--security-tracker", default=SECURITY_TRACKER, metavar="URL|FILE",
                       help="known vulnerabilities; none: nobody is asked (default: %(default)s)")  # fmt: skip
     verb.add_argument("--previous", type=Path, metavar="DIR", help="an earlier compose's output: upgraded to this one")
-    verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the respin, last of the version")
+    verb.add_argument("--compose-version", type=int, default=0, metavar="N", help="the last part of the version")
     verb.add_argument("--trusted-keys", type=Path, metavar="FILE", help="public keys of who signs commits, for updates")
     verb.add_argument("--boot-timeout", type=float, default=900.0, metavar="S", help="for each firmware (default: 900)")
     verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the machine that boots it")

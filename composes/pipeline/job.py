@@ -24,7 +24,7 @@ SNAPSHOTS = "https://snapshot.debian.org/archive/debian/{date}"
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """One compose as it was ordered. `mirror` is Debian's archive; `lock` fixes the packages; `respin` counts the
-    composes of one archive date."""
+    composes of the variant: the last of the version."""
 
     tree: Tree
     state: State

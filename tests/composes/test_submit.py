@@ -45,6 +45,15 @@ def test_composes_of_one_day_are_numbered(definition: Definition, users: dict[st
     assert [name.rpartition(".")[2] for name in names] == ["0", "1", "2"]
 
 
+def test_versions_do_not_repeat_on_another_day(definition: Definition, users: dict[str, User]) -> None:
+    """The archive may have the date of yesterday still."""
+    for number, identity in enumerate(("debian-atomic-minimal-20200101.0", "debian-atomic-minimal-20200102.0")):
+        made = Compose.objects.submit(definition=definition, variant="minimal", by=users["administrator"])
+        request = made.task.children.order_by("pk")[0].request
+        assert (made.identity.rpartition(".")[2], request["respin"]) == ("0", number)
+        Compose.objects.filter(pk=made.pk).update(identity=identity)
+
+
 @pytest.mark.parametrize(
     ("variant", "architectures", "field", "sentence"),
     [

@@ -34,7 +34,7 @@ def previous_commit(order: Order) -> str:
 
 
 def version_of(debian_version: str, suite: str, date: int, respin: int) -> str:
-    """As 13.20261121.0: Debian's major version (or the suite's name), the archive's date, the respin."""
+    """As 13.20261121.0: Debian's major version (or the suite's name), the archive's date, the number of the compose."""
     major = debian_version.split(".", maxsplit=1)[0] or suite
     return f"{major}.{datetime.fromtimestamp(date, UTC):%Y%m%d}.{respin}"
 
