@@ -101,10 +101,10 @@ def of_commit(
 
 
 def again(build: Build, *, by: User, wishes: Wishes) -> Build:
-    """Build the same files for the same target as another build, with other wishes."""
+    """Build the same files for the same target as another build, with other wishes; a rebuild gets the next number."""
     wishes.check(by)
     planned = {task.architecture: task.request["build_type"] for task in build.task.children.order_by("pk")}
-    rebuild = Rebuild(reason=build.binnmu_reason, number=build.binnmu) if build.binnmu else None
+    rebuild = Rebuild(reason=build.binnmu_reason) if build.binnmu else None
     return _create(build.target, _source_of(build), build.origin, planned, by=by, scratch=build.scratch,
                    wishes=_with_profiles(wishes, build), rebuild=rebuild)  # fmt: skip
 
@@ -175,7 +175,7 @@ def _create(
 ) -> Build:  # fmt: skip
     signatures.require_known(target, origin, source.signature)
     planned = rebuilds.only_theirs(planned) if rebuild else planned
-    policy.hold(target, tag=bool(rebuild))
+    policy.hold(target, every=bool(rebuild))
     number = rebuilds.numbered(target, source.name, source.version, rebuild)
     version = rebuilds.with_number(source.version, number)
     if not scratch:

@@ -64,7 +64,7 @@ def changes(policy: RebuildPolicy, entry: TagEntry) -> bool:
     if previous is None:
         return False
     if policy.when == RebuildPolicy.When.VERSION:
-        return bool(previous.build.version != build.version)
+        return bool(previous.build.source_version != build.version)
     return bool(_packages([previous.build.pk]) - _packages([build.pk]))
 
 

@@ -56,12 +56,14 @@ class Candidate:
 def preview(policy: Policy, builds: Sequence[Build], *, source: Tag, to: Tag, by: Any) -> list[Candidate]:
     """What would be said if `by` had these builds promoted now; `by` may be a visitor."""
     facts = gather(builds, source, to, by=by)
+    there = {*changing.beside_rebuilds(to, builds), *(build.pk for build in builds)}
     blocked = to.blocked.at().filter(source__in={build.source for build in builds})
     names = set(blocked.values_list("source", flat=True))
     return [
         Candidate(build=build, source=source, to=to,
                   verdicts=tuple(judge(policy, facts[build.pk], source=source.name, to=to.name)),
-                  obstacles=tuple(_obstacles(policy, build, source, to, facts[build.pk].tags, names)))
+                  obstacles=(*_obstacles(policy, build, source, to, facts[build.pk].tags, names),
+                             *filter(None, [changing.without_rest(to, build, there)])))
         for build in builds
     ]  # fmt: skip
 

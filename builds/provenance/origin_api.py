@@ -78,7 +78,7 @@ class AttestationSerializer(serializers.ModelSerializer[Attestation]):
 class ProvenanceSerializer(BinarySerializer):
     """Where a package comes from, and where it went."""
 
-    version_of_source = serializers.CharField(source="build.version")
+    version_of_source = serializers.CharField(source="build.source_version")
     submitted_by = serializers.CharField()
     source_files = SourceFileSerializer(many=True)
     task = serializers.IntegerField(allow_null=True)
@@ -129,7 +129,7 @@ def _told(found: Origin, context: Any) -> dict[str, Any]:
     build, task = found.package.build, found.task
     signed = found.attestation
     return {
-        "version_of_source": build.version, "submitted_by": str(build.created_by), "source_files": build.files,
+        "version_of_source": build.source_version, "submitted_by": str(build.created_by), "source_files": build.files,
         "task": task and task.pk, "host": str(task.host) if task and task.host else "",
         "buildroot": {"chroot": found.chroot, "base": found.base, "layer": found.layer,
                       "installed": [asdict(each) for each in found.installed]},

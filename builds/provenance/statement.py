@@ -50,10 +50,11 @@ def _file(artifact: Artifact) -> dict[str, Any]:
 
 def _asked(build: Build, task: Task) -> dict[str, Any]:
     """What whoever submitted it chose."""
-    return {"source": build.source, "version": build.version, "origin": build.origin, "target": build.target.name,
-            "architecture": task.architecture, "scratch": build.scratch,
+    rebuild = {name: task.request[name] for name in ("binnmu",) if name in task.request}
+    return {"source": build.source, "version": build.source_version, "origin": build.origin,
+            "target": build.target.name, "architecture": task.architecture, "scratch": build.scratch,
             "buildType": task.request.get("build_type", ""), "submittedBy": str(build.created_by),
-            "build": f"{_site()}{build.get_absolute_url()}"}  # fmt: skip
+            "build": f"{_site()}{build.get_absolute_url()}", **rebuild}  # fmt: skip
 
 
 def _inner(task: Task) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from builds.quality.check_models import CheckResult
+from builds.tagging import families
 from hosts import hub
 from hosts.models import Artifact, State, Task
 
@@ -34,7 +35,8 @@ def _request(result: CheckResult, made: Task) -> dict[str, Any]:
     return {
         **made.request, "check": result.check_name, "build": result.build_id,
         "made": _named(made.artifacts.filter(kind__in=MADE)), "log": logs.first() or "",
-        "siblings": _siblings(made.parent_id, made.architecture), **_before(result.build, made.architecture),
+        "siblings": [*_siblings(made.parent_id, made.architecture), *_rest(result.build)],
+        **_before(result.build, made.architecture),
     }  # fmt: skip
 
 
@@ -50,7 +52,7 @@ def _before(build: Build, architecture: str) -> dict[str, list[dict[str, str]]]:
     of_it = Artifact.objects.filter(task__parent=found.task_id, kind=Artifact.Kind.BINARY)
     if build.binnmu:
         of_it = of_it.exclude(binary_package__architecture="all")
-    siblings = [] if build.binnmu else _siblings(found.task_id, architecture)
+    siblings = _rest(build) if build.binnmu else _siblings(found.task_id, architecture)
     return {"before": _named(of_it.filter(task__architecture=architecture)), "before_siblings": siblings}
 
 
@@ -59,6 +61,16 @@ def _siblings(build_task: int | None, architecture: str) -> list[dict[str, str]]
     of_it = Artifact.objects.filter(task__parent=build_task, task__method="build-arch", task__state=State.COMPLETED)
     return _named(of_it.filter(kind=Artifact.Kind.BINARY, name__endswith="_all.deb").exclude(
         task__architecture=architecture))  # fmt: skip
+
+
+def _rest(build: Build) -> list[dict[str, str]]:
+    """Of a binary rebuild, the packages for all architectures: another build made them, and its own may need them."""
+    if not build.binnmu:
+        return []
+    makers = type(build).objects.filter(pk__in=list(families.rest_of(build)), target__tag=build.target.tag_id)
+    if (maker := makers.order_by("-pk").first()) is None:
+        return []
+    return _named(Artifact.objects.filter(binary_package__build=maker, binary_package__architecture="all"))
 
 
 def _named(artifacts: Any) -> list[dict[str, str]]:

@@ -50,10 +50,10 @@ def require_again(build: Build) -> None:
         require_first(build.target, build.source, build.version, field="", besides=build.pk)
 
 
-def hold(target: Target, *, tag: bool = False) -> None:
-    """Until the transaction ends, nobody else submits for this target, or for any of its tag.
+def hold(target: Target, *, every: bool = False) -> None:
+    """Until the transaction ends, nobody else submits for this target, or for any.
 
     Of two alike one is the first, and no two binary rebuilds get the same number.
     """
-    which = {"tag": target.tag_id} if tag else {"pk": target.pk}
-    list(type(target).objects.select_for_update().filter(**which).order_by("pk").values_list("pk"))
+    rows = type(target).objects.select_for_update(no_key=True)
+    list((rows if every else rows.filter(pk=target.pk)).order_by("pk").values_list("pk"))

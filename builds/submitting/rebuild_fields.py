@@ -17,5 +17,5 @@ class RebuildFields(forms.Form):
     )  # fmt: skip
     binnmu = forms.IntegerField(
         required=False, min_value=1, max_value=MOST, label="Number of the rebuild",
-        help_text="The N of X+bN. Empty: the next that the target's tag has not had.",
+        help_text="The N of X+bN. Empty: the next that no rebuild of this version has had.",
     )  # fmt: skip

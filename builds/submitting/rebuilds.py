@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils import timezone
 
-from builds.submitting.policy import IN_VAIN
 from chroots.engine.binnmu import BinNmu, check_number, check_reason
 from debatomic.tools.errors import InputError
 
@@ -41,14 +40,14 @@ def asked(reason: str, number: int | None) -> Rebuild | None:
 
 
 def numbered(target: Target, source: str, version: str, rebuild: Rebuild | None) -> int:
-    """Its number: the one that is asked for, else the next free one of this source version in the target's tag.
+    """Its number: the one that is asked for, else the next that no rebuild of this source version has had.
 
-    Failed and canceled rebuilds leave theirs free; 0 is no rebuild.
+    It counts through all tags, for builds go from one to another, and failed rebuilds, for they are retried. 0 is none.
     """
     if rebuild is None or rebuild.number:
         return rebuild.number if rebuild else 0
-    builds = target.builds.model.objects.filter(target__tag=target.tag_id, source=source, binnmu__gt=0, scratch=False)
-    rows = builds.exclude(task__state__in=IN_VAIN).values_list("version", "binnmu")
+    builds = target.builds.model.objects.filter(source=source, binnmu__gt=0, scratch=False)
+    rows = builds.order_by().values_list("version", "binnmu")
     taken = [number for whole, number in rows if whole == with_number(version, number)]
     number = max(taken, default=0) + 1
     check_number(number)

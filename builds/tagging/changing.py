@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from debian.debian_support import Version
 from django.db import transaction
 from django.utils import timezone
 
@@ -33,10 +34,23 @@ REBUILT = "all of it was built again"
 
 @transaction.atomic
 def take(tag: Tag, build: Build) -> None:
-    """A build that ended well enters its target's tag by itself; one that is locked, or blocks it, stays as it is."""
+    """A build that ended well enters its target's tag by itself; one that is locked, or blocks it, stays as it is.
+
+    So does one that is past the version which a rebuild is of.
+    """
     row = locked(tag)
-    if not row.locked and not row.blocked.at().filter(source=build.source).exists():
+    if not row.locked and not row.blocked.at().filter(source=build.source).exists() and not _is_late(row, build):
         _enter(row, build, by=build.created_by, reason="")
+
+
+def _is_late(tag: Tag, build: Build) -> bool:
+    """Whether a rebuild ended when the tag had gone on to a newer version, and has its own no more."""
+    if not build.binnmu:
+        return False
+    there = [each.build for each in content.content(tag) if each.source == build.source and each.build != build.pk]
+    others = type(build).objects.filter(pk__in=there).only("version", "binnmu")
+    versions, mine = [Version(each.source_version) for each in others], Version(build.source_version)
+    return bool(versions) and mine not in versions and mine < max(versions)
 
 
 @transaction.atomic
@@ -58,10 +72,21 @@ def add(tag: Tag, build: Build, *, by: User, reason: str = "") -> None:
 
 def _require_rest(tag: Tag, build: Build) -> None:
     """Of a rebuild the packages for all architectures are another build's: that is there before it."""
+    if lacking := without_rest(tag, build, beside_rebuilds(tag, [build])):
+        raise InputError(lacking, hint="Tag that one first.", field="build")
+
+
+def beside_rebuilds(tag: Tag, builds: Iterable[Build]) -> set[int]:
+    """The builds that a tag has, where one of these is a rebuild: nobody else needs them."""
+    return {each.build for each in content.content(tag)} if any(build.binnmu for build in builds) else set()
+
+
+def without_rest(tag: Tag, build: Build, there: Set[int]) -> str:
+    """What a rebuild lacks in the tag that has the builds `there`, as a sentence; nothing where it is whole."""
     rest = set(families.rest_of(build))
-    if rest and not rest & {each.build for each in content.content(tag)}:
-        raise InputError(f"{build} has no packages for all architectures: those are of build {min(rest)}, which {tag} "
-                         "does not have.", hint="Tag that one first.", field="build")  # fmt: skip
+    if not rest or rest & there:
+        return ""
+    return f"{build} has no packages for all architectures: those are of build {min(rest)}, which {tag} does not have."
 
 
 @transaction.atomic

@@ -52,13 +52,18 @@ def known(builds: Collection[int]) -> Family:
 def places(builds: Iterable[tuple[str, int]]) -> Iterator[int]:
     """Of builds of one source package (version, number of the rebuild), the newest first, which in the row each is.
 
-    A version and its rebuilds have one place; the same made twice has two.
+    A version and its rebuilds have one place, that of what they rebuild; the same made twice has two.
     """
-    rows: dict[tuple[str, int], int] = {}
+    keys: list[tuple[str, int]] = []
+    decisive: dict[tuple[str, int], int] = {}  # which of them tells the place
     times: dict[tuple[str, int], int] = {}
-    for version, binnmu in builds:
+    for position, (version, binnmu) in enumerate(builds):
         time = times[version, binnmu] = times.get((version, binnmu), 0) + 1
-        yield rows.setdefault((without_number(version, binnmu), time), len(rows))
+        keys.append((without_number(version, binnmu), time))
+        if keys[-1] not in decisive or not binnmu:
+            decisive[keys[-1]] = position
+    row = {key: place for place, key in enumerate(sorted(decisive, key=decisive.__getitem__))}
+    return (row[key] for key in keys)
 
 
 def rebuilt_whole(entries: Iterable[TagEntry], build: Build) -> list[int]:

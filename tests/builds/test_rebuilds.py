@@ -10,6 +10,9 @@ from django.test import Client
 
 from builds import methods
 from builds.models import BinaryPackage, Build, Repository, Tag, Target
+from builds.promotion import policy, promoting
+from builds.provenance import statement
+from builds.quality import gates, requests
 from builds.submitting.policy import BuiltAlready
 from builds.submitting.rebuilds import Rebuild, asked, only_theirs, person, told_engine
 from builds.tagging import changing, content, families, repositories
@@ -17,6 +20,7 @@ from chroots.engine.binnmu import BinNmu
 from debatomic.access.models import User
 from debatomic.tools.errors import InputError
 from hosts.models import State, Task
+from hosts.queue.wishes import AS_USUAL
 from tests import scene
 
 JSON = "application/json"
@@ -55,6 +59,7 @@ def test_nothing_is_made_for_all_architectures() -> None:
     ([("2", 0), ("1+b2", 2), ("1+b1", 1), ("1", 0)], [0, 1, 1, 1]),
     ([("1", 0), ("1", 0)], [0, 1]),  # the same made twice
     ([("1", 0), ("1+b1", 1)], [0, 0]),  # tagged by hand later
+    ([("1+b1", 1), ("2", 0), ("1", 0)], [1, 0, 1]),  # rebuilt when there was a newer version
 ])  # fmt: skip
 def test_a_version_and_its_rebuilds_have_one_place(builds: Any, found: list[int]) -> None:
     assert list(families.places(builds)) == found
@@ -91,15 +96,19 @@ def test_each_rebuild_has_the_next_free_number(first: Build, somebody: User) -> 
     third = first.rebuild(WHY, by=somebody)
     assert third.version == "2.2.5-3+b2"
     Task.objects.filter(pk=third.task_id).update(state=State.FAILED)
-    assert first.rebuild(WHY, by=somebody).version == "2.2.5-3+b2"
+    third.task.refresh_from_db()
+    assert first.rebuild(WHY, by=somebody).version == "2.2.5-3+b3"  # the second can be retried still
+    assert third.resubmit(by=somebody, wishes=AS_USUAL).version == "2.2.5-3+b4"
     with pytest.raises(BuiltAlready):
         first.rebuild(Rebuild(reason="why", number=1), by=somebody)
     assert first.rebuild(Rebuild(reason="why", number=7), by=somebody).version == "2.2.5-3+b7"
 
 
-def test_another_target_of_the_tag_counts_on(first: Build, somebody: User) -> None:
+@pytest.mark.parametrize("tag", ["", "elsewhere"])
+def test_another_target_counts_on_of_whatever_tag(first: Build, somebody: User, tag: str) -> None:
     first.rebuild(WHY, by=somebody)
-    other = Target.objects.create(name="other", tag=first.target.tag, channel=first.target.channel)
+    its = Tag.objects.create(name=tag) if tag else first.target.tag
+    other = Target.objects.create(name="other", tag=its, channel=first.target.channel)
     other.chroots.set(first.target.chroots.all())
     Build.objects.filter(pk=first.pk).update(target=other)
     assert Build.objects.get(pk=first.pk).rebuild(WHY, by=somebody).version == "2.2.5-3+b2"
@@ -111,6 +120,9 @@ def test_hosts_are_told_the_source_and_what_to_write(first: Build, somebody: Use
     assert (task.request["version"], task.request["build_type"]) == ("2.2.5-3", "any")
     told = told_engine(task.request)
     assert told[:2] == ["--binnmu=1", f"--binnmu-reason={WHY.reason}"] and "=Ann x Other <" in told[2]
+    stated = statement.statement(Build.objects.get(binnmu=1), task, [], [])["predicate"]["buildDefinition"]
+    asked_for = stated["externalParameters"]
+    assert (asked_for["version"], asked_for["binnmu"]) == ("2.2.5-3", task.request["binnmu"])
     assert told_engine({}) == [] and methods.build_about(task.request).package == "figlet"
 
 
@@ -159,12 +171,39 @@ def test_the_next_version_takes_both_out(first: Build, somebody: User) -> None:
     assert in_tag(first.target.tag) == [newer.pk]
 
 
+def test_checks_of_a_rebuild_have_what_another_build_made_for_all(first: Build, somebody: User) -> None:
+    for build, there in ((first, []), (first.rebuild(WHY, by=somebody), ["figlet-doc_all.deb"])):
+        result = build.checks.create(check_name="install", level="informs", architecture="amd64")
+        request = requests.submit(result, build.task.children.get(), by=somebody).request
+        assert [each["name"] for each in request["siblings"]] == there
+    assert [each["name"] for each in request["before"]] == ["figlet_amd64.deb"]
+    assert [each["name"] for each in request["before_siblings"]] == ["figlet-doc_all.deb"]
+
+
+def test_a_rebuild_that_comes_too_late_takes_no_place(first: Build, somebody: User) -> None:
+    late = first.rebuild(WHY, by=somebody)
+    newer = scene.build(somebody, first.target)
+    Build.objects.filter(pk=newer.pk).update(version="2.10-1")
+    newer.refresh_from_db()
+    completed(newer, ("figlet", "amd64"))
+    completed(late, ("figlet", "amd64"))
+    assert in_tag(first.target.tag) == [newer.pk]
+    assert gates.missing(late) == f"It, or a later build of figlet, has been in {first.target.tag} already."
+    Build.objects.filter(pk=newer.pk).update(version="2.2.5-2")  # older than what is rebuilt
+    changing.take(first.target.tag, late)
+    assert in_tag(first.target.tag) == [late.pk]
+
+
 def test_the_rest_is_inherited(first: Build, somebody: User) -> None:
     child = Tag.objects.create(name="child")
     second = first.rebuild(WHY, by=somebody)
     completed(second, ("figlet", "amd64"))
     with pytest.raises(InputError, match=f"those are of build {first.pk}, which child does not have"):
         changing.add(child, second, by=somebody)
+    assert not changing.without_rest(child, second, {first.pk})
+    path = policy.read(f"path: [{first.target.tag}, child]\nrules: {{ended: {{state: completed}}}}\n")
+    (seen,) = promoting.preview(path, [second], source=first.target.tag, to=child, by=somebody)
+    assert len(seen.obstacles) == 1 and "which child does not have" in seen.obstacles[0]
     changing.remove(first.target.tag, second, by=somebody)
     changing.inherit(child, [(first.target.tag, "")], by=somebody)
     changing.add(child, second, by=somebody)
