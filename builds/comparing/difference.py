@@ -94,7 +94,8 @@ def difference(old: Build, new: Build) -> Difference:
     """Of any two, also such as failed: what was not made is not there."""
     was, now = side(old), side(new)
     packages = [Package(name=name, architecture=architecture, old=was.packages.get(key), new=now.packages.get(key))
-                for key in sorted({*was.packages, *now.packages}) for name, architecture in [key]]  # fmt: skip
+                for key in sorted({*was.packages, *now.packages}) if not _is_not_its(key, was, now)
+                for name, architecture in [key]]  # fmt: skip
     files, unknown = _files(packages)
     return Difference(
         old=was, new=now, packages=packages, files=files, unknown=unknown,
@@ -102,6 +103,11 @@ def difference(old: Build, new: Build) -> Difference:
         checks=_pairs(was.checks, now.checks), times=_pairs(_times(was.tasks), _times(now.tasks)),
         buildroots=list(_buildroots(was, now)),
     )  # fmt: skip
+
+
+def _is_not_its(key: Key, *sides: Side) -> bool:
+    """Whether a package for all architectures is not there only because binary rebuilds make none."""
+    return key[1] == "all" and any(one.build.binnmu and key not in one.packages for one in sides)
 
 
 def _pairs(old: Mapping[Key, Any], new: Mapping[Key, Any]) -> list[Pair]:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from builds import methods
+from builds.comparing.difference import difference
 from builds.models import BinaryPackage, Build, Repository, Tag, Target
 from builds.promotion import policy, promoting
 from builds.provenance import statement
@@ -145,6 +146,8 @@ def test_packages_for_all_stay_beside_the_rebuild(first: Build, somebody: User) 
     second = first.rebuild(WHY, by=somebody)
     completed(second, ("figlet", "amd64"))
     assert in_tag(tag) == [first.pk, second.pk]
+    for old, new in ((first, second), (second, first)):
+        assert [(each.name, each.architecture) for each in difference(old, new).packages] == [("figlet", "amd64")]
     third = first.rebuild(WHY, by=somebody)
     completed(third, ("figlet", "amd64"))
     assert in_tag(tag) == [first.pk, third.pk]  # nothing is left of the one between
