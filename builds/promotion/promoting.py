@@ -116,7 +116,7 @@ def promote(
     policy = latest.content
     here, there = changing.locked_together(*step(policy, source))
     found = preview(policy, _asked_again(builds), source=here, to=there, by=by)
-    for each in found:
+    for each in sorted(found, key=lambda one: one.build.binnmu):  # what is rebuilt before its rebuilds
         if went(each, override=override):
             _go(each, policy, by=by, reason=reason.strip(), label=str(latest))
     return found

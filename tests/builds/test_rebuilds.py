@@ -11,7 +11,7 @@ from django.test import Client
 from builds import methods
 from builds.comparing.difference import difference
 from builds.models import BinaryPackage, Build, Repository, Tag, Target
-from builds.promotion import policy, promoting
+from builds.promotion import policies, policy, promoting
 from builds.provenance import statement
 from builds.quality import gates, requests
 from builds.submitting.policy import BuiltAlready
@@ -210,6 +210,15 @@ def test_the_rest_is_inherited(first: Build, somebody: User) -> None:
     changing.remove(first.target.tag, second, by=somebody)
     changing.inherit(child, [(first.target.tag, "")], by=somebody)
     changing.add(child, second, by=somebody)
+    assert in_tag(child) == [first.pk, second.pk]
+
+
+def test_what_is_rebuilt_is_promoted_before_its_rebuild(first: Build, somebody: User) -> None:
+    second, child = first.rebuild(WHY, by=somebody), Tag.objects.create(name="child")
+    completed(second, ("figlet", "amd64"))
+    rules = f"path: [{first.target.tag}, child]\nrules: {{ended: {{state: completed}}}}\n"
+    path = policies.create("house", rules, message="begin", by=somebody).policy
+    promoting.promote(path, [second, first], source=str(first.target.tag), by=somebody, revision=1)
     assert in_tag(child) == [first.pk, second.pk]
 
 
