@@ -18,7 +18,7 @@ MOST = 100  # tests that the facts have
 LONGEST = 1 << 20  # characters of what one test said
 PASS, FAIL, SKIP, FLAKY = "PASS", "FAIL", "SKIP", "FLAKY"
 RESULT = re.compile(r"^(?P<name>\S+)\s+(?P<word>PASS|FAIL|SKIP|FLAKY)\b[ \t]*(?P<detail>.*)$", re.MULTILINE)
-SAID = re.compile(r": \[-{10,}\n(?P<text>.*?)^autopkgtest [^\n]*: -{10,}\]$", re.MULTILINE | re.DOTALL)
+BEGIN, END = re.compile(r": \[-{10,}$"), re.compile(r"autopkgtest .*: -{10,}\]")  # lines around what a test says
 UNMET = re.compile(r"^ (\S.* but it is .*)$", re.MULTILINE)  # apt's reasons
 NOT_INSTALLED = "skip-not-installable"  # in a first run nothing is
 NONE = 8  # autopkgtest's exit status: no tests, or all were skipped
@@ -97,10 +97,25 @@ def results(ran: Ran) -> list[Tested]:
 
 def _telling(output: str) -> list[str]:
     """The last lines of the one test that ran; where none did, what apt says it could not install."""
-    texts = [match["text"].splitlines() for match in SAID.finditer(output)]
+    texts = _said(output)
     if texts:
         return texts[0][-4:] if len(texts) == 1 else []
     return list(dict.fromkeys(UNMET.findall(output)))
+
+
+def _said(output: str) -> list[list[str]]:
+    """The lines of each test that came to its end; looked at once, whatever a test says."""
+    found: list[list[str]] = []
+    said: list[str] | None = None
+    for line in output.split("\n"):
+        if said is None:
+            said = [] if BEGIN.search(line) else None
+        elif END.fullmatch(line):
+            found.append(said)
+            said = None
+        else:
+            said.append(line)
+    return found
 
 
 def judged(tests: Sequence[Tested]) -> Finding:
