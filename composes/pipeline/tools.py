@@ -95,17 +95,17 @@ def entered(
 ) -> Iterator[Tools]:
     """The tools over a scratch upper in `work`, with the folders `shared` at their own paths.
 
+    Those in the jail have an upper of their own: what was changed there is never run outside, nor read from there.
     Their jail has a network only for those who ask for it: a machine in the field, say.
     """
     with ExitStack() as undo:
-        upper, mounted = work / "tools-upper", work / "tools"
-        for folder in (upper, mounted):
-            folder.mkdir()
-        root = undo.enter_context(overlay([layer], mounted, upper=upper))
+        root = undo.enter_context(overlay([layer], work / "tools", upper=work / "tools-upper"))
+        inner = undo.enter_context(overlay([layer], work / "jailed-tools", upper=work / "jailed-tools-upper"))
         undo.enter_context(system_mounts(root, devices=("kvm",)))
-        for folder in shared:
-            undo.enter_context(bound(folder, root / folder.relative_to("/")))
-        jail = undo.enter_context(cell(root, work, scratch=("/sys",), network=network))
+        for each in shared:
+            undo.enter_context(bound(each, root / each.relative_to("/")))
+            _place(each, inner / each.relative_to("/"))
+        jail = undo.enter_context(cell(inner, work, scratch=("/sys",), network=network))
         yield Tools(root=root, identity=_installed(layer.tree), log=log, tree=layer.tree, shared=tuple(shared),
                     cell=jail)  # fmt: skip
 
@@ -113,13 +113,18 @@ def entered(
 @contextmanager
 def bound(source: Path, target: Path, *options: str) -> Iterator[None]:
     """`source`, a file or folder, seen at `target` too."""
+    _place(source, target)
+    with _mounted("--bind", *options, os.fspath(source), at=target):
+        yield
+
+
+def _place(source: Path, target: Path) -> None:
+    """Have something at `target` that `source` can be mounted on."""
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
-    with _mounted("--bind", *options, os.fspath(source), at=target):
-        yield
 
 
 @contextmanager

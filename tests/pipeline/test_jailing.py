@@ -87,6 +87,9 @@ def test_a_tool_that_a_tree_took_over_writes_only_where_its_stage_works(tools: T
     assert (place / "linked").samefile(other / "result")
     with pytest.raises(CommandFailed):
         tools.widely.run(["ls", "/sys/kernel"])
+    tools.run(["sh", "-c", "ln -sf /etc/shadow /usr/bin/readlink && readlink -f / || echo of the jail > /usr/bin/ldd"])
+    assert not (tools.root / "usr/bin/readlink").is_symlink()
+    assert tools.read(["readlink", "-f", "/"], jailed=False) == "/"
 
 
 @pytest.mark.integration
