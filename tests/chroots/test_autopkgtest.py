@@ -82,6 +82,8 @@ def test_a_file_that_a_test_names_stays_where_it_belongs(name: str) -> None:
 def test_what_a_test_says_is_looked_at_once() -> None:
     said = "autopkgtest [08:00:00]: test a: [-----------------------\n" * 100_000
     assert autopkgtest.results(ran("a FAIL x", said))[0].lines == []
+    ended = said.partition("\n")[0] + f"\n{'x' * 9999}\nautopkgtest [08:00:01]: test a: -----------------------]\n"
+    assert autopkgtest.results(ran("a FAIL x", ended))[0].lines == ["x" * 500]
 
 
 CONTROL = """Tests: installed
