@@ -17,6 +17,7 @@ from chroots.engine.layers.overlay import overlay
 from chroots.engine.spec import ChrootSpec
 from composes.pipeline.programs import checked
 from composes.pipeline.system.jailing import Cell, cell
+from debatomic.tools.errors import ToolError
 from debatomic.tools.run import Completed, run
 
 PACKAGES = (
@@ -65,7 +66,10 @@ class Tools:
         words = [os.fspath(each) for each in args]
         given = {"log": self.log, **options, "env": {"TMPDIR": "/var/tmp", **(env or {})}}  # noqa: S108 - the chroot's
         if self.cell and jailed:
-            return self._narrowed(self.cell).run(words, **given)
+            try:
+                return self._narrowed(self.cell).run(words, **given)
+            finally:
+                self._require_no_links()
         return checked(["chroot", os.fspath(self.root), *words], **given)
 
     def read(self, args: Sequence[str | os.PathLike[str]], **options: Any) -> str:
@@ -80,6 +84,12 @@ class Tools:
     def widely(self) -> Tools:
         """The same, whose programs write to all that is shared: one mount, in which files can be linked."""
         return replace(self, workplace=None)
+
+    def _require_no_links(self) -> None:
+        """What tools leave is read and written outside, too: a link in its place would lead to the host's files."""
+        for each in self.workplace.iterdir() if self.workplace else ():
+            if each.is_symlink():
+                raise ToolError(f"A program left a link where {each.name} was to be: nothing of it is used.")
 
     def _narrowed(self, cell: Cell) -> Cell:
         """Bound once more: what the jail has at /run and /dev would hide it."""

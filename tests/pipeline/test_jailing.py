@@ -90,6 +90,8 @@ def test_a_tool_that_a_tree_took_over_writes_only_where_its_stage_works(tools: T
     tools.run(["sh", "-c", "ln -sf /etc/shadow /usr/bin/readlink && readlink -f / || echo of the jail > /usr/bin/ldd"])
     assert not (tools.root / "usr/bin/readlink").is_symlink()
     assert tools.read(["readlink", "-f", "/"], jailed=False) == "/"
+    with pytest.raises(ToolError, match="left a link where disk"):
+        tools.working(place).run(["ln", "-s", "/etc/shadow", f"{place}/disk.raw"])
 
 
 @pytest.mark.integration
