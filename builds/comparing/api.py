@@ -92,14 +92,16 @@ class BuildrootChangeSerializer(serializers.Serializer[Any]):
 
 
 class BuildDifferenceSerializer(serializers.Serializer[Any]):
-    """`unknown`: packages of both whose lists of files are not known (yet)."""
+    """`files` are the first 10,000, and `files_untold` says how many there are beyond; `unknown`: packages of both
+    whose lists of files are not known (yet)."""
 
     old = BuildSerializer(source="old.build")
     new = BuildSerializer(source="new.build")
     sources = SourceFilePairSerializer(many=True)
     packages = BinaryPairSerializer(many=True)
     relations = RelationSerializer(many=True)
-    files = FileChangeSerializer(many=True)
+    files = FileChangeSerializer(many=True, source="files_told")
+    files_untold = serializers.IntegerField()
     unknown = serializers.ListField(child=serializers.CharField())
     checks = VerdictPairSerializer(many=True)
     times = SecondsPairSerializer(many=True)

@@ -17,6 +17,7 @@ from hosts.models import Task
 T = TypeVar("T")
 ADDED, REMOVED, CHANGED, IDENTICAL = "added", "removed", "changed", "identical"
 MOST_PATHS = 500_000  # that are looked at: the largest packages' lists have some ten thousands
+MOST_TOLD = 10_000  # changes of files in one answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,15 @@ class Difference:
     def knows_buildroots(self) -> bool:
         """Whether there is an architecture of which both have a .buildinfo."""
         return any(now and self.old.installed.get(architecture) for architecture, now in self.new.installed.items())
+
+    @property
+    def files_told(self) -> list[Of[Change]]:
+        """The first of them."""
+        return self.files[:MOST_TOLD]
+
+    @property
+    def files_untold(self) -> int:
+        return len(self.files) - len(self.files_told)
 
     @property
     def counts(self) -> dict[str, int]:

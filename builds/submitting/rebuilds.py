@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from builds.models import Target
     from debatomic.access.models import User
 
-NOT_IN_NAMES = re.compile(r"[<>\x00-\x1f\x7f]")
+NOT_IN_NAMES = re.compile(r"[<>\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def frozen(number: int, rebuild: Rebuild, by: User) -> dict[str, Any]:
 def person(by: User) -> str:
     """NAME <MAIL>, as changelogs have it."""
     name = NOT_IN_NAMES.sub("", by.get_full_name() or by.get_username()).strip()[:100] or "unknown"
-    mail = NOT_IN_NAMES.sub("", by.email).replace(" ", "")[:100]
+    mail = "".join(NOT_IN_NAMES.sub("", by.email).split())[:100]
     return f"{name} <{mail or _at_this_hub(by)}>"
 
 

@@ -12,7 +12,7 @@ from debatomic.tools.errors import InputError
 
 MOST = 999
 LONGEST = 500  # characters of the reason
-PERSON = re.compile(r"[^<>\x00-\x1f\x7f]{1,100} <[^<>\s\x00-\x1f\x7f]{1,100}>")
+PERSON = re.compile(r"[^<>\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100} <[^<>\s\x00-\x1f\x7f-\x9f]{1,100}>")
 UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # control characters other than the end of a line
 LATEST = 1 << 33  # seconds; changelogs have four digits for the year
 WIDTH = 78

@@ -17,6 +17,7 @@ from chroots.engine.layers.overlay import overlay
 from chroots.engine.spec import ChrootSpec
 from composes.pipeline.programs import checked
 from composes.pipeline.system.jailing import Cell, cell
+from debatomic.tools.errors import ToolError
 from debatomic.tools.run import Completed, run
 
 PACKAGES = (
@@ -65,7 +66,10 @@ class Tools:
         words = [os.fspath(each) for each in args]
         given = {"log": self.log, **options, "env": {"TMPDIR": "/var/tmp", **(env or {})}}  # noqa: S108 - the chroot's
         if self.cell and jailed:
-            return self._narrowed(self.cell).run(words, **given)
+            try:
+                return self._narrowed(self.cell).run(words, **given)
+            finally:
+                self._require_no_links()
         return checked(["chroot", os.fspath(self.root), *words], **given)
 
     def read(self, args: Sequence[str | os.PathLike[str]], **options: Any) -> str:
@@ -81,6 +85,12 @@ class Tools:
         """The same, whose programs write to all that is shared: one mount, in which files can be linked."""
         return replace(self, workplace=None)
 
+    def _require_no_links(self) -> None:
+        """What tools leave is read and written outside, too: a link in its place would lead to the host's files."""
+        for each in self.workplace.iterdir() if self.workplace else ():
+            if each.is_symlink():
+                raise ToolError(f"A program left a link where {each.name} was to be: nothing of it is used.")
+
     def _narrowed(self, cell: Cell) -> Cell:
         """Bound once more: what the jail has at /run and /dev would hide it."""
         shared = {os.fspath(each): each for each in self.shared}
@@ -95,17 +105,17 @@ def entered(
 ) -> Iterator[Tools]:
     """The tools over a scratch upper in `work`, with the folders `shared` at their own paths.
 
+    Those in the jail have an upper of their own: what was changed there is never run outside, nor read from there.
     Their jail has a network only for those who ask for it: a machine in the field, say.
     """
     with ExitStack() as undo:
-        upper, mounted = work / "tools-upper", work / "tools"
-        for folder in (upper, mounted):
-            folder.mkdir()
-        root = undo.enter_context(overlay([layer], mounted, upper=upper))
+        root = undo.enter_context(overlay([layer], work / "tools", upper=work / "tools-upper"))
+        inner = undo.enter_context(overlay([layer], work / "jailed-tools", upper=work / "jailed-tools-upper"))
         undo.enter_context(system_mounts(root, devices=("kvm",)))
-        for folder in shared:
-            undo.enter_context(bound(folder, root / folder.relative_to("/")))
-        jail = undo.enter_context(cell(root, work, scratch=("/sys",), network=network))
+        for each in shared:
+            undo.enter_context(bound(each, root / each.relative_to("/")))
+            _place(each, inner / each.relative_to("/"))
+        jail = undo.enter_context(cell(inner, work, scratch=("/sys",), network=network))
         yield Tools(root=root, identity=_installed(layer.tree), log=log, tree=layer.tree, shared=tuple(shared),
                     cell=jail)  # fmt: skip
 
@@ -113,13 +123,18 @@ def entered(
 @contextmanager
 def bound(source: Path, target: Path, *options: str) -> Iterator[None]:
     """`source`, a file or folder, seen at `target` too."""
+    _place(source, target)
+    with _mounted("--bind", *options, os.fspath(source), at=target):
+        yield
+
+
+def _place(source: Path, target: Path) -> None:
+    """Have something at `target` that `source` can be mounted on."""
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
-    with _mounted("--bind", *options, os.fspath(source), at=target):
-        yield
 
 
 @contextmanager

@@ -38,6 +38,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         for each in found["relations"]))  # fmt: skip
     yield from _part("Files", (f"{SIGNS[each['what']]} /{each['path']} ({each['name']} {each['architecture']})"
                                for each in found["files"]))  # fmt: skip
+    if found["files_untold"]:
+        yield f"  and {found['files_untold']} more"
     yield from _part("Checks", (line for each in found["checks"] if (line := _check(each))))
     yield from _part("Buildroot", (
         f"{SIGNS.get(each['what'], '*')} {each['name']} {' → '.join(filter(None, (each['before'], each['after'])))}"

@@ -128,8 +128,11 @@ def test_hosts_are_told_the_source_and_what_to_write(first: Build, somebody: Use
 
 
 def test_names_cannot_break_the_changelog(somebody: User) -> None:
-    somebody.first_name, somebody.email = "A\n -- <B>", "a b<>@example.org"
+    somebody.first_name, somebody.email = "A\n\x85\u2028 -- <B>", "a b<>\u3000@example.org"
     assert person(somebody) == "A -- B <ab@example.org>"
+    assert BinNmu(number=1, reason="why", by=person(somebody), date=0).by == person(somebody)
+    with pytest.raises(InputError, match="is not NAME <MAIL>"):
+        BinNmu(number=1, reason="why", by="A\u2028B <a@example.org>", date=0)
 
 
 @pytest.mark.parametrize("state, scratch", [(State.FAILED, False), (State.COMPLETED, True)])

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from chroots.engine.checking import autopkgtest, testbed
+from chroots.engine.layers.dependencies import parse_uris
 from chroots.engine.spec import ChrootSpec
+from debatomic.tools.errors import InfrastructureError
 
 SUMMARY = """first                PASS
 second               PASS (superficial)
@@ -58,6 +60,7 @@ def test_what_tests_come_to(lines: range, verdict: str, summary: str) -> None:
     [
         ("http://mirror.example.org/debian/pool/main/a/a_1_all.deb", True),
         ("http://mirror.example.org/debian/../secret", False),
+        ("http://mirror.example.org/debian/%2e%2E/secret", False),
         ("http://mirror.example.org.evil.example/debian/a.deb", False),
         ("http://127.0.0.1/admin", False),
         ("file:/etc/shadow", False),
@@ -66,6 +69,21 @@ def test_what_tests_come_to(lines: range, verdict: str, summary: str) -> None:
 def test_only_what_the_archives_have_is_fetched(url: str, fetched: bool) -> None:
     chroot = ChrootSpec(name="a", suite="trixie", architecture="amd64", mirror="http://mirror.example.org/debian")
     assert testbed.is_in(testbed.places(chroot), f"'{url}' a_1_all.deb 5 SHA256:{'0' * 64}") == fetched
+
+
+@pytest.mark.parametrize("name", ["../../../etc/cron.d/mine", "/etc/cron.d/mine", "..", ".", ".hidden", "a b"])
+def test_a_file_that_a_test_names_stays_where_it_belongs(name: str) -> None:
+    line = f"'http://mirror.example.org/debian/a.deb' {name} 5 SHA256:{'0' * 64}"
+    assert not testbed.is_in(["http://mirror.example.org/debian"], line)
+    with pytest.raises(InfrastructureError):
+        parse_uris(line)
+
+
+def test_what_a_test_says_is_looked_at_once() -> None:
+    said = "autopkgtest [08:00:00]: test a: [-----------------------\n" * 100_000
+    assert autopkgtest.results(ran("a FAIL x", said))[0].lines == []
+    ended = said.partition("\n")[0] + f"\n{'x' * 9999}\nautopkgtest [08:00:01]: test a: -----------------------]\n"
+    assert autopkgtest.results(ran("a FAIL x", ended))[0].lines == ["x" * 500]
 
 
 CONTROL = """Tests: installed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import pickle
 import socket
 import stat
 from collections.abc import Callable, Iterator
@@ -14,8 +16,9 @@ from chroots.engine.isolation.mounts import mounted
 from chroots.engine.layers.overlay import overlay_options
 from composes.pipeline.system import installing
 from composes.pipeline.system.initramfs import IMAGE, Initramfs
-from composes.pipeline.system.inside import inside
+from composes.pipeline.system.inside import _Reader, inside
 from composes.pipeline.system.jailing import Cell, cell
+from composes.pipeline.system.lint import Finding
 from composes.pipeline.tools import Tools
 from debatomic.tools.errors import CommandFailed, ToolError
 from tests.machine import field_tools
@@ -84,6 +87,11 @@ def test_a_tool_that_a_tree_took_over_writes_only_where_its_stage_works(tools: T
     assert (place / "linked").samefile(other / "result")
     with pytest.raises(CommandFailed):
         tools.widely.run(["ls", "/sys/kernel"])
+    tools.run(["sh", "-c", "ln -sf /etc/shadow /usr/bin/readlink && readlink -f / || echo of the jail > /usr/bin/ldd"])
+    assert not (tools.root / "usr/bin/readlink").is_symlink()
+    assert tools.read(["readlink", "-f", "/"], jailed=False) == "/"
+    with pytest.raises(ToolError, match="left a link where disk"):
+        tools.working(place).run(["ln", "-s", "/etc/shadow", f"{place}/disk.raw"])
 
 
 @pytest.mark.integration
@@ -169,6 +177,22 @@ class Calls:
 def test_an_answer_out_of_a_tree_is_data(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match=r"its answer cannot be read: posix\.system is nothing that an answer"):
         inside(tmp_path, answers_a_call)
+
+
+@pytest.mark.parametrize("of", ["(N}\x8c\x04doneI1\nstb", ")R"])
+def test_an_answer_gets_no_class_to_change_or_to_call(of: str) -> None:
+    """Of a pickle, BUILD and REDUCE: they would set an attribute of the class itself, or begin with __init__."""
+    name = Finding.__module__.encode()
+    said = b"\x80\x04\x8c" + bytes([len(name)]) + name + b"\x8c\x07Finding\x93" + of.encode("latin-1") + b"."
+    made = _Reader(io.BytesIO(said)).load()
+    assert made is not Finding and not hasattr(Finding, "done") and not vars(made).get("rule")
+    kept = Finding(rule="a", fatal=True, details=("b",))
+    assert _Reader(io.BytesIO(pickle.dumps(kept))).load() == kept
+
+
+def test_an_answer_has_no_module_imported() -> None:
+    with pytest.raises(pickle.UnpicklingError, match="is nothing that an answer"):
+        _Reader(io.BytesIO(b"\x80\x04\x8c\x1acomposes.pipeline.__main__\x8c\x04main\x93.")).load()
 
 
 def test_an_initramfs_is_put_where_the_tree_has_it_and_not_where_a_link_leads(tmp_path: Path) -> None:

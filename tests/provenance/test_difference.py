@@ -61,6 +61,7 @@ def test_the_newest_is_compared_with_the_one_before(pair: Pair, client_of: Calla
     assert [(each["before"], each["after"]) for each in told["relations"]] == [("<b>", "")]
     assert [(each["what"], each["path"]) for each in told["files"]] == [
         ("removed", "usr/share/a.flf"), ("added", "usr/bin/new")]  # fmt: skip
+    assert told["files_untold"] == 0
     assert [(each["what"], each["name"], each["after"]) for each in told["buildroots"]] == [
         ("downgraded", "dpkg", "1.22.21"), ("removed", "gcc-14:arm64", "")]  # fmt: skip
     (check,) = told["checks"]
@@ -74,6 +75,15 @@ def test_the_newest_is_compared_with_the_one_before(pair: Pair, client_of: Calla
         "Checks:", "  lintian amd64: pass → fail",
         "Buildroot:", "  * dpkg 1.22.22 → 1.22.21 (amd64)", "  - gcc-14:arm64 14.2.0-19 (amd64)",
     ]  # fmt: skip
+
+
+def test_an_answer_has_no_more_files_than_anybody_reads(
+    pair: Pair, client_of: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builds.comparing.difference.MOST_TOLD", 1)
+    told = client_of("visitor").get(API).json()
+    assert ([each["path"] for each in told["files"]], told["files_untold"]) == (["usr/share/a.flf"], 1)
+    assert "  and 1 more" in lines(told)
 
 
 def test_the_page_says_it(pair: Pair, client_of: Callable[[str], Client], django_assert_max_num_queries: Any) -> None:

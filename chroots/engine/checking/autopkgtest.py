@@ -16,9 +16,11 @@ from debatomic.tools.errors import ToolError
 REPORT = "autopkgtest.txt"
 MOST = 100  # tests that the facts have
 LONGEST = 1 << 20  # characters of what one test said
+REPORTED = 32 << 20  # characters of what all of them said
+LINE = 500  # characters
 PASS, FAIL, SKIP, FLAKY = "PASS", "FAIL", "SKIP", "FLAKY"
 RESULT = re.compile(r"^(?P<name>\S+)\s+(?P<word>PASS|FAIL|SKIP|FLAKY)\b[ \t]*(?P<detail>.*)$", re.MULTILINE)
-SAID = re.compile(r": \[-{10,}\n(?P<text>.*?)^autopkgtest [^\n]*: -{10,}\]$", re.MULTILINE | re.DOTALL)
+BEGIN, END = re.compile(r": \[-{10,}$"), re.compile(r"autopkgtest .*: -{10,}\]")  # lines around what a test says
 UNMET = re.compile(r"^ (\S.* but it is .*)$", re.MULTILINE)  # apt's reasons
 NOT_INSTALLED = "skip-not-installable"  # in a first run nothing is
 NONE = 8  # autopkgtest's exit status: no tests, or all were skipped
@@ -47,11 +49,21 @@ def run(bench: Bench) -> Finding:
     found, built = _known(testbed)
     waiting = [each for each in found if each.word != SKIP or NOT_INSTALLED in each.detail]
     names = [""] if built else [each.name for each in waiting]  # a source that is built for its tests is built once
-    ran = [(name, _ran(bench, testbed, name)) for name in (names if waiting else [])]
-    done = {each.name: each for _, one in ran for each in results(one)}
-    bench.report(REPORT, "\n".join(f"== {name or 'all tests'}\n{one.output[-LONGEST:]}" for name, one in ran)
-                 or "".join(f"{each.name} {each.word} {each.detail}\n" for each in found))  # fmt: skip
+    said, done = _all(bench, testbed, names if waiting else [])
+    bench.report(REPORT, "\n".join(said) or "".join(f"{each.name} {each.word} {each.detail}\n" for each in found))
     return judged([done.get(each.name, each) for each in found])
+
+
+def _all(bench: Bench, testbed: Testbed, names: Sequence[str]) -> tuple[list[str], dict[str, Tested]]:
+    """Run these: the end of what each said, and what they came to; a package may have any number of tests."""
+    said: list[str] = []
+    done: dict[str, Tested] = {}
+    share = min(LONGEST, REPORTED // max(1, len(names)))
+    for name in names:
+        one = _ran(bench, testbed, name)
+        done |= {each.name: each for each in results(one)}
+        said.append(f"== {name[:LINE] or 'all tests'}\n{one.output[-max(1, share) :]}")
+    return said, done
 
 
 def _known(testbed: Testbed) -> tuple[list[Tested], bool]:
@@ -97,10 +109,25 @@ def results(ran: Ran) -> list[Tested]:
 
 def _telling(output: str) -> list[str]:
     """The last lines of the one test that ran; where none did, what apt says it could not install."""
-    texts = [match["text"].splitlines() for match in SAID.finditer(output)]
+    texts = _said(output)
     if texts:
-        return texts[0][-4:] if len(texts) == 1 else []
+        return [line[:LINE] for line in texts[0][-4:]] if len(texts) == 1 else []
     return list(dict.fromkeys(UNMET.findall(output)))
+
+
+def _said(output: str) -> list[list[str]]:
+    """The lines of each test that came to its end; looked at once, whatever a test says."""
+    found: list[list[str]] = []
+    said: list[str] | None = None
+    for line in output.split("\n"):
+        if said is None:
+            said = [] if BEGIN.search(line) else None
+        elif END.fullmatch(line):
+            found.append(said)
+            said = None
+        else:
+            said.append(line)
+    return found
 
 
 def judged(tests: Sequence[Tested]) -> Finding:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from chroots.engine.archives.dsc import Dsc
 from chroots.engine.archives.fetch import Store
@@ -18,7 +19,7 @@ from chroots.engine.archives.repositories import addresses
 from chroots.engine.checking.check import Bench
 from chroots.engine.checking.earlier import OURS
 from chroots.engine.layers.buildroot import Buildroot
-from chroots.engine.layers.dependencies import ARCHIVES, SOURCE, parse_uris
+from chroots.engine.layers.dependencies import ARCHIVES, SOURCE, URI, parse_uris
 from chroots.engine.plugins.rooms import said
 from chroots.engine.spec import ChrootSpec
 from debatomic.tools.errors import ToolError
@@ -122,7 +123,9 @@ class Testbed:
         known = [*places(spec.chroot), *(each.told for each in beside.taken)]
         lines = "\n".join(dict.fromkeys(line for line in wanted.splitlines() if is_in(known, line)))
         debs = [beside.located(deb) for deb in parse_uris(lines, spec.chroot.repositories)]
-        new = [deb for deb in debs if not (self.archives / deb.name).exists()]
+        new = list({deb.name: deb for deb in debs if not (self.archives / deb.name).exists()}.values())
+        if sum(deb.size for deb in new) > spec.limits.disk:
+            raise ToolError(f"The tests need more packages than the {spec.limits.disk >> 20} MiB of a check may hold.")
         for deb, path in zip(new, store.get_all(new), strict=True):
             link_or_copy(path, self.archives / deb.name)
         return len(new)
@@ -139,8 +142,10 @@ def command(debs: Collection[str], dsc: str, test: str) -> list[str]:
 
 def is_in(archives: Collection[str], line: str) -> bool:
     """Whether a line of `apt-get --print-uris` names a file of these archives: what ran may have written any line."""
-    url = line.removeprefix("'").partition("'")[0]
-    return ".." not in url and any(url.startswith(f"{place.rstrip('/')}/") for place in archives)
+    if not (named := URI.match(line)):
+        return False
+    url = named["url"]
+    return ".." not in unquote(url) and any(url.startswith(f"{place.rstrip('/')}/") for place in archives)
 
 
 def places(chroot: ChrootSpec) -> Sequence[str]:

@@ -31,7 +31,7 @@ SOURCE = "/run/source"  # where a buildroot sees the source package
 ARCHIVES = "/run/archives"
 LISTS = "/run/lists"
 CCACHE = ("ccache",)
-URI = re.compile(r"^'(?P<url>[^']+)' (?P<name>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
+URI = re.compile(r"^'(?P<url>[^']+)' (?P<name>[^\s/.][^\s/]*) (?P<size>\d{1,15}) SHA256:(?P<sha256>[0-9a-f]{64})$")
 
 
 def apt_command(spec: BuildSpec, dsc: Dsc, *options: str) -> list[str]:
