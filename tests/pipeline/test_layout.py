@@ -10,6 +10,7 @@ import pytest
 from composes.pipeline.system import layout
 from composes.pipeline.system.inside import inside
 from composes.pipeline.system.lint import lint
+from debatomic.tools import yaml_texts
 from debatomic.tools.errors import InputError, Kind, ToolError
 
 KERNEL = "6.12.0-amd64"
@@ -154,6 +155,10 @@ def _read(root: Path, name: str) -> str:
     return (root / name).read_text()
 
 
+def _back(root: Path, value: object) -> list[object]:
+    return [value]
+
+
 def _refuse(root: Path) -> None:
     raise ToolError("No.", hint="Never.", kind=Kind.INPUT)
 
@@ -170,3 +175,6 @@ def test_work_in_a_tree_cannot_follow_a_link_out_of_it(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="No") as caught:
         inside(tree, _refuse)
     assert (caught.value.hint, caught.value.kind) == ("Never.", Kind.INPUT)
+    place = yaml_texts.Text("mode", "house.yaml:3")
+    ((key, (value,)),) = inside(tree, _back, {place: [(place,)]})[0].items()
+    assert (type(key), value) == (str, ("mode",)), "a treefile's texts come as plain ones"

@@ -77,7 +77,7 @@ def _child(root: Path, namespace: int, answer: Connection, work: Callable[..., A
         os.waitpid(first, 0)
         return
     try:
-        answer.send(_answered(root, namespace, work, args))
+        answer.send(_plain(_answered(root, namespace, work, args)))
     finally:
         os._exit(0)
 
@@ -91,3 +91,12 @@ def _answered(root: Path, namespace: int, work: Callable[..., Any], args: tuple[
         return False, (str(error), error.hint, error.kind.value, list(error.lines))
     except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
         return False, f"{type(error).__name__}: {error}"
+
+
+def _plain(value: Any) -> Any:
+    """The same, its texts without where they were written: they are known to those who read a treefile only."""
+    if isinstance(value, str):
+        return str(value)
+    if type(value) in (list, tuple, set, frozenset):
+        return type(value)(_plain(each) for each in value)
+    return {_plain(key): _plain(each) for key, each in value.items()} if type(value) is dict else value
