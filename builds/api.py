@@ -134,7 +134,7 @@ class BuildSerializer(RunByTask, RowSerializer[Build]):
 
     target: Any = serializers.SlugRelatedField(slug_field="name", read_only=True)
     state = serializers.ChoiceField(choices=State.choices, source="task.state", read_only=True)
-    checks = VerdictSerializer(many=True, read_only=True)
+    checks = VerdictSerializer(source="verdicts", many=True, read_only=True)
 
     class Meta:
         model = Build

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Prefetch
+from django.utils.functional import cached_property
 
 from builds import submit
 from builds.chains.chain_models import BuildNeed, Chain, ChainMember, ChainNeed, RebuildPolicy
@@ -36,6 +38,9 @@ __all__ = ["Attestation", "BinaryPackage", "BlockedPackage", "Build", "BuildNeed
 if TYPE_CHECKING:
     from builds.sources import Upload
     from debatomic.access.models import User
+
+LONG_OF_TARGET = ("description", "tag", "channel", "enabled", "once", "signatures", "keyring", "fingerprints",
+                  "with_repository")  # columns that lists of builds do not show  # fmt: skip
 
 
 class Target(models.Model):
@@ -75,8 +80,10 @@ class BuildQuerySet(models.QuerySet["Build"]):
     def for_rows(self) -> BuildQuerySet:
         """For lists with a short row each: without what only the page of one build shows."""
         long = [f"task__{name}" for name in LONG] + [f"created_by__{name}" for name in LONG_OF_PERSON]
-        rows = self.select_related("task", "target", "created_by").prefetch_related("checks")
-        return rows.defer("files", "target__description", *long)
+        long += [f"target__{name}" for name in LONG_OF_TARGET]
+        verdicts: Any = Prefetch("checks", CheckResult.objects.for_badges(), to_attr="verdicts")
+        rows = self.select_related("task", "target", "created_by").prefetch_related(verdicts)
+        return rows.defer("files", *long)
 
     def submit(
         self, *, source: str, target: Target, by: User, version: str = "", scratch: bool = False,
@@ -166,6 +173,11 @@ class Build(models.Model):
     def artifacts(self) -> models.QuerySet[Artifact]:
         """What its tasks kept."""
         return Artifact.objects.filter(task__parent=self.task_id).order_by("kind", "name")
+
+    @cached_property
+    def verdicts(self) -> list[CheckResult]:
+        """Its checks; lists have them fetched for all their rows, with what badges show of them."""
+        return list(self.checks.all())
 
     def cancel(self, *, by: User) -> None:
         """End what runs of it and let nothing more start."""

@@ -49,6 +49,10 @@ class CheckResultQuerySet(models.QuerySet["CheckResult"]):
     def for_rows(self) -> CheckResultQuerySet:
         return self.select_related("build__target", "overridden_by").defer("build__files")
 
+    def for_badges(self) -> CheckResultQuerySet:
+        """What lists of builds tell of each: `title`, `shown` and `blocks` need no more."""
+        return self.only("build", "check_name", "level", "architecture", "verdict", "overridden_at")
+
     def blocking(self) -> CheckResultQuerySet:
         """What keeps builds from their tags."""
         return self.filter(level=BLOCKS, overridden_at=None, verdict__in=(WAITING, FAIL, ERROR))

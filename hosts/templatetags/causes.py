@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django import template
@@ -23,7 +24,12 @@ def cause(task: Any) -> SafeString | str:
     """The cause of a failed task as a badge; nothing for any other."""
     if task.state != State.FAILED or not task.cause:
         return ""
-    return format_html('<span class="tag cause" title="{}">{}</span>', CAUSES.get(task.cause, ""), task.cause)
+    return _badge(task.cause)
+
+
+@cache
+def _badge(word: str) -> SafeString:
+    return format_html('<span class="tag cause" title="{}">{}</span>', CAUSES.get(word, ""), word)
 
 
 @register.simple_tag
@@ -36,7 +42,7 @@ def outcome(task: Any, begin: datetime | None) -> SafeString | str:
         return short(task.reason.removeprefix(f"{task.title}, "))
     if not task.finished_at:
         return ""
-    return format_html('<span class="text-secondary">took {}</span>', took(begin, task.finished_at))
+    return SafeString(f'<span class="text-secondary">took {took(begin, task.finished_at)}</span>')
 
 
 def short(reason: str) -> str:
