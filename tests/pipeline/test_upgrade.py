@@ -87,7 +87,7 @@ def test_the_script_goes_from_step_to_step_and_stops_at_a_refusal(tmp_path: Path
         (tmp_path / name).chmod(0o755)
     (tmp_path / "tty1").touch()
     script = journey.script(STEPS).replace("/var/lib/", f"{tmp_path}/").replace("/run/", f"{tmp_path}/")
-    script = script.replace("/dev/tty1", f"{tmp_path}/tty1")
+    script = script.replace("/dev/tty1", f"{tmp_path}/tty1").replace("/dev/ttyS0", "/dev/stdout")
     said = [subprocess.run(["sh", "-c", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True,
                            text=True, check=True).stdout for _ in range(2)]  # fmt: skip
     assert said[0].index(END) < said[0].index(f"{WORD} one") < said[0].index(DONE)

@@ -14,7 +14,12 @@ BEGIN, END = f"{WORD} begin", f"{WORD} end of proof"  # no other line begins so
 ANSWER = re.compile(rf"{WORD} ([^\n]*)")
 SECTION = re.compile(r"\[(status|failed|mounts|time|first-boot|tests)\]")
 # Shell, in an argument of a unit's command too: $ is doubled there, and ' is not used.
-WAIT = 'n=0; while [ "$(systemctl is-system-running)" = starting ] && [ $n -lt 300 ]; do sleep 1; n=$((n+1)); done'
+# A login on the console begins when all else has, and hangs up whoever has it open: only then it is opened (anew).
+WAIT = (
+    'n=0; while [ "$(systemctl is-system-running)" = starting ] && [ $n -lt 300 ]; do sleep 1; n=$((n+1)); done; n=0; '
+    'while p=$(systemctl show -P MainPID serial-getty@ttyS0.service) && [ "${p:-0}" != 0 ] && [ $n -lt 30 ] && '
+    '[ "$(cat /proc/$p/comm)" != agetty ]; do sleep 1; n=$((n+1)); done; exec >/dev/ttyS0 2>&1'
+)
 PROVE = (
     'echo "kernel: $(uname -r)"; echo "state: $(systemctl is-system-running)"; echo "[status]"; ostree admin status; '
     'echo "[failed]"; systemctl --failed --no-legend --plain; echo "[mounts]"; '
